@@ -1,0 +1,54 @@
+# make demo | test | lint | bench | lock | clean. Each does its own set-up: all it needs is Python >= 3.11, make and git.
+# VENV=path uses (or makes) the environment there instead of in .venv, so that several clones can share one.
+
+PYTHON ?= python3
+VENV   ?= .venv
+CORES  ?= all
+STAMP  := $(VENV)/requirements.txt
+BIN     = $(abspath $(VENV))/bin
+SNAKEMAKE = PATH="$(BIN):$$PATH" $(BIN)/snakemake
+
+.PHONY: demo test lint bench lock clean
+
+demo: $(STAMP)  ## the whole embedded study, then its report
+	$(SNAKEMAKE) --cores $(CORES) --keep-incomplete
+	$(SNAKEMAKE) --cores 1 --report results/digits/report.html
+	@echo "Open results/digits/report.html"
+
+test: $(STAMP)
+	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest tests
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(SNAKEMAKE) --lint
+
+bench: $(STAMP)
+	PATH="$(BIN):$$PATH" $(BIN)/python benchmarks/bench.py
+
+lock: ## resolve requirements.in into requirements.txt (needs uv)
+	uv pip compile requirements.in -o requirements.txt --universal --python-version 3.11 --generate-hashes \
+	    --no-annotate --no-header --no-emit-index-url --no-emit-find-links
+
+clean: ## remove what the workflow made; the environment stays
+	rm -rf results .snakemake
+
+# The stamp is a copy of the requirements, written last: an interrupted install is done again, an unchanged file is not.
+$(STAMP): requirements.txt
+	@cmp -s requirements.txt $@ || $(MAKE) --no-print-directory VENV="$(VENV)" environment
+	@touch $@
+
+.PHONY: environment
+environment:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "maescope needs Python >= 3.11, found $$($(PYTHON) --version); set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	rm -rf "$(VENV)"
+	if command -v uv >/dev/null && uv --version >/dev/null 2>&1; then \
+	    uv venv -q --python "$(PYTHON)" "$(VENV)" && \
+	    uv pip sync -q --python "$(VENV)/bin/python" --require-hashes requirements.txt; \
+	else \
+	    $(PYTHON) -m venv "$(VENV)" && \
+	    "$(VENV)/bin/python" -m pip install -q --require-hashes -r requirements.txt; \
+	fi
+	cp requirements.txt "$(STAMP)"
