@@ -1,0 +1,21 @@
+"""maescope: looks inside masked autoencoders.
+
+Arrays in, arrays out: no module but `images`, `models` and `store` opens a file, and none knows of Snakemake.
+
+The letters in docstrings and shape comments, everywhere:
+
+    B    images (of a batch, or of a label)
+    L    encoder layers (blocks); 1-based in every output, as in the paper
+    H    attention heads; 1-based in every output
+    N    patch tokens of the full image
+    N_v  patch tokens that the encoder sees (N, or fewer under a mask)
+    T    tokens in the encoder, prefix (CLS) included: N_v + 1
+    D    width of the encoder
+    d    width of a head, D / H
+    C    classes of the model's head
+    K    levels of a perturbation
+
+"The paper" is Shrivastava, Rameshan and Agnihotri, Robust Representation Learning in Masked Autoencoders,
+arXiv 2602.03531; "Kong" is Kong et al., Understanding Masked Autoencoders via Hierarchical Latent Variable
+Models, CVPR 2023.
+"""
