@@ -1,0 +1,35 @@
+# maescope: images -> tokens (HDF5, the only stage with a GPU) -> measures (tidy CSV) -> figures, tables, report.
+# A table of contents; each stage opens with what it reads and writes.
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+if not workflow.overwrite_configfiles:  # a file given with --configfile stands alone
+    configfile: "config/config.yaml"
+
+
+report: "workflow/report/overview.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/tokens.smk"
+include: "workflow/rules/measures.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/tables.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.figure_5.output,
+        rules.training_curves.output if TRAINED else [],
+        rules.reconstruction.output if PRETRAINED_HERE else [],
+        rules.table_1.output,
+        rules.table_3.output,
+
+
+localrules:
+    all,

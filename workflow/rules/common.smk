@@ -1,0 +1,127 @@
+# What every stage needs: the checked configuration, the library as rule inputs, and a few look-ups in the configuration.
+
+import ast
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+LIBRARY = {
+    name: workflow.source_path(f"../scripts/maescope/{name}.py")
+    for name in (
+        "__init__ accuracy alignment atomic attention errors extraction forward images logs mae models perturb plots "
+        "progress quality seeds settings stats store tables training"
+    ).split()
+}
+sys.path.insert(0, str(Path(LIBRARY["settings"]).parent.parent))
+
+from maescope import settings
+from maescope.errors import InputError
+
+try:
+    CONFIG = settings.check(config, yaml.safe_load(Path(workflow.source_path("../schemas/config.schema.yaml")).read_text()))
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+SEED, STUDY = CONFIG["seed"], CONFIG["study"]
+DATASETS, MODELS, PERTURBATIONS = CONFIG["datasets"], CONFIG["models"], CONFIG["perturbations"]
+RESULTS = f"results/{STUDY['name']}"
+INTERVALS = {"resamples": CONFIG["analysis"]["resamples"], "confidence": CONFIG["analysis"]["confidence"], "seed": SEED}
+
+
+wildcard_constraints:
+    model="|".join(MODELS),
+    dataset="|".join(DATASETS),
+    perturbation="|".join(PERTURBATIONS),
+
+
+def library(script):
+    """The library modules that a script imports, and those they import: its rule runs again when one is edited."""
+    found, todo = {}, [workflow.source_path(f"../scripts/{script}.py")]
+    while todo:
+        for node in ast.walk(ast.parse(Path(todo.pop()).read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "maescope":
+                names = [node.module.split(".")[1]] if "." in node.module else [alias.name for alias in node.names]
+                todo += [LIBRARY[name] for name in names if name not in found]
+                found |= {name: LIBRARY[name] for name in names}
+    return list(found.values())
+
+
+def trained_as(recipe):
+    """Names of the models that the workflow trains by a recipe, as a pattern for a wildcard."""
+    names = [name for name, model in MODELS.items() if model["training"] and model["training"]["recipe"] == recipe]
+    return "|".join(names) or "(?!)"
+
+
+def images_of(dataset):
+    """The sampled list of a dataset's images."""
+    return f"results/images/{dataset}.csv"
+
+
+def weights_of(model):
+    """The file that holds a model's weights; none for one from the hub's cache."""
+    return [] if MODELS[model]["weights"].startswith(settings.HUB) else MODELS[model]["weights"]
+
+
+def tokens_of(dataset):
+    """Token files of a dataset, {model} and {perturbation} left open."""
+    return expand(
+        "results/tokens/{{model}}/{dataset}/{{perturbation}}/{label}.h5", dataset=dataset, label=DATASETS[dataset]["labels"]
+    )
+
+
+def config_hash(model, dataset, perturbation):
+    """Fingerprint of all settings that decide what is in a token file."""
+    speed = ("batch_size", "device", "threads")
+    entry = {key: value for key, value in MODELS[model].items() if key not in speed}
+    return settings.fingerprint(SEED, entry, DATASETS[dataset], PERTURBATIONS[perturbation], dataset, perturbation)
+
+
+def needs_rollout(perturbation):
+    """Whether a perturbation ranks patches by the rollout of the clean image."""
+    entry = PERTURBATIONS[perturbation]
+    return entry["kind"] == "occlusion" and entry["order"] != "random"
+
+
+TRAINED = [name for name, model in MODELS.items() if model["training"]]
+PRETRAINED_HERE = [name for name in TRAINED if MODELS[name]["training"]["recipe"] == "pretrain"]
+
+
+def made_by_workflow(dataset):
+    """The folder of pictures that the workflow itself makes for a dataset, if it does."""
+    folders = [f"results/data/digits/{part}" for part in ("train", "test")]
+    return [folder for folder in folders if DATASETS[dataset]["pattern"].startswith(f"{folder}/")]
+
+
+def architecture_of(model):
+    """What it takes to build a model and prepare its input."""
+    keys = ("architecture", "arguments", "num_classes", "pooling", "preprocessing")
+    return {key: MODELS[model][key] for key in keys}
+
+
+def hash_of(dataset, perturbation=None):
+    """A param: the fingerprint that token files of a dataset must carry, of the job's perturbation or a given one."""
+    return lambda wildcards: config_hash(wildcards.model, dataset, perturbation or wildcards.perturbation)
+
+
+def clean_tokens_of(dataset):
+    """Token files of the clean images of the job's model."""
+    return [path.replace("{perturbation}", "clean") for path in tokens_of(dataset)]
+
+
+def rollout_of(dataset):
+    """An input: the clean token files, for perturbations that rank patches by them."""
+    return lambda wildcards: (
+        expand(clean_tokens_of(dataset), model=wildcards.model) if needs_rollout(wildcards.perturbation) else []
+    )
+
+
+def tables(name):
+    """The formats of a table."""
+    return {suffix: f"{RESULTS}/tables/{name}.{suffix}" for suffix in ("csv", "tex", "md")}
+
+
+def published(table):
+    """The paper's own table, where the study is to be set beside it."""
+    return [f"{STUDY['paper']}/{table}.csv"] if STUDY["paper"] else []

@@ -1,0 +1,90 @@
+# Figures: measures (CSV) -> results/{study}/figures. Each is a target by its file or by its rule's name.
+
+
+rule figure_5:
+    output:
+        pdf=f"{RESULTS}/figures/figure_5.pdf",
+        png=report(
+            f"{RESULTS}/figures/figure_5.png",
+            caption="../report/figure_5.rst",
+            category="Robustness",
+            labels={"figure": "5", "what": "occlusion guided by attention"},
+        ),
+        numbers=f"{RESULTS}/figures/figure_5.csv",
+    input:
+        library=library("figure_5"),
+        measures=expand(
+            "results/measures/accuracy/{model}/{dataset}/{perturbation}.csv",
+            model=STUDY["finetuned"],
+            dataset=STUDY["dataset"],
+            perturbation=STUDY["occlusion"],
+        ),
+    params:
+        models=[model for model in STUDY["finetuned"] for _ in STUDY["occlusion"]],
+        perturbations=STUDY["occlusion"] * len(STUDY["finetuned"]),
+        orders={name: PERTURBATIONS[name] for name in STUDY["occlusion"]},
+        among=CONFIG["analysis"]["among"],
+        classes=DATASETS[STUDY["dataset"]]["classes"],
+        labels=DATASETS[STUDY["dataset"]]["labels"],
+        intervals=INTERVALS,
+    log:
+        "results/logs/figure_5.log",
+    conda:
+        "../../envs/cpu.yaml"
+    script:
+        "../scripts/figure_5.py"
+
+
+rule training_curves:
+    output:
+        pdf=f"{RESULTS}/figures/training_curves.pdf",
+        png=report(
+            f"{RESULTS}/figures/training_curves.png",
+            caption="../report/training_curves.rst",
+            category="Models",
+            labels={"figure": "–", "what": "training loss"},
+        ),
+    input:
+        library=library("training_curves"),
+        losses=expand("results/models/{model}.loss.csv", model=TRAINED),
+    params:
+        recipes={model: MODELS[model]["training"]["recipe"] for model in TRAINED},
+    log:
+        "results/logs/training_curves.log",
+    conda:
+        "../../envs/cpu.yaml"
+    script:
+        "../scripts/training_curves.py"
+
+
+rule reconstruction:
+    output:
+        pdf=f"{RESULTS}/figures/reconstruction.pdf",
+        png=report(
+            f"{RESULTS}/figures/reconstruction.png",
+            caption="../report/reconstruction.rst",
+            category="Models",
+            labels={"figure": "–", "what": "what the masked autoencoder makes up"},
+        ),
+    input:
+        library=library("reconstruction"),
+        images=images_of(STUDY["dataset"]),
+        weights=[weights_of(model) for model in PRETRAINED_HERE[:1]],
+    params:
+        model=lambda wildcards: architecture_of(PRETRAINED_HERE[0]),
+        training=lambda wildcards: MODELS[PRETRAINED_HERE[0]]["training"],
+        dataset=STUDY["dataset"],
+        columns=8,
+        seed=SEED,
+    log:
+        "results/logs/reconstruction.log",
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/reconstruction.py"
+
+
+localrules:
+    figure_5,
+    training_curves,
+    reconstruction,

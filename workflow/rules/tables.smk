@@ -1,0 +1,75 @@
+# Tables: measures (CSV) -> results/{study}/tables/*.{csv,tex,md,html}. Each is a target by its file or by its rule's name.
+
+
+rule table_1:
+    output:
+        **tables("table_1"),
+        html=report(
+            f"{RESULTS}/tables/table_1.html",
+            caption="../report/table_1.rst",
+            category="Robustness",
+            labels={"figure": "Table I", "what": "Gaussian blur"},
+        ),
+    input:
+        library=library("table_1"),
+        accuracy=expand(
+            "results/measures/accuracy/{model}/{dataset}/{perturbation}.csv",
+            model=STUDY["finetuned"],
+            dataset=STUDY["dataset"],
+            perturbation=["clean", STUDY["blur"]],
+        ),
+        quality=expand("results/measures/quality/{dataset}/{blur}.csv", dataset=STUDY["dataset"], blur=STUDY["blur"]),
+        paper=published("table_1"),
+    params:
+        models=[model for model in STUDY["finetuned"] for _ in range(2)],
+        filters=PERTURBATIONS[STUDY["blur"]].get("levels"),
+        images_asked=DATASETS[STUDY["dataset"]]["count"],
+        intervals=INTERVALS,
+    log:
+        "results/logs/table_1.log",
+    conda:
+        "../../envs/cpu.yaml"
+    script:
+        "../scripts/table_1.py"
+
+
+rule table_3:
+    output:
+        **tables("table_3"),
+        html=report(
+            f"{RESULTS}/tables/table_3.html",
+            caption="../report/table_3.rst",
+            category="Robustness",
+            labels={"figure": "Table III", "what": "clean against perturbed embeddings"},
+        ),
+    input:
+        library=library("table_3"),
+        alignment=expand(
+            "results/measures/alignment/{model}/{dataset}/{perturbation}.csv",
+            model=STUDY["finetuned"],
+            dataset=STUDY["dataset"],
+            perturbation=[STUDY["blur"], STUDY["occlusion"][0]],
+        ),
+        accuracy=expand(
+            "results/measures/accuracy/{model}/{dataset}/{perturbation}.csv",
+            model=STUDY["finetuned"],
+            dataset=STUDY["dataset"],
+            perturbation=["clean", STUDY["blur"], STUDY["occlusion"][0]],
+        ),
+        paper=published("table_3"),
+    params:
+        models=STUDY["finetuned"],
+        perturbations=[STUDY["blur"], STUDY["occlusion"][0]],
+        images_asked=DATASETS[STUDY["dataset"]]["count"],
+        intervals=INTERVALS,
+    log:
+        "results/logs/table_3.log",
+    conda:
+        "../../envs/cpu.yaml"
+    script:
+        "../scripts/table_3.py"
+
+
+localrules:
+    table_1,
+    table_3,

@@ -1,0 +1,37 @@
+# Tokens: images + weights -> results/tokens/{model}/{dataset}/{perturbation}/{label}.h5, the only stage with a GPU.
+# One job per model, dataset and perturbation walks all levels and labels. Labels differ between datasets and outputs
+# cannot be functions, so there is one rule per dataset.
+
+for dataset in DATASETS:
+
+    rule:
+        name: f"extract_{dataset}"
+        output:
+            tokens=tokens_of(dataset),
+        input:
+            library=library("extract"),
+            images=images_of(dataset),
+            weights=lambda wildcards: weights_of(wildcards.model),
+            clean=rollout_of(dataset),
+        params:
+            model=lambda wildcards: MODELS[wildcards.model],
+            perturbation=lambda wildcards: PERTURBATIONS[wildcards.perturbation],
+            classes=DATASETS[dataset]["classes"],
+            dataset=dataset,
+            labels=DATASETS[dataset]["labels"],
+            seed=SEED,
+            config_hash=hash_of(dataset),
+            clean_hash=hash_of(dataset, "clean"),
+        threads: lambda wildcards: MODELS[wildcards.model]["threads"]
+        resources:
+            gpu=lambda wildcards: int(MODELS[wildcards.model]["device"] != "cpu"),
+            mem_mb=8000,
+            runtime=120,
+        log:
+            f"results/logs/extract/{{model}}/{dataset}/{{perturbation}}.log",
+        benchmark:
+            f"results/benchmarks/extract/{{model}}/{dataset}/{{perturbation}}.tsv"
+        conda:
+            "../../envs/torch.yaml"
+        script:
+            "../scripts/extract.py"

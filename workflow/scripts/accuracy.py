@@ -1,0 +1,20 @@
+"""Right or wrong, image by image."""
+
+import pandas as pd
+
+from maescope import accuracy, logs, store, tables
+
+logs.to_file(snakemake.log[0])
+
+params, frames = snakemake.params, []
+among = [params.classes.index(label) for label in params.labels] if params.among == "labels" else None
+for label, path in zip(params.labels, snakemake.input.tokens, strict=True):
+    with store.open_tokens(path, params.config_hash) as tokens:
+        for level in tokens.levels:
+            frame = pd.DataFrame({"level": level, "label": label, "image": tokens.images, "target": tokens.targets})
+            frame["prediction"] = accuracy.predict(tokens.read(level, "logits"), among)
+            frame["correct"] = (frame["prediction"] == frame["target"]).astype(int)
+            frames.append(frame)
+measure = pd.concat(frames)
+accuracy.warn_near_chance(measure, len(among or params.classes))
+tables.write_measures(measure, snakemake.output.measure)

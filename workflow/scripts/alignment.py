@@ -1,0 +1,25 @@
+"""Cosine and norms of clean and perturbed mean-patch embeddings, image by image, at every layer."""
+
+import pandas as pd
+
+from maescope import accuracy, alignment, logs, store, tables
+
+logs.to_file(snakemake.log[0])
+
+params, frames = snakemake.params, []
+among = [params.classes.index(label) for label in params.labels] if params.among == "labels" else None
+files = zip(params.labels, snakemake.input.clean, snakemake.input.perturbed, strict=True)
+for label, clean_path, path in files:
+    with (
+        store.open_tokens(clean_path, params.clean_hash) as clean,
+        store.open_tokens(path, params.config_hash) as perturbed,
+    ):
+        store.require_pair(clean, perturbed)
+        before = clean.read("clean", "mean")  # (L, B, D)
+        for level in perturbed.levels:
+            after = perturbed.read(level, "mean")
+            correct = accuracy.predict(perturbed.read(level, "logits"), among) == perturbed.targets
+            frame = alignment.table(before, after, perturbed.images, correct)
+            frames.append(frame.assign(level=level, label=label))
+columns = ["level", "label", "image", "layer", "cosine", "norm_clean", "norm_perturbed", "correct"]
+tables.write_measures(pd.concat(frames)[columns], snakemake.output.measure)

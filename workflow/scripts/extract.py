@@ -1,0 +1,45 @@
+"""Images through a perturbation and a model into token files, one a label."""
+
+import torch
+
+from maescope import extraction, images, logs, models, perturb, progress, tables
+
+logs.to_file(snakemake.log[0])
+torch.set_num_threads(snakemake.threads)
+
+spec, params, name = snakemake.params.model, snakemake.params, snakemake.wildcards.perturbation
+rows = tables.read_measures([snakemake.input.images])
+extraction.require_targets(rows, params.classes, spec["num_classes"], params.dataset)
+model = models.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
+digest = models.load(model, spec["weights"], spec["sha256"])
+device = models.device_of(spec["device"])
+
+extractor = extraction.Extractor(
+    model.to(device, models.PRECISIONS[spec["precision"]]),
+    perturb.build(params.perturbation, params.seed, params.dataset),
+    images.Preprocessing(**spec["preprocessing"]),
+    patch=name in spec["patch_tokens"],
+    attention=params.perturbation["kind"] == "clean",
+)
+attributes = {
+    "model": snakemake.wildcards.model,
+    "dataset": params.dataset,
+    "perturbation": name,
+    "config_hash": params.config_hash,
+    "weights_sha256": digest,
+    "seed": params.seed,
+    "threads": snakemake.threads,
+    "device": str(device),
+}
+done = extraction.extract(
+    extractor,
+    rows,
+    dict(zip(params.labels, snakemake.output.tokens, strict=True)),
+    dict(zip(params.labels, snakemake.input.clean, strict=True)) if snakemake.input.clean else None,
+    attributes,
+    spec["batch_size"],
+    spec["tokens_dtype"],
+    params.clean_hash,
+)
+for _ in progress.progress(done, f"{snakemake.wildcards.model} {name}", "image", len(rows)):
+    pass

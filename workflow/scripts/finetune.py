@@ -1,0 +1,29 @@
+"""Fine-tune a pretrained encoder with labels."""
+
+import pandas as pd
+import torch
+
+from maescope import images, logs, models, tables, training
+
+logs.to_file(snakemake.log[0])
+torch.set_num_threads(snakemake.threads)
+
+spec, recipe = snakemake.params.model, snakemake.params.training
+rows = tables.read_measures([snakemake.input.images])
+pixels = torch.from_numpy(images.normalised(rows["path"], images.Preprocessing(**spec["preprocessing"])))
+
+torch.manual_seed(snakemake.params.seed)
+model = models.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
+models.load_encoder(model, snakemake.input.initial)
+history = training.train_classifier(
+    model,
+    pixels,
+    torch.from_numpy(rows["target"].to_numpy()),
+    training.Schedule.of(recipe),
+    snakemake.params.seed,
+    layer_decay=recipe["layer_decay"],
+    smoothing=recipe["smoothing"],
+)
+
+tables.write_measures(pd.DataFrame(history), snakemake.output.loss)
+models.save(model.state_dict(), snakemake.output.weights, {"recipe": "finetune"})

@@ -1,0 +1,41 @@
+"""Top-1 predictions."""
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binom
+
+log = logging.getLogger(__name__)
+
+
+def predict(logits: np.ndarray, among: Sequence[int] | None = None) -> np.ndarray:
+    """Index of the largest logit, over all classes or `among` some only; ties go to the lower index.
+
+    Parameters
+    ----------
+    logits : (B, C)
+    among : class indices that a prediction may be, None for all
+
+    Returns
+    -------
+    (B,) class indices
+    """
+    if among is None:
+        return logits.argmax(1)
+    among = np.sort(np.asarray(among))
+    return among[logits[:, among].argmax(1)]
+
+
+def warn_near_chance(measure: pd.DataFrame, classes: int) -> None:
+    """Say so loudly where the clean accuracy could be guessing: most often the labels are in the wrong order."""
+    clean = measure.loc[measure["level"] == "clean", "correct"]
+    if len(clean) and clean.sum() <= binom.ppf(0.999, len(clean), 1 / classes):
+        log.warning(
+            "CLEAN ACCURACY NEAR CHANCE: %.1f %% of %d images among %d classes. Do `classes` follow the order of the "
+            "head's outputs, and are preprocessing and pooling those of the model?",
+            100 * clean.mean(),
+            len(clean),
+            classes,
+        )

@@ -1,0 +1,99 @@
+"""What attention says, reduced at once: distance, entropy, rollout. Attention itself is never kept."""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def probabilities(query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+    """Softmax attention and its logarithm, in float32 (or float64 where the inputs are).
+
+    Parameters
+    ----------
+    query, key : (B, H, T, d)
+
+    Returns
+    -------
+    attention, log_attention : (B, H, T, T), rows (queries) of `attention` sum to 1
+    """
+    dtype = torch.promote_types(query.dtype, torch.float32)
+    scale = 1 / math.sqrt(query.shape[-1])
+    logits = (query.to(dtype) * scale) @ key.to(dtype).transpose(-2, -1)  # (B, H, T, T)
+    log_attention = logits.sub_(logits.logsumexp(-1, keepdim=True))
+    return log_attention.exp(), log_attention
+
+
+def patch_distances(grid: tuple[int, int], patch_size: tuple[int, int]) -> Tensor:
+    """Euclidean distance between the centres of all patches of a grid, in pixels of the model's input.
+
+    Returns
+    -------
+    (N, N) float64, zero on the diagonal, for a grid of N = rows x columns patches in row-major order
+    """
+    rows, columns = (torch.arange(n, dtype=torch.float64) * size for n, size in zip(grid, patch_size, strict=True))
+    centres = torch.cartesian_prod(rows, columns)  # (N, 2)
+    return torch.cdist(centres, centres)
+
+
+def distance_and_entropy(
+    attention: Tensor, log_attention: Tensor, distances: Tensor, prefix: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Mean attention distance and entropy of each head (SCIENCE.md section 3; the paper's Fig. 3).
+
+    The rows and columns of the `prefix` tokens (CLS) are dropped and each row renormalised; then the expectation
+    over keys and the mean over queries.
+
+    Parameters
+    ----------
+    attention, log_attention : (B, H, T, T)
+    distances : (N, N) in pixels, T = N + prefix
+
+    Returns
+    -------
+    distance : (B, H) in pixels
+    entropy : (B, H) in nats, at most log(N)
+    """
+    patches = attention[..., prefix:, prefix:]  # (B, H, N, N)
+    mass = patches.sum(-1)  # (B, H, N)
+    distance = torch.einsum("bhij,ij->bhi", patches, distances.to(patches)) / mass
+    # sum_j p log p with p = attention / mass, where log p = log_attention - log(mass)
+    logs = torch.nan_to_num(log_attention[..., prefix:, prefix:], neginf=0.0)
+    entropy = mass.log() - torch.einsum("bhij,bhij->bhi", patches, logs) / mass
+    return distance.mean(-1), entropy.mean(-1)
+
+
+def rollout_step(attention: Tensor, rollout: Tensor | None) -> Tensor:
+    """One layer of attention rollout (Abnar and Zuidema 2020): R_l = A_hat_l R_(l-1), A_hat = 0.5 A + 0.5 I.
+
+    Parameters
+    ----------
+    attention : (B, H, T, T)
+    rollout : (B, T, T) of the layer before, None at the first
+
+    Returns
+    -------
+    (B, T, T), rows sum to 1
+    """
+    mixed = 0.5 * attention.mean(1)  # (B, T, T)
+    mixed.diagonal(dim1=-2, dim2=-1).add_(0.5)
+    mixed = mixed / mixed.sum(-1, keepdim=True)
+    return mixed if rollout is None else mixed @ rollout
+
+
+def patch_scores(rollout: Tensor, pooling: str, prefix: int = 1) -> Tensor:
+    """How much each patch feeds what the head reads (SCIENCE.md section 7).
+
+    A head that pools patch tokens (`pooling` "avg") reads the patch rows of the last layer; one that reads CLS
+    (`pooling` "token") its row. Columns are patches.
+
+    Parameters
+    ----------
+    rollout : (B, T, T)
+
+    Returns
+    -------
+    (B, N)
+    """
+    columns = rollout[..., prefix:]  # (B, T, N)
+    return columns[:, 0] if pooling == "token" else columns[:, prefix:].mean(1)

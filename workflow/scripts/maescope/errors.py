@@ -1,0 +1,5 @@
+"""What can be mended by whoever reads the message."""
+
+
+class InputError(Exception):
+    """Something given to maescope cannot be used. The message names the file, the key and the remedy."""

@@ -1,0 +1,168 @@
+"""The only stage with a GPU: images through a perturbation and a model into token files."""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from timm.models import VisionTransformer
+from torch import Tensor
+
+from maescope import images, store
+from maescope.errors import InputError
+from maescope.forward import Tokens, forward
+from maescope.perturb import Batch, Geometry
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Extractor:
+    """A model with its preprocessing and a perturbation, applied to one batch after another.
+
+    Parameters
+    ----------
+    model : on its device, in its precision
+    perturbation : one of `maescope.perturb`
+    patch, attention : whether patch tokens, and what attention says, are kept as well
+    """
+
+    model: VisionTransformer
+    perturbation: object
+    preprocessing: images.Preprocessing
+    patch: bool = False
+    attention: bool = False
+
+    def __post_init__(self):
+        parameter = next(self.model.parameters())
+        self.device, self.dtype = parameter.device, parameter.dtype
+        self.mean, self.std = (
+            torch.tensor(values, device=self.device).reshape(1, 3, 1, 1)
+            for values in (self.preprocessing.mean, self.preprocessing.std)
+        )
+        self.geometry = Geometry(self.model.patch_embed.grid_size, self.preprocessing.mean)
+        size, wanted = self.preprocessing.crop, self.model.patch_embed.img_size
+        if (size, size) != tuple(wanted):
+            raise InputError(f"preprocessing.crop is {size} px, but the model's input is {wanted[0]} x {wanted[1]} px")
+
+    def levels(
+        self, pixels: np.ndarray, names: Sequence[str], scores: np.ndarray | None
+    ) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """All levels of one batch.
+
+        Parameters
+        ----------
+        pixels : (B, 3, crop, crop) uint8
+        names : (B,) identities
+        scores : (B, N) rollout of the clean images, where the perturbation needs them
+
+        Yields
+        ------
+        level and what is stored for it, still on the device
+        """
+        batch = Batch(
+            torch.from_numpy(pixels).to(self.device).float().div_(255),
+            names,
+            None if scores is None else torch.from_numpy(scores),
+        )
+        for level in self.perturbation.levels:
+            condition = self.perturbation.apply(level, batch, self.geometry)
+            inputs = ((condition.pixels - self.mean) / self.std).to(self.dtype)
+            tokens = forward(self.model, inputs, condition.visible, patch=self.patch, attention=self.attention)
+            yield level, {**_arrays(tokens), **condition.stored}
+
+
+def _arrays(tokens: Tokens) -> dict[str, Tensor]:
+    return {name: value for name, value in vars(tokens).items() if value is not None}
+
+
+def extract(
+    extractor: Extractor,
+    rows: pd.DataFrame,
+    outputs: dict[str, str],
+    scores: dict[str, str] | None,
+    attributes: dict,
+    batch_size: int,
+    tokens_dtype: str = "float32",
+    clean_hash: str = "",
+) -> Iterator[int]:
+    """Write one token file per label, all levels of it, reading each image once.
+
+    Parameters
+    ----------
+    rows : label, image, path, target of every image
+    outputs : label -> path of its token file
+    scores : label -> path of the clean token file whose rollout ranks the patches, or None
+    attributes : root attributes of every file
+    clean_hash : settings that the clean token files must have been made with
+
+    Yields
+    ------
+    number of images of each batch done
+    """
+    first = True
+    for label, path in outputs.items():
+        part = rows[rows["label"] == label]
+        ranking = _rollout(scores[label], clean_hash, part["image"].tolist()) if scores else None
+        names, targets = part["image"].tolist(), part["target"].tolist()
+        levels = extractor.perturbation.levels
+        batches = images.batches(part["path"].tolist(), batch_size, extractor.preprocessing)
+        own = {**attributes, "label": label}
+        with store.writing(path, names, targets, levels, own, tokens_dtype) as writer:
+            for start, pixels in _numbered(batches):
+                chosen = slice(start, start + len(pixels))
+                ranks = None if ranking is None else ranking[chosen]
+                for level, tensors in extractor.levels(pixels, names[chosen], ranks):
+                    arrays = {name: _to_host(value, name, tokens_dtype) for name, value in tensors.items()}
+                    _require_finite(arrays, names[chosen], level)
+                    if first:
+                        image_bytes = sum(array.nbytes for array in arrays.values()) / len(pixels)
+                        store.require_space(Path(path).parent, int(image_bytes * len(rows) * len(levels)))
+                        first = False
+                    writer.write(level, start, arrays)
+                yield len(pixels)
+
+
+def _to_host(tensor: Tensor, name: str, tokens_dtype: str) -> np.ndarray:
+    """A numpy array; bfloat16, which numpy lacks, becomes float32, layer-first tokens the stored type."""
+    if not tensor.is_floating_point():
+        return tensor.cpu().numpy()
+    dtype = getattr(torch, tokens_dtype) if name in store.LAYER_FIRST else torch.float32
+    return tensor.to(dtype).cpu().numpy()
+
+
+def require_targets(rows: pd.DataFrame, classes: Sequence[str] | None, num_classes: int, dataset: str) -> None:
+    """Labels must fit the head of a model that has one."""
+    if num_classes and classes and len(classes) != num_classes:
+        raise InputError(f"datasets.{dataset} has {len(classes)} classes, but the model's head has {num_classes}")
+    if num_classes and (rows["target"] >= num_classes).any():
+        raise InputError(f"results/images/{dataset}.csv has targets beyond {num_classes - 1}; delete it")
+
+
+def _numbered(batches: Iterable[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
+    """Batches with the number of their first image."""
+    start = 0
+    for batch in batches:
+        yield start, batch
+        start += len(batch)
+
+
+def _rollout(path: str, clean_hash: str, names: list[str]) -> np.ndarray:
+    """Rollout scores (B, N) of one label's clean images, in the order of `names`."""
+    with store.open_tokens(path, clean_hash) as clean:
+        if clean.images != names:
+            raise InputError(f"{path}: holds other images than results/images lists; delete it to have it made again")
+        return clean.read("clean", "rollout")
+
+
+def _require_finite(arrays: dict[str, np.ndarray], names: Sequence[str], level: str) -> None:
+    """Name the layer and image of the first value that is not finite."""
+    for name, array in arrays.items():
+        if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+            where = np.argwhere(~np.isfinite(array))[0]
+            layer_first = name in store.LAYER_FIRST
+            layer = f" at layer {where[0] + 1}" if layer_first else ""
+            raise InputError(f"{names[where[int(layer_first)]]}: {name} of level {level} is not finite{layer}")

@@ -1,0 +1,182 @@
+"""One forward pass and everything it yields: `forward(model, images, visible) -> Tokens`.
+
+Attention stays fused: the concatenated heads are the input of `attn.proj`, and where attention itself is asked for,
+it is recomputed from the queries and keys that pass by, and reduced before the next layer.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import torch
+from timm.models import VisionTransformer
+from torch import Tensor
+
+from maescope import attention as att
+
+# Attention of a few images at a time: on a CPU (H, T, T) of one image fits its cache, on a GPU launches must be few.
+ATTENTION_BYTES = {"cpu": 4 << 20, "cuda": 1 << 30}
+
+
+@dataclass
+class Tokens:
+    """What one pass says about B images. Raw block outputs, before any final norm; layer first."""
+
+    cls: Tensor  # (L, B, D)
+    mean: Tensor  # (L, B, D), mean over the visible patch tokens, CLS excluded
+    head: Tensor  # (L, B, H, d), mean over the patch rows of A V
+    logits: Tensor | None  # (B, C), None where the model has no head
+    patch: Tensor | None = None  # (L, B, N_v, D), on request
+    attention_distance: Tensor | None = None  # (L, B, H) in pixels, on request
+    attention_entropy: Tensor | None = None  # (L, B, H) in nats, on request
+    rollout: Tensor | None = None  # (B, N), on request
+
+
+def embed(model: VisionTransformer, images: Tensor, visible: Tensor | None = None) -> Tensor:
+    """Patch tokens with positions, of the visible patches only, behind the prefix (CLS) token.
+
+    Parameters
+    ----------
+    images : (B, 3, height, width), normalised
+    visible : (B, N_v) integer patch ids, None for all
+
+    Returns
+    -------
+    (B, T, D)
+    """
+    x = model._pos_embed(model.patch_embed(images))  # (B, prefix + N, D)
+    if visible is not None:
+        prefix, patches = x.tensor_split([model.num_prefix_tokens], dim=1)
+        patches = patches.gather(1, visible[..., None].expand(-1, -1, x.shape[-1]))  # (B, N_v, D)
+        x = torch.cat([prefix, patches], dim=1)
+    return model.norm_pre(x)
+
+
+def forward(
+    model: VisionTransformer,
+    images: Tensor,
+    visible: Tensor | None = None,
+    *,
+    patch: bool = False,
+    attention: bool = False,
+) -> Tokens:
+    """Run the encoder once and keep what SCIENCE.md section 2 names, means in at least float32.
+
+    Parameters
+    ----------
+    images : (B, 3, height, width), normalised, in the model's precision and on its device
+    visible : (B, N_v) integer patch ids that the encoder sees (MAE's masked pass), None for all
+    patch : keep every patch token as well
+    attention : distance, entropy and rollout as well; needs all patches visible
+
+    Raises
+    ------
+    ValueError
+        where attention is asked for under a mask
+    RuntimeError
+        where a layer yielded no head outputs or no attention: never a silently empty result
+    """
+    if attention and visible is not None:
+        raise ValueError("attention distance and rollout are defined on all patches: visible must be None")
+    prefix = model.num_prefix_tokens
+    cls, mean, patches = [], [], []
+    with torch.inference_mode(), _head_taps(model) as heads, _attention_taps(model, attention) as reduced:
+        x = embed(model, images, visible)
+        for block in model.blocks:
+            x = block(x)
+            cls.append(x[:, 0])
+            mean.append(_mean(x[:, prefix:]))
+            if patch:
+                patches.append(x[:, prefix:])
+        logits = model.forward_head(model.norm(x)) if model.num_classes else None
+    _expect(len(model.blocks), heads, "head outputs")
+    if attention:
+        _expect(len(model.blocks), reduced.distance, "attention")
+    return Tokens(
+        cls=torch.stack(cls),
+        mean=torch.stack(mean),
+        head=torch.stack(heads),
+        logits=logits,
+        patch=torch.stack(patches) if patch else None,
+        attention_distance=torch.stack(reduced.distance) if attention else None,
+        attention_entropy=torch.stack(reduced.entropy) if attention else None,
+        rollout=att.patch_scores(torch.cat(reduced.rollout), model.global_pool, prefix) if attention else None,
+    )
+
+
+def _mean(tokens: Tensor) -> Tensor:
+    """Mean over tokens (B, n, D) -> (B, D), summed in at least float32."""
+    return tokens.mean(1, dtype=torch.promote_types(tokens.dtype, torch.float32))
+
+
+def _expect(layers: int, collected: list, what: str) -> None:
+    if len(collected) != layers:
+        raise RuntimeError(f"{len(collected)} of {layers} layers yielded {what}: this attention module is not supported")
+
+
+@contextmanager
+def _head_taps(model: VisionTransformer) -> Iterator[list[Tensor]]:
+    """Collect the mean over patch rows of each layer's concatenated heads, the input of `attn.proj`."""
+    heads: list[Tensor] = []
+    prefix = model.num_prefix_tokens
+
+    def tap(module: torch.nn.Module, inputs: tuple[Tensor]) -> None:
+        rows = _mean(inputs[0][:, prefix:])  # (B, H * d)
+        heads.append(rows.unflatten(-1, (module.heads_of_tap, -1)))  # (B, H, d)
+
+    with ExitStack() as stack:
+        for block in model.blocks:
+            block.attn.proj.heads_of_tap = block.attn.num_heads
+            stack.callback(block.attn.proj.register_forward_pre_hook(tap).remove)
+        yield heads
+
+
+class _Reduced:
+    """Attention of all layers, already reduced."""
+
+    def __init__(self, distances: Tensor):
+        self.distances = distances  # (N, N)
+        self.distance: list[Tensor] = []  # L x (B, H)
+        self.entropy: list[Tensor] = []  # L x (B, H)
+        self.rollout: list[Tensor] = []  # chunks of images, each (b, T, T), of the last layer seen
+
+    def add(self, query: Tensor, key: Tensor, prefix: int) -> None:
+        """Take in one layer's queries and keys (B, H, T, d), a few images at a time."""
+        heads, tokens = query.shape[1:3]
+        images = max(1, ATTENTION_BYTES[query.device.type] // (heads * tokens * tokens * 4))
+        before = self.rollout or [None] * -(-len(query) // images)
+        distance, entropy, rollout = [], [], []
+        for q, k, r in zip(query.split(images), key.split(images), before, strict=True):
+            a, log_a = att.probabilities(q, k)
+            d, e = att.distance_and_entropy(a, log_a, self.distances, prefix)
+            distance.append(d)
+            entropy.append(e)
+            rollout.append(att.rollout_step(a, r))
+        self.distance.append(torch.cat(distance))
+        self.entropy.append(torch.cat(entropy))
+        self.rollout = rollout
+
+
+@contextmanager
+def _attention_taps(model: VisionTransformer, wanted: bool) -> Iterator[_Reduced | None]:
+    """Reduce each layer's attention from the output of its `attn.qkv`."""
+    if not wanted:
+        yield None
+        return
+    embedding = model.patch_embed
+    parameter = next(model.parameters())
+    dtype = torch.promote_types(parameter.dtype, torch.float32)
+    distances = att.patch_distances(embedding.grid_size, embedding.patch_size).to(parameter.device, dtype)
+    reduced = _Reduced(distances)
+
+    def tap_of(attn: torch.nn.Module):
+        def tap(module: torch.nn.Module, inputs: tuple[Tensor], qkv: Tensor) -> None:
+            query, key, _ = qkv.unflatten(-1, (3, attn.num_heads, -1)).permute(2, 0, 3, 1, 4)  # (B, H, T, d) each
+            reduced.add(attn.q_norm(query), attn.k_norm(key), model.num_prefix_tokens)
+
+        return tap
+
+    with ExitStack() as stack:
+        for block in model.blocks:
+            stack.callback(block.attn.qkv.register_forward_hook(tap_of(block.attn)).remove)
+        yield reduced

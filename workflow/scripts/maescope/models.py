@@ -1,0 +1,179 @@
+"""Vision transformers from timm with weights from a file or the local hub cache, checked before they are used."""
+
+import argparse
+import hashlib
+import pickle
+import struct
+from pathlib import Path
+
+import timm
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from timm.models import VisionTransformer
+from torch import Tensor
+
+from maescope.atomic import replacing
+from maescope.errors import InputError
+from maescope.settings import HUB
+
+DECODER = ("decoder_", "mask_token")  # of a masked autoencoder; a top-level mask_token would mislead timm's own filter
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str = "token") -> VisionTransformer:
+    """A timm VisionTransformer in evaluation mode, weights not yet loaded.
+
+    Parameters
+    ----------
+    pooling : "avg" pools the patch tokens and applies fc_norm, as MAE's fine-tuned models; "token" reads CLS
+
+    Raises
+    ------
+    InputError
+        where timm does not know the architecture or its arguments, or it is no VisionTransformer
+    """
+    try:
+        model = timm.create_model(architecture, num_classes=num_classes, global_pool=pooling, **arguments)
+    except (RuntimeError, TypeError, AssertionError, ValueError) as error:
+        near = ", ".join(timm.list_models(f"{architecture.split('_')[0]}*")[:5]) or "timm.list_models()"
+        raise InputError(f"architecture {architecture} with {arguments}: {error} (timm has {near}, ...)") from error
+    if not isinstance(model, VisionTransformer):
+        raise InputError(f"architecture {architecture} is a {type(model).__name__}; maescope reads VisionTransformers")
+    return model.eval()
+
+
+def load(model: VisionTransformer, weights: str, sha256: str | None = None) -> str:
+    """Load weights strictly; only the decoder of a masked autoencoder is left aside.
+
+    Parameters
+    ----------
+    weights : path of a .safetensors or .pth file (plain, or {"model": ...}), or hub:<timm id>
+    sha256 : what the file's digest must be
+
+    Returns
+    -------
+    SHA-256 of the file
+
+    Raises
+    ------
+    InputError
+        naming the file and the first thing in it that does not fit
+    """
+    path = _cached(weights.removeprefix(HUB)) if weights.startswith(HUB) else weights
+    digest = file_sha256(path)
+    if sha256 is not None and digest != sha256:
+        raise InputError(f"{path}: its SHA-256 is {digest}, but the configuration says {sha256}; fetch it again")
+    state = {key: value for key, value in read_weights(path).items() if not key.startswith(DECODER)}
+    _require_fit(path, model.state_dict(), state)
+    model.load_state_dict(state)
+    return digest
+
+
+def load_encoder(model: VisionTransformer, weights: str) -> None:
+    """Start a classifier from a pretrained encoder: all of its blocks and embeddings, the head and its norm anew."""
+    own = ("norm.", "fc_norm.", "head.")  # the final norm moves behind the pooling
+    state = {key: value for key, value in read_weights(weights).items() if not key.startswith((*DECODER, *own))}
+    fresh = {key: value for key, value in model.state_dict().items() if key.startswith(own)}
+    _require_fit(weights, model.state_dict(), state | fresh)
+    model.load_state_dict(state | fresh)
+
+
+def read_weights(path: str) -> dict[str, Tensor]:
+    """The tensors of a checkpoint file. Nothing in it is executed: pickles may hold tensors and plain options only.
+
+    Raises
+    ------
+    InputError
+        where the file is missing, empty, truncated, no checkpoint, or holds something else
+    """
+    size = Path(path).stat().st_size if Path(path).is_file() else -1
+    if size <= 0:
+        raise InputError(f"{path}: {'empty' if size == 0 else 'no such'} file; give the path of a checkpoint")
+    try:
+        if path.endswith(".safetensors"):
+            state = load_file(path)
+        else:
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(f"{path} ({size} bytes): {_unpicklable(str(error))}") from error
+    except (SafetensorError, RuntimeError, EOFError, ValueError, OSError, struct.error) as error:
+        raise InputError(f"{path} ({size} bytes): no whole checkpoint ({_line(error)}); fetch it again") from error
+    state = state.get("model", state) if isinstance(state, dict) else state
+    if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):
+        raise InputError(f"{path}: holds no state dict (names to tensors, or that under 'model')")
+    return state
+
+
+def save(state: dict[str, Tensor], path: str, metadata: dict[str, str]) -> None:
+    """Write a safetensors file that is either whole or not there."""
+    with replacing(path) as temporary:
+        save_file({key: value.contiguous() for key, value in state.items()}, temporary, metadata)
+
+
+def file_sha256(path: str) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file; give the path of a checkpoint")
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def device_of(wanted: str) -> torch.device:
+    """The device that `auto`, `cpu` or `cuda` stands for here.
+
+    Raises
+    ------
+    InputError
+        where cuda is asked for and there is none
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise InputError("device: cuda, but torch sees no GPU; run where there is one, or set device: auto or cpu")
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def _cached(identifier: str) -> str:
+    """The file of a timm model in the local Hugging Face cache; nothing is downloaded."""
+    from huggingface_hub import try_to_load_from_cache
+
+    config = timm.get_pretrained_cfg(identifier)
+    if config is None or not config.hf_hub_id:
+        raise InputError(f"weights hub:{identifier}: timm knows no such pretrained model; see timm.list_pretrained()")
+    repository = config.hf_hub_id if "/" in config.hf_hub_id.rstrip("/") else f"{config.hf_hub_id}{identifier}"
+    path = try_to_load_from_cache(repository, "model.safetensors")
+    if not isinstance(path, str):
+        raise InputError(
+            f"weights hub:{identifier}: not in the local Hugging Face cache; fetch it once where there is a network: "
+            f"hf download {repository} model.safetensors"
+        )
+    return path
+
+
+def _unpicklable(reason: str) -> str:
+    """What a refused pickle means for whoever gave it."""
+    if "Unsupported global" in reason or "Unsupported class" in reason:
+        name = reason.partition("GLOBAL ")[2].split(" ")[0] or "an object"
+        return f"refused, it would execute {name}; save the state dict alone, best as .safetensors"
+    return f"no whole checkpoint ({_line(reason)}); fetch it again"
+
+
+def _line(error: Exception | str) -> str:
+    return str(error).strip().split("\n")[0][:200] or type(error).__name__
+
+
+def _require_fit(path: str, expected: dict[str, Tensor], state: dict[str, Tensor]) -> None:
+    """Same names, same shapes, finite values; the first that is not so is named."""
+    if "head.weight" in expected and "head.weight" not in state:
+        raise InputError(f"{path}: has no classification head (head.weight); give fine-tuned weights")
+    for name, value in expected.items():
+        if name not in state:
+            raise InputError(f"{path}: has no {name}; it is of another architecture, or pooling should be the other")
+        if state[name].shape != value.shape:
+            given, wanted = tuple(state[name].shape), tuple(value.shape)
+            raise InputError(f"{path}: {name} has shape {given}, the architecture needs {wanted}")
+        if not torch.isfinite(state[name]).all():
+            raise InputError(f"{path}: {name} has values that are not finite; fetch or train it again")
+    if left := sorted(set(state) - set(expected)):
+        hint = "; set num_classes for a model with a head" if "head.weight" in left else ""
+        raise InputError(f"{path}: has {left[0]} and {len(left) - 1} more that the architecture does not{hint}")

@@ -1,0 +1,190 @@
+"""What is done to the images before the model sees them, all levels of it.
+
+A kind of perturbation is a class with `levels` and `apply`; `KINDS` maps the names that the configuration uses. To add
+one: a class here, an entry in `KINDS`, and its keys in workflow/schemas/config.schema.yaml.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.transforms.v2.functional import gaussian_blur
+
+from maescope import seeds
+from maescope.mae import visible_count
+
+
+@dataclass
+class Batch:
+    """Images as a perturbation sees them."""
+
+    pixels: Tensor  # (B, 3, height, width) in [0, 1]
+    images: Sequence[str]  # (B,) identities
+    scores: Tensor | None = None  # (B, N), rollout of the clean image, where `needs_scores`
+
+
+@dataclass
+class Condition:
+    """Images at one level, ready to be normalised."""
+
+    pixels: Tensor  # (B, 3, height, width) in [0, 1]
+    visible: Tensor | None = None  # (B, N_v) patch ids that the encoder sees, None for all
+    stored: dict[str, Tensor] = field(default_factory=dict)  # to be kept with the tokens, image first
+
+
+@dataclass
+class Geometry:
+    """What perturbations need to know of the model's input."""
+
+    grid: tuple[int, int]  # rows and columns of patches
+    mean: Sequence[float]  # of red, green and blue, what normalisation turns into zero
+
+    @property
+    def patches(self) -> int:
+        return self.grid[0] * self.grid[1]
+
+
+@dataclass
+class Clean:
+    """The images as they are."""
+
+    levels: tuple[str, ...] = ("clean",)
+    needs_scores = False
+
+    def apply(self, level: str, batch: Batch, geometry: Geometry) -> Condition:
+        return Condition(batch.pixels)
+
+
+@dataclass
+class Mask:
+    """MAE's random mask: the encoder sees int(N (1 - ratio)) patches; the levels are numbers of masks."""
+
+    ratio: float
+    masks: int
+    seed: int
+    dataset: str
+    needs_scores = False
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        return tuple(str(number) for number in range(1, self.masks + 1))
+
+    def apply(self, level: str, batch: Batch, geometry: Geometry) -> Condition:
+        ids = visible_patches(batch.images, geometry.patches, self.ratio, self.seed, self.dataset, int(level))
+        visible = torch.from_numpy(ids).to(batch.pixels.device)
+        return Condition(batch.pixels, visible, {"visible": visible})
+
+
+@dataclass
+class Blur:
+    """Gaussian blur with a truncated kernel and reflected borders (Table I)."""
+
+    filters: dict[str, tuple[int, float]]  # level -> kernel and sigma in pixels
+    needs_scores = False
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        return tuple(self.filters)
+
+    def apply(self, level: str, batch: Batch, geometry: Geometry) -> Condition:
+        kernel, sigma = self.filters[level]
+        return Condition(gaussian_blur(batch.pixels, [kernel, kernel], [sigma, sigma]))
+
+
+@dataclass
+class Occlusion:
+    """Patches removed in the order of the clean image's attention rollout (Fig. 5); the levels are percentages."""
+
+    percentages: tuple[int, ...]
+    order: str  # most, least (attended first) or random
+    fill: str  # mean, black or drop
+    seed: int
+    dataset: str
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        return tuple(str(percent) for percent in self.percentages)
+
+    @property
+    def needs_scores(self) -> bool:
+        return self.order != "random"
+
+    def apply(self, level: str, batch: Batch, geometry: Geometry) -> Condition:
+        ranks = self._ranks(batch, geometry.patches)  # (B, N), 0 goes first
+        masked = ranks < round(int(level) * geometry.patches / 100)
+        if self.fill == "drop":
+            visible = (~masked).nonzero()[:, 1].unflatten(0, (len(masked), -1))  # (B, N_v), ascending
+            return Condition(batch.pixels, visible, {"masked": masked})
+        return Condition(fill_patches(batch.pixels, masked, geometry, self.fill), None, {"masked": masked})
+
+    def _ranks(self, batch: Batch, patches: int) -> Tensor:
+        """Place of each patch in the order of removal (B, N); ties by patch index."""
+        if self.order == "random":
+            scores = np.stack(
+                [seeds.generator(self.seed, self.dataset, image, "occlusion").random(patches) for image in batch.images]
+            )
+            removal = torch.from_numpy(scores).argsort(1)
+        else:
+            removal = batch.scores.cpu().argsort(1, descending=self.order == "most", stable=True)
+        return removal.argsort(1).to(batch.pixels.device)
+
+
+def fill_patches(pixels: Tensor, masked: Tensor, geometry: Geometry, fill: str) -> Tensor:
+    """Paint masked patches with the mean colour or black.
+
+    Parameters
+    ----------
+    pixels : (B, 3, height, width) in [0, 1]
+    masked : (B, N) bool
+    """
+    height, width = pixels.shape[2:]
+    rows, columns = geometry.grid
+    area = masked.reshape(-1, 1, rows, columns)
+    area = area.repeat_interleave(height // rows, 2).repeat_interleave(width // columns, 3)  # (B, 1, height, width)
+    colour = geometry.mean if fill == "mean" else (0.0, 0.0, 0.0)
+    return torch.where(area, pixels.new_tensor(colour).reshape(1, 3, 1, 1), pixels)
+
+
+def visible_patches(
+    images: Sequence[str], patches: int, ratio: float, seed: int, dataset: str, number: int
+) -> np.ndarray:
+    """Seeded random masks, each depending on nothing but dataset, image and mask number (SCIENCE.md section 1).
+
+    Returns
+    -------
+    (B, N_v) int64, the int(N (1 - ratio)) visible patch ids, ascending
+
+    Raises
+    ------
+    ValueError
+        where no patch would stay visible
+    """
+    keep = visible_count(patches, ratio)
+    orders = [seeds.generator(seed, dataset, image, number).permutation(patches)[:keep] for image in images]
+    return np.sort(np.stack(orders), axis=1)
+
+
+def _clean(entry: dict, seed: int, dataset: str) -> Clean:
+    return Clean()
+
+
+def _mask(entry: dict, seed: int, dataset: str) -> Mask:
+    return Mask(entry["ratio"], entry["masks"], seed, dataset)
+
+
+def _blur(entry: dict, seed: int, dataset: str) -> Blur:
+    return Blur({level: (f["kernel"], f["sigma"]) for level, f in entry["levels"].items()})
+
+
+def _occlusion(entry: dict, seed: int, dataset: str) -> Occlusion:
+    return Occlusion(tuple(entry["levels"]), entry["order"], entry["fill"], seed, dataset)
+
+
+KINDS: dict[str, Callable] = {"clean": _clean, "mask": _mask, "blur": _blur, "occlusion": _occlusion}
+
+
+def build(entry: dict, seed: int, dataset: str) -> Clean | Mask | Blur | Occlusion:
+    """The perturbation that an entry of the configuration names."""
+    return KINDS[entry["kind"]](entry, seed, dataset)

@@ -1,0 +1,119 @@
+"""Figures: tidy numbers in, a matplotlib figure out. Colours are Okabe and Ito's, safe for colour-blind readers."""
+
+import os
+from collections.abc import Sequence
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from maescope.atomic import replacing
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+CHANCE = {"color": "0.35", "linestyle": (0, (1, 2)), "linewidth": 1.2}
+COLUMN, PAGE = 3.5, 7.2  # widths in inches of one column and of a page
+STYLE = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "0.9",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "legend.fontsize": 7,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4,
+    "figure.constrained_layout.use": True,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "maescope",
+}
+plt.rcParams.update(STYLE)
+
+
+def save(figure: Figure, *paths: str | os.PathLike) -> None:
+    """Write a figure to each path, without dates, so that the same numbers give the same file."""
+    for path in paths:
+        with replacing(path) as temporary:
+            metadata = {"CreationDate": None} if str(path).endswith(".pdf") else None
+            figure.savefig(temporary, dpi=200, metadata=metadata)
+    plt.close(figure)
+
+
+def figure_5(curves: pd.DataFrame, titles: dict[str, str], chance: float) -> Figure:
+    """Figure 5: accuracy over occluded patches, one panel a model, one curve an order of removal.
+
+    Parameters
+    ----------
+    curves : model, perturbation, percent, accuracy, accuracy_low, accuracy_high (percent), area (mean accuracy)
+    titles : perturbation -> how its curve is named
+    chance : accuracy of guessing, in percent
+    """
+    models = list(curves["model"].unique())
+    figure, axes = plt.subplots(
+        1, len(models), figsize=(min(PAGE, COLUMN * len(models)), 2.9), sharey=True, squeeze=False
+    )
+    for axis, model in zip(axes[0], models, strict=True):
+        part = curves[curves["model"] == model]
+        for (name, title), colour, marker in zip(titles.items(), COLOURS, MARKERS, strict=False):
+            curve = part[part["perturbation"] == name].sort_values("percent")
+            label = f"{title} (area {curve['area'].iloc[0]:.1f})"
+            axis.plot(curve["percent"], curve["accuracy"], color=colour, marker=marker, label=label)
+            axis.fill_between(
+                curve["percent"], curve["accuracy_low"], curve["accuracy_high"], color=colour, alpha=0.18, linewidth=0
+            )
+        axis.axhline(chance, label=f"chance ({chance:.3g} %)", **CHANCE)
+        axis.set(title=model, xlabel="patches occluded (%)", ylim=(0, 102), xlim=(-2, None))
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), title="first to go")
+    axes[0, 0].set_ylabel("top-1 accuracy (%)")
+    return figure
+
+
+def training_curves(losses: dict[str, pd.DataFrame], descriptions: dict[str, str]) -> Figure:
+    """Loss by epoch of each model that was trained here, one panel a model.
+
+    Parameters
+    ----------
+    losses : model -> epoch, loss
+    descriptions : model -> what the loss is
+    """
+    figure, axes = plt.subplots(1, len(losses), figsize=(min(PAGE, 2.6 * len(losses)), 2.3), squeeze=False)
+    for axis, (model, loss), colour in zip(axes[0], losses.items(), COLOURS, strict=False):
+        axis.plot(loss["epoch"], loss["loss"], color=colour, marker="." if len(loss) < 30 else None)
+        axis.annotate(
+            f"{loss['loss'].iloc[-1]:.3f}",
+            (loss["epoch"].iloc[-1], loss["loss"].iloc[-1]),
+            textcoords="offset points",
+            xytext=(0, 5),
+            ha="right",
+        )
+        axis.set(title=model, xlabel="epoch", ylabel=descriptions[model])
+        axis.set_ylim(0, None)
+    return figure
+
+
+def reconstruction(original: np.ndarray, masked: np.ndarray, rebuilt: np.ndarray, names: Sequence[str]) -> Figure:
+    """What a masked autoencoder sees, what it makes of it, and what was there: one column an image.
+
+    Parameters
+    ----------
+    original, masked, rebuilt : (n, height, width, 3) in [0, 1]; hidden patches are NaN in `masked`
+    names : (n,) titles of the columns
+    """
+    rows = {"input": np.where(np.isnan(masked), 0.5, masked), "reconstruction": rebuilt, "original": original}
+    figure, axes = plt.subplots(3, len(names), figsize=(PAGE, PAGE * 3 / len(names) + 0.3), squeeze=False)
+    for row, (what, pictures) in zip(axes, rows.items(), strict=True):
+        for axis, picture in zip(row, pictures, strict=True):
+            axis.imshow(np.clip(picture, 0, 1), interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+            axis.grid(False)
+            axis.spines[:].set_visible(False)
+        row[0].set_ylabel(what)
+    for axis, name in zip(axes[0], names, strict=True):
+        axis.set_title(name)
+    return figure

@@ -1,0 +1,73 @@
+"""Intervals and paired tests."""
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+from scipy.stats import binomtest
+
+from maescope import seeds
+
+
+def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson score interval of a proportion (Wilson 1927): never empty, never outside [0, 1]."""
+    z = ndtri(0.5 + confidence / 2)
+    share, squared = successes / trials, z * z / trials
+    centre = (share + squared / 2) / (1 + squared)
+    half = z * np.sqrt(share * (1 - share) / trials + squared / (4 * trials)) / (1 + squared)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def class_mean(values: np.ndarray, labels: np.ndarray) -> float:
+    """Mean of each class, then over classes."""
+    return float(pd.Series(values).groupby(labels).mean().mean())
+
+
+def bootstrap(
+    values: np.ndarray,
+    labels: np.ndarray,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    *,
+    balanced: bool = True,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of a mean, images resampled within their classes.
+
+    Parameters
+    ----------
+    values : (n,) one number an image
+    labels : (n,) its class
+    balanced : of `class_mean`, each class counting the same; else of the plain mean over images
+    """
+    generator = seeds.generator(seed, "bootstrap")
+    means = np.zeros(resamples)
+    classes = pd.Series(np.asarray(values, dtype=np.float64)).groupby(np.asarray(labels))
+    for _, own in classes:
+        counts = generator.multinomial(len(own), np.full(len(own), 1 / len(own)), size=resamples)  # (resamples, n_c)
+        means += counts @ own.to_numpy() / (len(own) * len(classes) if balanced else len(values))
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def accuracy_interval(
+    correct: np.ndarray, labels: np.ndarray, resamples: int = 2000, confidence: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """Interval of an accuracy: bootstrap within classes; Wilson where all are right or all wrong.
+
+    Resampling equal values says nothing, and would give an empty interval.
+    """
+    if correct.all() or not correct.any():
+        return wilson(int(correct.sum()), len(correct), confidence)
+    return bootstrap(correct, labels, resamples, confidence, seed, balanced=False)
+
+
+def mcnemar(a: np.ndarray, b: np.ndarray) -> float:
+    """Exact two-sided p of McNemar's test that two models (or conditions) are right equally often.
+
+    Parameters
+    ----------
+    a, b : (n,) bool, right or wrong on the same images
+    """
+    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
+    return 1.0 if only_a + only_b == 0 else float(binomtest(only_a, only_a + only_b).pvalue)

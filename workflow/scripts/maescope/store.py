@@ -1,0 +1,158 @@
+"""Token files: one HDF5 file per label, either whole or not there. The only module with h5py.
+
+The layout is `levels/<level>/<dataset>` with layer-first arrays (L, B, ...) and image-first ones (B, ...), and root
+attributes that say what made it; `complete` is written last.
+"""
+
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from maescope.atomic import replacing
+from maescope.errors import InputError
+
+SCHEMA = 1
+LAYER_FIRST = {"cls", "mean", "head", "patch", "attention_distance", "attention_entropy"}
+
+
+class TokenWriter:
+    """Fills the token file of one label, batch by batch, without holding more than one batch; see `writing`."""
+
+    def __init__(self, file: h5py.File, images: int, dtype: str):
+        self.file, self.images, self.dtype = file, images, np.dtype(dtype)
+
+    def write(self, level: str, start: int, arrays: dict[str, np.ndarray]) -> None:
+        """Store one batch of one level, images `start` and on."""
+        group = self.file.require_group(f"levels/{level}")
+        for name, array in arrays.items():
+            axis = int(name in LAYER_FIRST)
+            dataset = group.get(name)
+            if dataset is None:
+                dataset = self._create(group, name, array, axis)
+            batch = slice(start, start + array.shape[axis])
+            dataset[(slice(None),) * axis + (batch,)] = array
+
+    def _create(self, group: h5py.Group, name: str, array: np.ndarray, axis: int) -> h5py.Dataset:
+        """A dataset for all images, in chunks of one layer and one batch."""
+        shape = (*array.shape[:axis], self.images, *array.shape[axis + 1 :])
+        chunks = (1,) * axis + array.shape[axis:]
+        dtype = self.dtype if name in LAYER_FIRST else array.dtype
+        return group.create_dataset(name, shape, dtype, chunks=chunks, fletcher32=True)
+
+
+@contextmanager
+def writing(
+    path: str,
+    images: Sequence[str],
+    targets: Sequence[int],
+    levels: Sequence[str],
+    attributes: dict,
+    dtype: str = "float32",
+) -> Iterator[TokenWriter]:
+    """Write a token file that appears when the block ends well, and not at all otherwise.
+
+    Parameters
+    ----------
+    images, targets : identity and class index of all B images (-1 where there is none)
+    levels : level names, in order
+    attributes : further root attributes, `config_hash` among them
+    dtype : float32 or float16, of the layer-first tokens
+    """
+    with replacing(path) as temporary, h5py.File(temporary, "w", libver="v110") as file:
+        file.attrs.update({"schema": SCHEMA, "dtype": dtype, "versions": json.dumps(versions()), **attributes})
+        file.attrs["levels"] = list(levels)
+        file["image"] = np.array(list(images), dtype=h5py.string_dtype())
+        file["target"] = np.asarray(targets, dtype=np.int64)
+        yield TokenWriter(file, len(images), dtype)
+        if missing := [level for level in levels if f"levels/{level}" not in file]:
+            raise RuntimeError(f"{path}: nothing was written for level {missing[0]}")
+        file.attrs["complete"] = 1
+
+
+class TokenFile:
+    """A complete token file, opened for reading by `open_tokens`."""
+
+    def __init__(self, path: str, file: h5py.File):
+        self.path, self.file = path, file
+        self.attributes = dict(file.attrs)
+        self.levels = [str(level) for level in file.attrs["levels"]]
+        self.images = [str(image) for image in file["image"].asstr()[:]]
+        self.targets = file["target"][:]
+
+    def read(self, level: str, name: str, layer: int | None = None) -> np.ndarray:
+        """An array of one level, or its 1-based `layer` alone; floats come as float32.
+
+        Raises
+        ------
+        InputError
+            where it is absent, damaged, of the wrong length or not finite
+        """
+        dataset = self.file.get(f"levels/{level}/{name}")
+        if dataset is None:
+            raise InputError(f"{self.path}: has no {name} for level {level}; delete it to have it made again")
+        axis = int(name in LAYER_FIRST)
+        if dataset.shape[axis] != len(self.images):
+            raise InputError(f"{self.path}: {name} has {dataset.shape[axis]} of {len(self.images)} images; delete it")
+        try:
+            array = dataset[...] if layer is None else dataset[layer - 1]
+        except OSError as error:
+            raise InputError(f"{self.path}: {name} of level {level} is damaged ({error}); delete it") from error
+        if np.issubdtype(array.dtype, np.floating):
+            array = array.astype(np.float32, copy=False)
+            if not np.isfinite(array).all():
+                raise InputError(f"{self.path}: {name} of level {level} has values that are not finite; delete it")
+        return array
+
+
+@contextmanager
+def open_tokens(path: str, config_hash: str) -> Iterator[TokenFile]:
+    """Open a token file that is whole and was made with the settings of `config_hash`.
+
+    Raises
+    ------
+    InputError
+        naming the file and what to do about it
+    """
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened as HDF5 ({error}); delete it to have it made again") from error
+    with file:
+        if file.attrs.get("complete") != 1:
+            raise InputError(f"{path}: was never completed; delete it to have it made again")
+        if file.attrs.get("schema") != SCHEMA or file.attrs.get("config_hash") != config_hash:
+            raise InputError(f"{path}: was made with other settings; delete it to have it made again")
+        yield TokenFile(path, file)
+
+
+def require_pair(clean: TokenFile, perturbed: TokenFile) -> None:
+    """Two files must tell of the same images through the same weights."""
+    if clean.images != perturbed.images:
+        raise InputError(f"{perturbed.path}: holds other images than {clean.path}; delete both")
+    if clean.attributes["weights_sha256"] != perturbed.attributes["weights_sha256"]:
+        raise InputError(f"{perturbed.path}: was made with other weights than {clean.path}; delete both")
+
+
+def require_space(folder: str | os.PathLike, expected_bytes: int) -> None:
+    """Refuse to begin what the disk cannot hold, with a fifth to spare."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    free, needed = shutil.disk_usage(folder).free, int(expected_bytes * 1.2)
+    if free < needed:
+        raise InputError(
+            f"{folder}: {free / 1e9:.3f} GB free, but the tokens need {needed / 1e9:.3f} GB; free some space, "
+            "store fewer patch_tokens, or set tokens_dtype: float16"
+        )
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    packages = ("torch", "torchvision", "timm", "numpy", "h5py", "pillow")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

@@ -1,0 +1,22 @@
+"""Pretrain a masked autoencoder on images held in memory."""
+
+import pandas as pd
+import torch
+
+from maescope import images, logs, mae, models, tables, training
+
+logs.to_file(snakemake.log[0])
+torch.set_num_threads(snakemake.threads)
+
+spec, recipe = snakemake.params.model, snakemake.params.training
+rows = tables.read_measures([snakemake.input.images])
+pixels = torch.from_numpy(images.normalised(rows["path"], images.Preprocessing(**spec["preprocessing"])))
+
+torch.manual_seed(snakemake.params.seed)
+encoder = models.build(spec["architecture"], spec["arguments"])
+model = mae.MaskedAutoencoder(encoder, **{f"decoder_{key}": value for key, value in recipe["decoder"].items()})
+schedule = training.Schedule.of(recipe)
+history = training.pretrain(model, pixels, recipe["mask_ratio"], schedule, snakemake.params.seed)
+
+tables.write_measures(pd.DataFrame(history), snakemake.output.loss)
+models.save(model.official_state_dict(), snakemake.output.weights, {"recipe": "pretrain"})

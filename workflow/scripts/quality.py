@@ -1,0 +1,23 @@
+"""PSNR and SSIM of perturbed images against the clean ones, image by image."""
+
+import pandas as pd
+import torch
+
+from maescope import images, logs, perturb, quality, tables
+
+logs.to_file(snakemake.log[0])
+torch.set_num_threads(snakemake.threads)
+
+rows = tables.read_measures([snakemake.input.images])
+preprocessing = images.Preprocessing(**snakemake.params.preprocessing)
+perturbation = perturb.build(snakemake.params.perturbation, snakemake.params.seed, snakemake.params.dataset)
+frames, start = [], 0
+for pixels in images.batches(rows["path"].tolist(), 64, preprocessing):
+    part = rows.iloc[start : (start := start + len(pixels))]
+    batch = perturb.Batch(torch.from_numpy(pixels).float() / 255, part["image"].tolist())
+    for level in perturbation.levels:
+        perturbed = perturbation.apply(level, batch, geometry=None).pixels
+        psnr, ssim = quality.psnr_db(batch.pixels, perturbed), quality.ssim(batch.pixels, perturbed)
+        frame = part[["label", "image"]].assign(level=level, psnr_db=psnr.numpy(), ssim=ssim.numpy())
+        frames.append(frame[["level", "label", "image", "psnr_db", "ssim"]])
+tables.write_measures(pd.concat(frames), snakemake.output.measure)

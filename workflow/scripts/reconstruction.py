@@ -1,0 +1,21 @@
+"""Masked input, reconstruction and original of one image of each of the first classes."""
+
+import torch
+
+from maescope import images, logs, mae, models, perturb, plots, tables
+
+logs.to_file(snakemake.log[0])
+torch.set_num_threads(snakemake.threads)
+
+params, recipe, spec = snakemake.params, snakemake.params.training, snakemake.params.model
+rows = tables.read_measures([snakemake.input.images]).groupby("label", sort=False).head(1).head(params.columns)
+preprocessing = images.Preprocessing(**spec["preprocessing"])
+pixels = torch.from_numpy(images.normalised(rows["path"].tolist(), preprocessing))
+
+encoder = models.build(spec["architecture"], spec["arguments"])
+model = mae.MaskedAutoencoder(encoder, **{f"decoder_{key}": value for key, value in recipe["decoder"].items()})
+model.load_official_state_dict(models.read_weights(snakemake.input.weights))
+patches = encoder.patch_embed.num_patches
+visible = perturb.visible_patches(rows["image"], patches, recipe["mask_ratio"], params.seed, params.dataset, 1)
+pictures = mae.reconstruct(model.eval(), pixels, torch.from_numpy(visible), preprocessing.mean, preprocessing.std)
+plots.save(plots.reconstruction(*pictures, rows["label"].tolist()), snakemake.output.pdf, snakemake.output.png)

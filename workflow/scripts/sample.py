@@ -1,0 +1,23 @@
+"""Draw the images of a dataset and write down which."""
+
+import pandas as pd
+
+from maescope import images, logs, tables
+
+logs.to_file(snakemake.log[0])
+
+dataset = snakemake.params.dataset
+chosen, skipped = images.sample(
+    snakemake.wildcards.dataset,
+    dataset["pattern"],
+    dataset["labels"],
+    dataset["count"],
+    snakemake.params.seed,
+    allow_fewer=dataset["allow_fewer"],
+    on_bad_image=dataset["on_bad_image"],
+)
+targets = {label: target for target, label in enumerate(dataset["classes"] or [])}
+rows = pd.DataFrame(chosen, columns=["label", "image", "path"])
+rows["target"] = rows["label"].map(targets).fillna(-1).astype(int)  # -1: no class of the head
+tables.write_measures(rows, snakemake.output.images)
+tables.write_measures(pd.DataFrame(skipped, columns=["label", "path", "reason"]), snakemake.output.skipped)

@@ -1,0 +1,14 @@
+"""Table I: accuracy and image quality by level of Gaussian blur."""
+
+from maescope import logs, tables
+
+logs.to_file(snakemake.log[0])
+
+params = snakemake.params
+accuracy = tables.read_measures(snakemake.input.accuracy, model=params.models)
+quality = tables.read_measures([snakemake.input.quality[0]])
+paper = tables.read_measures(snakemake.input.paper) if snakemake.input.paper else None
+table = tables.table_1(accuracy, quality, params.filters, params.intervals, paper)
+notes = tables.notes_on_accuracy(accuracy, params.images_asked, params.intervals) + tables.NOTES_1
+title = "Table I. Accuracy under Gaussian blur"
+tables.write_table(table, tables.print_table_1(table), title, notes, snakemake.output)
