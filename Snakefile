@@ -6,6 +6,7 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 if not workflow.overwrite_configfiles:  # a file given with --configfile stands alone
+
     configfile: "config/config.yaml"
 
 

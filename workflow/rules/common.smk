@@ -20,7 +20,9 @@ from maescope import settings
 from maescope.errors import InputError
 
 try:
-    CONFIG = settings.check(config, yaml.safe_load(Path(workflow.source_path("../schemas/config.schema.yaml")).read_text()))
+    CONFIG = settings.check(
+        config, yaml.safe_load(Path(workflow.source_path("../schemas/config.schema.yaml")).read_text())
+    )
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -67,7 +69,9 @@ def weights_of(model):
 def tokens_of(dataset):
     """Token files of a dataset, {model} and {perturbation} left open."""
     return expand(
-        "results/tokens/{{model}}/{dataset}/{{perturbation}}/{label}.h5", dataset=dataset, label=DATASETS[dataset]["labels"]
+        "results/tokens/{{model}}/{dataset}/{{perturbation}}/{label}.h5",
+        dataset=dataset,
+        label=DATASETS[dataset]["labels"],
     )
 
 

@@ -3,18 +3,18 @@
 
 
 rule digits:
+    input:
+        library=library("digits"),
     output:
         train=directory("results/data/digits/train"),
         test=directory("results/data/digits/test"),
-    input:
-        library=library("digits"),
-    params:
-        train_images=1200,
-        seed=SEED,
     log:
         "results/logs/digits.log",
     conda:
         "../../envs/cpu.yaml"
+    params:
+        train_images=1200,
+        seed=SEED,
     script:
         "../scripts/digits.py"
 
@@ -26,13 +26,13 @@ rule sample:
     output:
         images="results/images/{dataset}.csv",
         skipped="results/images/{dataset}.skipped.csv",
-    params:
-        dataset=lambda wildcards: DATASETS[wildcards.dataset],
-        seed=SEED,
     log:
         "results/logs/sample/{dataset}.log",
     conda:
         "../../envs/cpu.yaml"
+    params:
+        dataset=lambda wildcards: DATASETS[wildcards.dataset],
+        seed=SEED,
     script:
         "../scripts/sample.py"
 

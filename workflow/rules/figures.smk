@@ -2,6 +2,14 @@
 
 
 rule figure_5:
+    input:
+        library=library("figure_5"),
+        measures=expand(
+            "results/measures/accuracy/{model}/{dataset}/{perturbation}.csv",
+            model=STUDY["finetuned"],
+            dataset=STUDY["dataset"],
+            perturbation=STUDY["occlusion"],
+        ),
     output:
         pdf=f"{RESULTS}/figures/figure_5.pdf",
         png=report(
@@ -11,14 +19,10 @@ rule figure_5:
             labels={"figure": "5", "what": "occlusion guided by attention"},
         ),
         numbers=f"{RESULTS}/figures/figure_5.csv",
-    input:
-        library=library("figure_5"),
-        measures=expand(
-            "results/measures/accuracy/{model}/{dataset}/{perturbation}.csv",
-            model=STUDY["finetuned"],
-            dataset=STUDY["dataset"],
-            perturbation=STUDY["occlusion"],
-        ),
+    log:
+        "results/logs/figure_5.log",
+    conda:
+        "../../envs/cpu.yaml"
     params:
         models=[model for model in STUDY["finetuned"] for _ in STUDY["occlusion"]],
         perturbations=STUDY["occlusion"] * len(STUDY["finetuned"]),
@@ -27,15 +31,14 @@ rule figure_5:
         classes=DATASETS[STUDY["dataset"]]["classes"],
         labels=DATASETS[STUDY["dataset"]]["labels"],
         intervals=INTERVALS,
-    log:
-        "results/logs/figure_5.log",
-    conda:
-        "../../envs/cpu.yaml"
     script:
         "../scripts/figure_5.py"
 
 
 rule training_curves:
+    input:
+        library=library("training_curves"),
+        losses=expand("results/models/{model}.loss.csv", model=TRAINED),
     output:
         pdf=f"{RESULTS}/figures/training_curves.pdf",
         png=report(
@@ -44,20 +47,21 @@ rule training_curves:
             category="Models",
             labels={"figure": "–", "what": "training loss"},
         ),
-    input:
-        library=library("training_curves"),
-        losses=expand("results/models/{model}.loss.csv", model=TRAINED),
-    params:
-        recipes={model: MODELS[model]["training"]["recipe"] for model in TRAINED},
     log:
         "results/logs/training_curves.log",
     conda:
         "../../envs/cpu.yaml"
+    params:
+        recipes={model: MODELS[model]["training"]["recipe"] for model in TRAINED},
     script:
         "../scripts/training_curves.py"
 
 
 rule reconstruction:
+    input:
+        library=library("reconstruction"),
+        images=images_of(STUDY["dataset"]),
+        weights=[weights_of(model) for model in PRETRAINED_HERE[:1]],
     output:
         pdf=f"{RESULTS}/figures/reconstruction.pdf",
         png=report(
@@ -66,20 +70,16 @@ rule reconstruction:
             category="Models",
             labels={"figure": "–", "what": "what the masked autoencoder makes up"},
         ),
-    input:
-        library=library("reconstruction"),
-        images=images_of(STUDY["dataset"]),
-        weights=[weights_of(model) for model in PRETRAINED_HERE[:1]],
+    log:
+        "results/logs/reconstruction.log",
+    conda:
+        "../../envs/torch.yaml"
     params:
         model=lambda wildcards: architecture_of(PRETRAINED_HERE[0]),
         training=lambda wildcards: MODELS[PRETRAINED_HERE[0]]["training"],
         dataset=STUDY["dataset"],
         columns=8,
         seed=SEED,
-    log:
-        "results/logs/reconstruction.log",
-    conda:
-        "../../envs/torch.yaml"
     script:
         "../scripts/reconstruction.py"
 

@@ -2,14 +2,6 @@
 
 
 rule table_1:
-    output:
-        **tables("table_1"),
-        html=report(
-            f"{RESULTS}/tables/table_1.html",
-            caption="../report/table_1.rst",
-            category="Robustness",
-            labels={"figure": "Table I", "what": "Gaussian blur"},
-        ),
     input:
         library=library("table_1"),
         accuracy=expand(
@@ -20,28 +12,28 @@ rule table_1:
         ),
         quality=expand("results/measures/quality/{dataset}/{blur}.csv", dataset=STUDY["dataset"], blur=STUDY["blur"]),
         paper=published("table_1"),
+    output:
+        **tables("table_1"),
+        html=report(
+            f"{RESULTS}/tables/table_1.html",
+            caption="../report/table_1.rst",
+            category="Robustness",
+            labels={"figure": "Table I", "what": "Gaussian blur"},
+        ),
+    log:
+        "results/logs/table_1.log",
+    conda:
+        "../../envs/cpu.yaml"
     params:
         models=[model for model in STUDY["finetuned"] for _ in range(2)],
         filters=PERTURBATIONS[STUDY["blur"]].get("levels"),
         images_asked=DATASETS[STUDY["dataset"]]["count"],
         intervals=INTERVALS,
-    log:
-        "results/logs/table_1.log",
-    conda:
-        "../../envs/cpu.yaml"
     script:
         "../scripts/table_1.py"
 
 
 rule table_3:
-    output:
-        **tables("table_3"),
-        html=report(
-            f"{RESULTS}/tables/table_3.html",
-            caption="../report/table_3.rst",
-            category="Robustness",
-            labels={"figure": "Table III", "what": "clean against perturbed embeddings"},
-        ),
     input:
         library=library("table_3"),
         alignment=expand(
@@ -57,15 +49,23 @@ rule table_3:
             perturbation=["clean", STUDY["blur"], STUDY["occlusion"][0]],
         ),
         paper=published("table_3"),
+    output:
+        **tables("table_3"),
+        html=report(
+            f"{RESULTS}/tables/table_3.html",
+            caption="../report/table_3.rst",
+            category="Robustness",
+            labels={"figure": "Table III", "what": "clean against perturbed embeddings"},
+        ),
+    log:
+        "results/logs/table_3.log",
+    conda:
+        "../../envs/cpu.yaml"
     params:
         models=STUDY["finetuned"],
         perturbations=[STUDY["blur"], STUDY["occlusion"][0]],
         images_asked=DATASETS[STUDY["dataset"]]["count"],
         intervals=INTERVALS,
-    log:
-        "results/logs/table_3.log",
-    conda:
-        "../../envs/cpu.yaml"
     script:
         "../scripts/table_3.py"
 

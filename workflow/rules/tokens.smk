@@ -5,14 +5,26 @@
 for dataset in DATASETS:
 
     rule:
-        name: f"extract_{dataset}"
-        output:
-            tokens=tokens_of(dataset),
+        name:
+            f"extract_{dataset}"
         input:
             library=library("extract"),
             images=images_of(dataset),
             weights=lambda wildcards: weights_of(wildcards.model),
             clean=rollout_of(dataset),
+        output:
+            tokens=tokens_of(dataset),
+        log:
+            f"results/logs/extract/{{model}}/{dataset}/{{perturbation}}.log",
+        benchmark:
+            f"results/benchmarks/extract/{{model}}/{dataset}/{{perturbation}}.tsv"
+        conda:
+            "../../envs/torch.yaml"
+        threads: lambda wildcards: MODELS[wildcards.model]["threads"]
+        resources:
+            gpu=lambda wildcards: int(MODELS[wildcards.model]["device"] != "cpu"),
+            mem_mb=8000,
+            runtime=120,
         params:
             model=lambda wildcards: MODELS[wildcards.model],
             perturbation=lambda wildcards: PERTURBATIONS[wildcards.perturbation],
@@ -22,16 +34,5 @@ for dataset in DATASETS:
             seed=SEED,
             config_hash=hash_of(dataset),
             clean_hash=hash_of(dataset, "clean"),
-        threads: lambda wildcards: MODELS[wildcards.model]["threads"]
-        resources:
-            gpu=lambda wildcards: int(MODELS[wildcards.model]["device"] != "cpu"),
-            mem_mb=8000,
-            runtime=120,
-        log:
-            f"results/logs/extract/{{model}}/{dataset}/{{perturbation}}.log",
-        benchmark:
-            f"results/benchmarks/extract/{{model}}/{dataset}/{{perturbation}}.tsv"
-        conda:
-            "../../envs/torch.yaml"
         script:
             "../scripts/extract.py"

@@ -1,7 +1,6 @@
 """The only stage with a GPU: images through a perturbation and a model into token files."""
 
-import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +12,8 @@ from torch import Tensor
 
 from maescope import images, store
 from maescope.errors import InputError
-from maescope.forward import Tokens, forward
+from maescope.forward import forward
 from maescope.perturb import Batch, Geometry
-
-log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -48,20 +45,22 @@ class Extractor:
         if (size, size) != tuple(wanted):
             raise InputError(f"preprocessing.crop is {size} px, but the model's input is {wanted[0]} x {wanted[1]} px")
 
-    def levels(
-        self, pixels: np.ndarray, names: Sequence[str], scores: np.ndarray | None
-    ) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        """All levels of one batch.
+    def arrays(
+        self, pixels: np.ndarray, names: Sequence[str], scores: np.ndarray | None, tokens_dtype: str
+    ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+        """What is stored of one batch, level by level.
 
         Parameters
         ----------
         pixels : (B, 3, crop, crop) uint8
         names : (B,) identities
         scores : (B, N) rollout of the clean images, where the perturbation needs them
+        tokens_dtype : type of the layer-first tokens
 
-        Yields
+        Raises
         ------
-        level and what is stored for it, still on the device
+        InputError
+            naming the layer and image of a value that is not finite
         """
         batch = Batch(
             torch.from_numpy(pixels).to(self.device).float().div_(255),
@@ -72,11 +71,10 @@ class Extractor:
             condition = self.perturbation.apply(level, batch, self.geometry)
             inputs = ((condition.pixels - self.mean) / self.std).to(self.dtype)
             tokens = forward(self.model, inputs, condition.visible, patch=self.patch, attention=self.attention)
-            yield level, {**_arrays(tokens), **condition.stored}
-
-
-def _arrays(tokens: Tokens) -> dict[str, Tensor]:
-    return {name: value for name, value in vars(tokens).items() if value is not None}
+            tensors = {name: value for name, value in vars(tokens).items() if value is not None} | condition.stored
+            arrays = {name: _to_host(value, name, tokens_dtype) for name, value in tensors.items()}
+            _require_finite(arrays, names, level)
+            yield level, arrays
 
 
 def extract(
@@ -101,29 +99,30 @@ def extract(
 
     Yields
     ------
-    number of images of each batch done
+    the identity of each image done
     """
-    first = True
+    levels = extractor.perturbation.levels
     for label, path in outputs.items():
         part = rows[rows["label"] == label]
-        ranking = _rollout(scores[label], clean_hash, part["image"].tolist()) if scores else None
         names, targets = part["image"].tolist(), part["target"].tolist()
-        levels = extractor.perturbation.levels
-        batches = images.batches(part["path"].tolist(), batch_size, extractor.preprocessing)
-        own = {**attributes, "label": label}
-        with store.writing(path, names, targets, levels, own, tokens_dtype) as writer:
-            for start, pixels in _numbered(batches):
-                chosen = slice(start, start + len(pixels))
-                ranks = None if ranking is None else ranking[chosen]
-                for level, tensors in extractor.levels(pixels, names[chosen], ranks):
-                    arrays = {name: _to_host(value, name, tokens_dtype) for name, value in tensors.items()}
-                    _require_finite(arrays, names[chosen], level)
-                    if first:
-                        image_bytes = sum(array.nbytes for array in arrays.values()) / len(pixels)
-                        store.require_space(Path(path).parent, int(image_bytes * len(rows) * len(levels)))
-                        first = False
+        ranking = _rollout(scores[label], clean_hash, names) if scores else None
+        with store.writing(path, names, targets, levels, attributes | {"label": label}, tokens_dtype) as writer:
+            start = 0
+            for pixels in images.batches(part["path"].tolist(), batch_size, extractor.preprocessing):
+                batch = slice(start, start + len(pixels))
+                ranks = None if ranking is None else ranking[batch]
+                for level, arrays in extractor.arrays(pixels, names[batch], ranks, tokens_dtype):
+                    if label == next(iter(outputs)) and start == 0 and level == levels[0]:
+                        _require_space(path, arrays, len(pixels), len(rows) * len(levels))
                     writer.write(level, start, arrays)
-                yield len(pixels)
+                yield from names[batch]
+                start = batch.stop
+
+
+def _require_space(path: str, arrays: dict[str, np.ndarray], images: int, all_images: int) -> None:
+    """The first batch tells how much room the whole job needs."""
+    expected = sum(array.nbytes for array in arrays.values()) * all_images // images
+    store.require_space(Path(path).parent, expected)
 
 
 def _to_host(tensor: Tensor, name: str, tokens_dtype: str) -> np.ndarray:
@@ -140,14 +139,6 @@ def require_targets(rows: pd.DataFrame, classes: Sequence[str] | None, num_class
         raise InputError(f"datasets.{dataset} has {len(classes)} classes, but the model's head has {num_classes}")
     if num_classes and (rows["target"] >= num_classes).any():
         raise InputError(f"results/images/{dataset}.csv has targets beyond {num_classes - 1}; delete it")
-
-
-def _numbered(batches: Iterable[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
-    """Batches with the number of their first image."""
-    start = 0
-    for batch in batches:
-        yield start, batch
-        start += len(batch)
 
 
 def _rollout(path: str, clean_hash: str, names: list[str]) -> np.ndarray:

@@ -111,7 +111,9 @@ def _mean(tokens: Tensor) -> Tensor:
 
 def _expect(layers: int, collected: list, what: str) -> None:
     if len(collected) != layers:
-        raise RuntimeError(f"{len(collected)} of {layers} layers yielded {what}: this attention module is not supported")
+        raise RuntimeError(
+            f"{len(collected)} of {layers} layers yielded {what}: their attention is not supported"
+        )
 
 
 @contextmanager
