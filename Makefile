@@ -11,7 +11,7 @@ SNAKEMAKE = PATH="$(BIN):$$PATH" $(BIN)/snakemake
 .PHONY: demo test lint bench lock clean
 
 demo: $(STAMP)  ## the whole embedded study, then its report
-	$(SNAKEMAKE) --cores $(CORES) --keep-incomplete
+	$(SNAKEMAKE) --cores $(CORES) --quiet reason host
 	$(SNAKEMAKE) --cores 1 --report results/digits/report.html
 	@echo "Open results/digits/report.html"
 

@@ -61,7 +61,7 @@ rule reconstruction:
     input:
         library=library("reconstruction"),
         images=images_of(STUDY["dataset"]),
-        weights=[weights_of(model) for model in PRETRAINED_HERE[:1]],
+        weights=lambda wildcards: weights_of(PRETRAINED_HERE[0]),
     output:
         pdf=f"{RESULTS}/figures/reconstruction.pdf",
         png=report(

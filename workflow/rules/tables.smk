@@ -10,7 +10,7 @@ rule table_1:
             dataset=STUDY["dataset"],
             perturbation=["clean", STUDY["blur"]],
         ),
-        quality=expand("results/measures/quality/{dataset}/{blur}.csv", dataset=STUDY["dataset"], blur=STUDY["blur"]),
+        quality=f"results/measures/quality/{STUDY['dataset']}/{STUDY['blur']}.csv",
         paper=published("table_1"),
     output:
         **tables("table_1"),

@@ -6,7 +6,7 @@ logs.to_file(snakemake.log[0])
 
 params = snakemake.params
 accuracy = tables.read_measures(snakemake.input.accuracy, model=params.models)
-quality = tables.read_measures([snakemake.input.quality[0]])
+quality = tables.read_measures([snakemake.input.quality])
 paper = tables.read_measures(snakemake.input.paper) if snakemake.input.paper else None
 table = tables.table_1(accuracy, quality, params.filters, params.intervals, paper)
 notes = tables.notes_on_accuracy(accuracy, params.images_asked, params.intervals) + tables.NOTES_1

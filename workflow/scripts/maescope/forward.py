@@ -111,9 +111,7 @@ def _mean(tokens: Tensor) -> Tensor:
 
 def _expect(layers: int, collected: list, what: str) -> None:
     if len(collected) != layers:
-        raise RuntimeError(
-            f"{len(collected)} of {layers} layers yielded {what}: their attention is not supported"
-        )
+        raise RuntimeError(f"{len(collected)} of {layers} layers yielded {what}: their attention is not supported")
 
 
 @contextmanager

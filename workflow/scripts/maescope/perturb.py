@@ -127,7 +127,7 @@ class Occlusion:
             )
             removal = torch.from_numpy(scores).argsort(1)
         else:
-            removal = batch.scores.cpu().argsort(1, descending=self.order == "most", stable=True)
+            removal = batch.scores.argsort(dim=1, descending=self.order == "most", stable=True)
         return removal.argsort(1).to(batch.pixels.device)
 
 
