@@ -174,6 +174,9 @@ def _to_uint8(x):
     return (np.clip(x, 0, 1) * 255 + 1e-6).astype(np.uint8)
 
 
+# Every corruption below takes x, float (h, w, 3) in [0, 1], its published parameters and a generator, and returns float
+# (h, w, 3), which `corrupt` clips to [0, 1].
+
 # ---- Noise -----------------------------------------------------------------------------------------------------------
 
 
