@@ -11,10 +11,11 @@ from math import comb, erf, exp, lgamma, log, sqrt
 
 import numpy as np
 import pytest
-from maescope.corruptions import CORRUPTIONS, GROUPS, SEVERITIES, corrupt
 from PIL import Image
 from skimage import color, filters
 from sklearn.datasets import load_digits
+
+from maescope.corruptions import CORRUPTIONS, GROUPS, SEVERITIES, corrupt
 
 SMALL, LARGE = (32, 32), (66, 80)
 RANDOM = set(CORRUPTIONS) - {"defocus_blur", "zoom_blur", "brightness", "contrast", "pixelate", "jpeg_compression"}

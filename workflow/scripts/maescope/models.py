@@ -15,8 +15,8 @@ from torch import Tensor
 
 from maescope.atomic import replacing
 from maescope.errors import InputError
-from maescope.settings import HUB
 
+HUB = "hub:"  # before the name of a pretrained model of timm
 DECODER = ("decoder_", "mask_token")  # of a masked autoencoder; a top-level mask_token would mislead timm's own filter
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 

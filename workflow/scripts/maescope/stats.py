@@ -50,18 +50,6 @@ def bootstrap(
     return float(low), float(high)
 
 
-def accuracy_interval(
-    correct: np.ndarray, labels: np.ndarray, resamples: int = 2000, confidence: float = 0.95, seed: int = 0
-) -> tuple[float, float]:
-    """Interval of an accuracy: bootstrap within classes; Wilson where all are right or all wrong.
-
-    Resampling equal values says nothing, and would give an empty interval.
-    """
-    if correct.all() or not correct.any():
-        return wilson(int(correct.sum()), len(correct), confidence)
-    return bootstrap(correct, labels, resamples, confidence, seed, balanced=False)
-
-
 def mcnemar(a: np.ndarray, b: np.ndarray) -> float:
     """Exact two-sided p of McNemar's test that two models (or conditions) are right equally often.
 

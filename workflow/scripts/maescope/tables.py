@@ -7,29 +7,15 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from maescope import stats
+from maescope import stats, tidy
 from maescope.atomic import replacing
-
-TEXT = {"level": str, "label": str, "image": str, "model": str, "perturbation": str}
-
-
-def read_measures(paths: Sequence[str], **columns: Sequence[str]) -> pd.DataFrame:
-    """Read tidy CSV files one below the other, each with further columns of its own (`model=[...]`)."""
-    frames = []
-    for number, path in enumerate(paths):
-        frame = pd.read_csv(path, dtype=TEXT, keep_default_na=False, na_values=[""])
-        frames.append(frame.assign(**{name: values[number] for name, values in columns.items()}))
-    return pd.concat(frames, ignore_index=True)
-
-
-def write_measures(frame: pd.DataFrame, path: str) -> None:
-    """Write a tidy CSV, whole or not at all."""
-    with replacing(path) as temporary:
-        frame.to_csv(temporary, index=False)
 
 
 def accuracies(accuracy: pd.DataFrame, by: Sequence[str], intervals: dict) -> pd.DataFrame:
-    """Top-1 accuracy with interval and the paired comparison with clean of each group, in percent.
+    """Top-1 accuracy and its change from clean, paired by image, of each condition; in percent and points.
+
+    The interval of an accuracy is Wilson's, which is not empty where a model is all right, all wrong, or right on some
+    classes only; those of `bootstrap` and of the change resample images within classes.
 
     Parameters
     ----------
@@ -37,25 +23,26 @@ def accuracies(accuracy: pd.DataFrame, by: Sequence[str], intervals: dict) -> pd
     by : columns that tell the conditions apart, `model` and `level` among them
     intervals : resamples, confidence and seed
     """
-    clean = accuracy[accuracy["level"] == "clean"].set_index(["model", "label", "image"])["correct"].astype(bool)
+    images = ["model", "label", "image"]
+    clean = accuracy.loc[accuracy["level"] == "clean", [*images, "correct"]].rename(columns={"correct": "clean"})
     rows = []
-    for key, part in accuracy.groupby(list(by), sort=False):
-        names = dict(zip(by, key, strict=True))
-        correct, labels = part["correct"].to_numpy(bool), part["label"].to_numpy()
-        low, high = stats.accuracy_interval(correct, labels, **intervals)
-        paired = clean.loc[names["model"]].loc[pd.MultiIndex.from_frame(part[["label", "image"]])].to_numpy()
-        rows.append(
-            {
-                **names,
-                "accuracy": 100 * correct.mean(),
-                "accuracy_low": 100 * low,
-                "accuracy_high": 100 * high,
-                "images": len(part),
-                "change": 100 * (correct.mean() - paired.mean()),
-                "p_mcnemar": stats.mcnemar(correct, paired),
-            }
-        )
+    for key, part in accuracy.merge(clean, on=images, validate="many_to_one").groupby(list(by), sort=False):
+        correct, before, labels = part["correct"].to_numpy(bool), part["clean"].to_numpy(bool), part["label"].to_numpy()
+        change = correct.astype(float) - before
+        numbers = {
+            "accuracy": correct.mean(),
+            **_ends("accuracy", stats.wilson(correct.sum(), len(correct), intervals["confidence"])),
+            **_ends("bootstrap", stats.bootstrap(correct, labels, **intervals, balanced=False)),
+            "change": change.mean(),
+            **_ends("change", stats.bootstrap(change, labels, **intervals, balanced=False)),
+        }
+        row = dict(zip(by, key, strict=True)) | {name: 100 * value for name, value in numbers.items()}
+        rows.append(row | {"p_mcnemar": stats.mcnemar(correct, before), "images": len(part)})
     return pd.DataFrame(rows)
+
+
+def _ends(name: str, interval: tuple[float, float]) -> dict[str, float]:
+    return {f"{name}_low": interval[0], f"{name}_high": interval[1]}
 
 
 def occlusion_curves(accuracy: pd.DataFrame, intervals: dict) -> pd.DataFrame:
@@ -68,7 +55,7 @@ def occlusion_curves(accuracy: pd.DataFrame, intervals: dict) -> pd.DataFrame:
     rows = []
     for (model, perturbation, level), part in accuracy.groupby(["model", "perturbation", "level"], sort=False):
         correct = part["correct"].to_numpy(bool)
-        low, high = stats.accuracy_interval(correct, part["label"].to_numpy(), **intervals)
+        low, high = stats.wilson(correct.sum(), len(correct), intervals["confidence"])
         row = {"model": model, "perturbation": perturbation, "percent": int(level), "images": len(part)}
         rows.append(row | dict(accuracy=100 * correct.mean(), accuracy_low=100 * low, accuracy_high=100 * high))
     curves = pd.DataFrame(rows).sort_values(["model", "perturbation", "percent"], ignore_index=True, key=_first_seen)
@@ -177,8 +164,8 @@ def notes_on_accuracy(accuracy: pd.DataFrame, count: int | None, intervals: dict
     sizes = accuracy.drop_duplicates(["label", "image"]).groupby("label", sort=False).size()
     notes = [
         f"{sizes.sum()} images of {len(sizes)} classes; {100 * intervals['confidence']:g} % intervals in brackets: "
-        f"bootstrap over images within classes, {intervals['resamples']} resamples; Wilson's for an accuracy of 0 or "
-        "100 %."
+        f"Wilson's for accuracies; for cosines and changes bootstrap over images within classes, "
+        f"{intervals['resamples']} resamples."
     ]
     fewer = sizes[sizes < count] if count else sizes[:0]
     if len(fewer):
@@ -192,10 +179,10 @@ def _number(value: float, digits: int, sign: bool = False) -> str:
     return "–" if pd.isna(value) else f"{value:{'+' if sign else ''}.{digits}f}"
 
 
-def _interval(row: pd.Series, value: str, low: str, high: str, digits: int) -> str:
+def _interval(row: pd.Series, value: str, low: str, high: str, digits: int, sign: bool = False) -> str:
     if pd.isna(row[value]):
         return "–"
-    return f"{row[value]:.{digits}f} [{row[low]:.{digits}f}, {row[high]:.{digits}f}]"
+    return f"{_number(row[value], digits, sign)} [{_number(row[low], digits)}, {_number(row[high], digits)}]"
 
 
 Column = tuple[str, Callable[[pd.Series], str]]
@@ -206,7 +193,7 @@ _TABLE_1: list[Column] = [
     ("kernel", lambda r: _number(r["kernel"], 0)),
     ("sigma", lambda r: _number(r["sigma"], 1)),
     ("accuracy (%)", partial(_interval, value="accuracy", low="accuracy_low", high="accuracy_high", digits=1)),
-    ("change", lambda r: _number(r["change"], 1, sign=True)),
+    ("change", partial(_interval, value="change", low="change_low", high="change_high", digits=1, sign=True)),
     ("p", lambda r: "–" if r["level"] == "clean" else f"{r['p_mcnemar']:.2g}"),
     ("PSNR (dB)", lambda r: _number(r["psnr_db"], 2)),
     ("SSIM", lambda r: _number(r["ssim"], 3)),
@@ -255,7 +242,7 @@ def write_table(table: pd.DataFrame, printed: pd.DataFrame, title: str, notes: S
     ----------
     outputs : has the paths `csv`, `tex`, `md`, `html`
     """
-    write_measures(table, outputs.csv)
+    tidy.write(table, outputs.csv)
     texts = {
         outputs.tex: _latex(printed, title, notes),
         outputs.md: f"**{title}**\n\n{_markdown(printed)}\n\n" + "\n".join(f"- {note}" for note in notes) + "\n",
