@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from maescope import accuracy, logs, store, tables
+from maescope import accuracy, logs, store, tidy
 
 logs.to_file(snakemake.log[0])
 
@@ -17,4 +17,4 @@ for label, path in zip(params.labels, snakemake.input.tokens, strict=True):
             frames.append(frame)
 measure = pd.concat(frames)
 accuracy.warn_near_chance(measure, len(among or params.classes))
-tables.write_measures(measure, snakemake.output.measure)
+tidy.write_measures(measure, snakemake.output.measure)

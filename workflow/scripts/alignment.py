@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from maescope import accuracy, alignment, logs, store, tables
+from maescope import accuracy, alignment, logs, store, tidy
 
 logs.to_file(snakemake.log[0])
 
@@ -22,4 +22,4 @@ for label, clean_path, path in files:
             frame = alignment.table(before, after, perturbed.images, correct)
             frames.append(frame.assign(level=level, label=label))
 columns = ["level", "label", "image", "layer", "cosine", "norm_clean", "norm_perturbed", "correct"]
-tables.write_measures(pd.concat(frames)[columns], snakemake.output.measure)
+tidy.write_measures(pd.concat(frames)[columns], snakemake.output.measure)

@@ -2,13 +2,13 @@
 
 import torch
 
-from maescope import extraction, images, logs, models, perturb, progress, tables
+from maescope import extraction, images, logs, models, perturb, progress, tidy
 
 logs.to_file(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
 
 spec, params, name = snakemake.params.model, snakemake.params, snakemake.wildcards.perturbation
-rows = tables.read_measures([snakemake.input.images])
+rows = tidy.read_measures([snakemake.input.images])
 extraction.require_targets(rows, params.classes, spec["num_classes"], params.dataset)
 model = models.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
 digest = models.load(model, spec["weights"], spec["sha256"])

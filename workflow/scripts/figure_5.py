@@ -1,15 +1,15 @@
 """Figure 5: accuracy under occlusion, with its controls and the area under each curve."""
 
-from maescope import logs, plots, tables
+from maescope import logs, plots, tables, tidy
 
 logs.to_file(snakemake.log[0])
 
 params = snakemake.params
-accuracy = tables.read_measures(snakemake.input.measures, model=params.models, perturbation=params.perturbations)
+accuracy = tidy.read_measures(snakemake.input.measures, model=params.models, perturbation=params.perturbations)
 curves = tables.occlusion_curves(accuracy, params.intervals)
 names = {"most": "most attended", "least": "least attended", "random": "random"}
 fills = {"mean": "", "black": ", black", "drop": ", tokens dropped"}
 titles = {name: names[entry["order"]] + fills[entry["fill"]] for name, entry in params.orders.items()}
 chance = 100 / len(params.labels if params.among == "labels" else params.classes)
 plots.save(plots.figure_5(curves, titles, chance), snakemake.output.pdf, snakemake.output.png)
-tables.write_measures(curves, snakemake.output.numbers)
+tidy.write_measures(curves, snakemake.output.numbers)

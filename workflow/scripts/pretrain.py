@@ -3,13 +3,13 @@
 import pandas as pd
 import torch
 
-from maescope import images, logs, mae, models, tables, training
+from maescope import images, logs, mae, models, tidy, training
 
 logs.to_file(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
 
 spec, recipe = snakemake.params.model, snakemake.params.training
-rows = tables.read_measures([snakemake.input.images])
+rows = tidy.read_measures([snakemake.input.images])
 pixels = torch.from_numpy(images.normalised(rows["path"], images.Preprocessing(**spec["preprocessing"])))
 
 torch.manual_seed(snakemake.params.seed)
@@ -18,5 +18,5 @@ model = mae.MaskedAutoencoder(encoder, **{f"decoder_{key}": value for key, value
 schedule = training.Schedule.of(recipe)
 history = training.pretrain(model, pixels, recipe["mask_ratio"], schedule, snakemake.params.seed)
 
-tables.write_measures(pd.DataFrame(history), snakemake.output.loss)
+tidy.write_measures(pd.DataFrame(history), snakemake.output.loss)
 models.save(model.official_state_dict(), snakemake.output.weights, {"recipe": "pretrain"})

@@ -3,12 +3,12 @@
 import pandas as pd
 import torch
 
-from maescope import images, logs, perturb, quality, tables
+from maescope import images, logs, perturb, quality, tidy
 
 logs.to_file(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
 
-rows = tables.read_measures([snakemake.input.images])
+rows = tidy.read_measures([snakemake.input.images])
 preprocessing = images.Preprocessing(**snakemake.params.preprocessing)
 perturbation = perturb.build(snakemake.params.perturbation, snakemake.params.seed, snakemake.params.dataset)
 frames, start = [], 0
@@ -20,4 +20,4 @@ for pixels in images.batches(rows["path"].tolist(), 64, preprocessing):
         psnr, ssim = quality.psnr_db(batch.pixels, perturbed), quality.ssim(batch.pixels, perturbed)
         frame = part[["label", "image"]].assign(level=level, psnr_db=psnr.numpy(), ssim=ssim.numpy())
         frames.append(frame[["level", "label", "image", "psnr_db", "ssim"]])
-tables.write_measures(pd.concat(frames), snakemake.output.measure)
+tidy.write_measures(pd.concat(frames), snakemake.output.measure)

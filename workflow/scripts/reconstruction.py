@@ -2,13 +2,13 @@
 
 import torch
 
-from maescope import images, logs, mae, models, perturb, plots, tables
+from maescope import images, logs, mae, models, perturb, plots, tidy
 
 logs.to_file(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
 
 params, recipe, spec = snakemake.params, snakemake.params.training, snakemake.params.model
-rows = tables.read_measures([snakemake.input.images]).groupby("label", sort=False).head(1).head(params.columns)
+rows = tidy.read_measures([snakemake.input.images]).groupby("label", sort=False).head(1).head(params.columns)
 preprocessing = images.Preprocessing(**spec["preprocessing"])
 pixels = torch.from_numpy(images.normalised(rows["path"].tolist(), preprocessing))
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from maescope import images, logs, tables
+from maescope import images, logs, tidy
 
 logs.to_file(snakemake.log[0])
 
@@ -19,5 +19,5 @@ chosen, skipped = images.sample(
 targets = {label: target for target, label in enumerate(dataset["classes"] or [])}
 rows = pd.DataFrame(chosen, columns=["label", "image", "path"])
 rows["target"] = rows["label"].map(targets).fillna(-1).astype(int)  # -1: no class of the head
-tables.write_measures(rows, snakemake.output.images)
-tables.write_measures(pd.DataFrame(skipped, columns=["label", "path", "reason"]), snakemake.output.skipped)
+tidy.write_measures(rows, snakemake.output.images)
+tidy.write_measures(pd.DataFrame(skipped, columns=["label", "path", "reason"]), snakemake.output.skipped)

@@ -1,13 +1,13 @@
 """Table I: accuracy and image quality by level of Gaussian blur."""
 
-from maescope import logs, tables
+from maescope import logs, tables, tidy
 
 logs.to_file(snakemake.log[0])
 
 params = snakemake.params
-accuracy = tables.read_measures(snakemake.input.accuracy, model=params.models)
-quality = tables.read_measures([snakemake.input.quality])
-paper = tables.read_measures(snakemake.input.paper) if snakemake.input.paper else None
+accuracy = tidy.read_measures(snakemake.input.accuracy, model=params.models)
+quality = tidy.read_measures([snakemake.input.quality])
+paper = tidy.read_measures(snakemake.input.paper) if snakemake.input.paper else None
 table = tables.table_1(accuracy, quality, params.filters, params.intervals, paper)
 notes = tables.notes_on_accuracy(accuracy, params.images_asked, params.intervals) + tables.NOTES_1
 title = "Table I. Accuracy under Gaussian blur"

@@ -2,16 +2,16 @@
 
 from itertools import product
 
-from maescope import logs, tables
+from maescope import logs, tables, tidy
 
 logs.to_file(snakemake.log[0])
 
 params = snakemake.params
 models, perturbations = zip(*product(params.models, params.perturbations), strict=True)
-alignment = tables.read_measures(snakemake.input.alignment, model=models, perturbation=perturbations)
+alignment = tidy.read_measures(snakemake.input.alignment, model=models, perturbation=perturbations)
 models, perturbations = zip(*product(params.models, ["clean", *params.perturbations]), strict=True)
-accuracy = tables.read_measures(snakemake.input.accuracy, model=models, perturbation=perturbations)
-paper = tables.read_measures(snakemake.input.paper) if snakemake.input.paper else None
+accuracy = tidy.read_measures(snakemake.input.accuracy, model=models, perturbation=perturbations)
+paper = tidy.read_measures(snakemake.input.paper) if snakemake.input.paper else None
 table = tables.table_3(alignment, accuracy, params.intervals, paper)
 notes = tables.notes_on_accuracy(accuracy, params.images_asked, params.intervals) + tables.NOTES_3
 title = "Table III. Cosine of clean and perturbed embeddings"

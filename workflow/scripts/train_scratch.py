@@ -3,13 +3,13 @@
 import pandas as pd
 import torch
 
-from maescope import images, logs, models, tables, training
+from maescope import images, logs, models, tidy, training
 
 logs.to_file(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
 
 spec, recipe = snakemake.params.model, snakemake.params.training
-rows = tables.read_measures([snakemake.input.images])
+rows = tidy.read_measures([snakemake.input.images])
 pixels = torch.from_numpy(images.normalised(rows["path"], images.Preprocessing(**spec["preprocessing"])))
 
 torch.manual_seed(snakemake.params.seed)
@@ -23,5 +23,5 @@ history = training.train_classifier(
     smoothing=recipe["smoothing"],
 )
 
-tables.write_measures(pd.DataFrame(history), snakemake.output.loss)
+tidy.write_measures(pd.DataFrame(history), snakemake.output.loss)
 models.save(model.state_dict(), snakemake.output.weights, {"recipe": "scratch"})

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from maescope import logs, plots, tables
+from maescope import logs, plots, tidy
 
 logs.to_file(snakemake.log[0])
 
 names = {"pretrain": "masked pixels, MSE", "finetune": "cross-entropy", "scratch": "cross-entropy"}
-losses = {Path(path).name.removesuffix(".loss.csv"): tables.read_measures([path]) for path in snakemake.input.losses}
+losses = {Path(path).name.removesuffix(".loss.csv"): tidy.read_measures([path]) for path in snakemake.input.losses}
 descriptions = {model: names[recipe] for model, recipe in snakemake.params.recipes.items()}
 plots.save(plots.training_curves(losses, descriptions), snakemake.output.pdf, snakemake.output.png)
