@@ -17,7 +17,7 @@ model = models.build(spec["architecture"], spec["arguments"], spec["num_classes"
 history = training.train_classifier(
     model,
     pixels,
-    torch.from_numpy(rows["target"].to_numpy()),
+    torch.tensor(rows["target"]),
     training.Schedule.of(recipe),
     snakemake.params.seed,
     smoothing=recipe["smoothing"],

@@ -13,6 +13,7 @@ from timm.models import VisionTransformer
 from torch import Tensor
 
 from maescope import attention as att
+from maescope.mae import embed
 
 # Attention of a few images at a time: on a CPU (H, T, T) of one image fits its cache, on a GPU launches must be few.
 ATTENTION_BYTES = {"cpu": 4 << 20, "cuda": 1 << 30}
@@ -30,26 +31,6 @@ class Tokens:
     attention_distance: Tensor | None = None  # (L, B, H) in pixels, on request
     attention_entropy: Tensor | None = None  # (L, B, H) in nats, on request
     rollout: Tensor | None = None  # (B, N), on request
-
-
-def embed(model: VisionTransformer, images: Tensor, visible: Tensor | None = None) -> Tensor:
-    """Patch tokens with positions, of the visible patches only, behind the prefix (CLS) token.
-
-    Parameters
-    ----------
-    images : (B, 3, height, width), normalised
-    visible : (B, N_v) integer patch ids, None for all
-
-    Returns
-    -------
-    (B, T, D)
-    """
-    x = model._pos_embed(model.patch_embed(images))  # (B, prefix + N, D)
-    if visible is not None:
-        prefix, patches = x.tensor_split([model.num_prefix_tokens], dim=1)
-        patches = patches.gather(1, visible[..., None].expand(-1, -1, x.shape[-1]))  # (B, N_v, D)
-        x = torch.cat([prefix, patches], dim=1)
-    return model.norm_pre(x)
 
 
 def forward(

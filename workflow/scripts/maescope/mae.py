@@ -10,7 +10,25 @@ from timm.models import VisionTransformer
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from maescope.forward import embed
+
+def embed(model: VisionTransformer, images: Tensor, visible: Tensor | None = None) -> Tensor:
+    """Patch tokens with positions, of the visible patches only, behind the prefix (CLS) token.
+
+    Parameters
+    ----------
+    images : (B, 3, height, width), normalised
+    visible : (B, N_v) integer patch ids, None for all
+
+    Returns
+    -------
+    (B, T, D)
+    """
+    x = model._pos_embed(model.patch_embed(images))  # (B, prefix + N, D)
+    if visible is not None:
+        prefix, patches = x.tensor_split([model.num_prefix_tokens], dim=1)
+        patches = patches.gather(1, visible[..., None].expand(-1, -1, x.shape[-1]))  # (B, N_v, D)
+        x = torch.cat([prefix, patches], dim=1)
+    return model.norm_pre(x)
 
 
 class MaskedAutoencoder(nn.Module):
