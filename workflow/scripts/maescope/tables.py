@@ -121,7 +121,7 @@ def table_3(
     paper : the published table (perturbation, level, mean_cosine), or None
     """
     by = ["model", "perturbation", "level"]
-    last = alignment[alignment["layer"] == alignment["layer"].max()]
+    last = alignment[alignment["layer"] == alignment.groupby("model")["layer"].transform("max")]
     rows = []
     for key, part in last.groupby(by, sort=False):
         right = part["correct"].to_numpy(bool)
