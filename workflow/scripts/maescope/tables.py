@@ -98,7 +98,7 @@ def table_1(
     """
     table = accuracies(accuracy, ["model", "level"], intervals)
     means = quality.groupby("level", sort=False)[["psnr_db", "ssim"]].mean()
-    means["order_by_psnr"] = means["psnr_db"].rank(ascending=False).astype(int)
+    means["order_by_psnr"] = means["psnr_db"].rank(ascending=False, method="min").astype(int)
     means.insert(0, "sigma", [filters[level]["sigma"] for level in means.index])
     means.insert(0, "kernel", [filters[level]["kernel"] for level in means.index])
     table = table.merge(means.reset_index(), how="left", on="level")
