@@ -20,9 +20,7 @@ def config(tmp_path):
     return {
         "study": {"name": "s", "finetuned": ["vit"], "dataset": "pets"},
         "datasets": {"pets": {"pattern": "/data/{label}/*.png", "classes": ["cat", "dog"]}},
-        "models": {
-            "vit": {"architecture": "vit_tiny", "weights": str(tmp_path / "w.safetensors"), "num_classes": 2}
-        },
+        "models": {"vit": {"architecture": "vit_tiny", "weights": str(tmp_path / "w.safetensors"), "num_classes": 2}},
         "perturbations": {
             "clean": {"kind": "clean"},
             "mask": {"kind": "mask"},
