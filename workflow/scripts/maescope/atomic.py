@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 
 
@@ -14,7 +15,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for stale in path.parent.glob(f".tmp.*.{path.name}"):
+    for stale in path.parent.glob(f".tmp.*.{escape(path.name)}"):
         stale.unlink(missing_ok=True)
     temporary = path.with_name(f".tmp.{os.getpid()}.{path.name}")
     try:

@@ -16,6 +16,7 @@ from maescope.errors import InputError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 MAX_PIXELS = 100_000_000  # 300 MB decoded; the largest ImageNet picture has 29 megapixels
+DEEP = re.compile(";16[BLN]")  # raw modes of 16-bit colour, which PIL would cut to 8 bits in silence
 log = logging.getLogger(__name__)
 
 
@@ -45,7 +46,7 @@ def load(path: str) -> Image.Image:
             width, height = picture.size
             if width * height > MAX_PIXELS:
                 raise InputError(f"{path}: {width} x {height} pixels, more than {MAX_PIXELS}; scale it down")
-            if picture.mode[0] in "IF":
+            if picture.mode[0] in "IF" or any(DEEP.search(str(tile.args)) for tile in picture.tile):
                 raise InputError(f"{path}: mode {picture.mode} has more than 8 bits a channel; convert it to 8")
             return picture.convert("RGB")
     except FileNotFoundError:

@@ -85,7 +85,7 @@ def table_1(
     """
     table = accuracies(accuracy, ["model", "level"], intervals)
     means = quality.groupby("level", sort=False)[["psnr_db", "ssim"]].mean()
-    means["order_by_psnr"] = means["psnr_db"].rank(ascending=False).astype(int)
+    means["order_by_psnr"] = means["psnr_db"].rank(ascending=False, method="min").astype(int)
     means.insert(0, "sigma", [filters[level]["sigma"] for level in means.index])
     means.insert(0, "kernel", [filters[level]["kernel"] for level in means.index])
     table = table.merge(means.reset_index(), how="left", on="level")
@@ -108,7 +108,7 @@ def table_3(
     paper : the published table (perturbation, level, mean_cosine), or None
     """
     by = ["model", "perturbation", "level"]
-    last = alignment[alignment["layer"] == alignment["layer"].max()]
+    last = alignment[alignment["layer"] == alignment.groupby("model")["layer"].transform("max")]
     rows = []
     for key, part in last.groupby(by, sort=False):
         right = part["correct"].to_numpy(bool)

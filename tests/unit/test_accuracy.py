@@ -1,0 +1,45 @@
+"""Top-1 predictions and the warning near chance."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from maescope import accuracy
+
+LOGITS = np.array([[0.1, 0.9, 0.3, 0.2], [0.7, 0.1, 0.1, 0.9], [0.5, 0.5, 0.1, 0.5]])
+
+
+def test_the_prediction_is_the_largest_logit_and_ties_go_to_the_lower_index():
+    assert accuracy.predict(LOGITS).tolist() == [1, 3, 0]
+
+
+def test_a_restricted_prediction_is_an_index_of_the_whole_head():
+    assert accuracy.predict(LOGITS, [0, 2]).tolist() == [2, 0, 0]
+
+
+def test_the_order_of_the_allowed_classes_does_not_matter_not_even_for_ties():
+    assert accuracy.predict(LOGITS, [3, 1, 0]).tolist() == accuracy.predict(LOGITS, [0, 1, 3]).tolist() == [1, 3, 0]
+
+
+def warned(right, images, classes, caplog, level="clean"):
+    measure = pd.DataFrame({"level": level, "correct": [1] * right + [0] * (images - right)})
+    with caplog.at_level(logging.WARNING):
+        accuracy.warn_near_chance(measure, classes)
+    return caplog.text
+
+
+@pytest.mark.parametrize("right", [0, 50, 60])
+def test_clean_accuracy_that_could_be_guessed_gives_a_loud_warning(right, caplog):
+    text = warned(right, 500, 10, caplog)
+    assert "CLEAN ACCURACY NEAR CHANCE" in text
+    assert f"{right / 5:.1f} % of 500 images among 10 classes" in text
+
+
+def test_clean_accuracy_well_above_chance_gives_no_warning(caplog):
+    assert warned(90, 500, 10, caplog) == ""
+
+
+def test_perturbed_accuracy_near_chance_gives_no_warning(caplog):
+    assert warned(50, 500, 10, caplog, level="90") == ""

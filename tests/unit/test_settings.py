@@ -1,0 +1,302 @@
+"""The configuration: defaults, and every wrong key named by its path."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from maescope import settings
+from maescope.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+
+
+@pytest.fixture
+def config(tmp_path):
+    """The least that is valid: one model with weights at hand."""
+    (tmp_path / "w.safetensors").write_bytes(b"x")
+    return {
+        "study": {"name": "s", "finetuned": ["vit"], "dataset": "pets"},
+        "datasets": {"pets": {"pattern": "/data/{label}/*.png", "classes": ["cat", "dog"]}},
+        "models": {"vit": {"architecture": "vit_tiny", "weights": str(tmp_path / "w.safetensors"), "num_classes": 2}},
+        "perturbations": {
+            "clean": {"kind": "clean"},
+            "mask": {"kind": "mask"},
+            "blur": {"kind": "blur", "levels": {"I": {"kernel": 5, "sigma": 1.0}}},
+            "occlusion": {"kind": "occlusion"},
+        },
+    }
+
+
+def change(config, path, value):
+    """Set the value at a dotted path, or delete it."""
+    *parents, key = path.split(".")
+    for parent in parents:
+        config = config[parent] if isinstance(config, dict) else config[int(parent)]
+    if value is None:
+        del config[key]
+    else:
+        config[key] = value
+
+
+def problems(config):
+    with pytest.raises(InputError) as caught:
+        settings.check(config, SCHEMA)
+    return str(caught.value)
+
+
+def test_defaults_are_filled_in_at_every_depth(config):
+    config["models"]["vit"]["training"] = {"recipe": "scratch", "dataset": "pets", "epochs": 3}
+    config["models"]["vit"]["weights"] = "results/models/vit.safetensors"
+    checked = settings.check(config, SCHEMA)
+    assert checked["seed"] == 0
+    assert checked["analysis"] == {"among": "all", "confidence": 0.95, "resamples": 2000}
+    assert checked["study"]["occlusion"] == ["occlusion"]
+    model = checked["models"]["vit"]
+    assert model["preprocessing"]["resize"] == 256
+    assert model["preprocessing"]["mean"] == [0.485, 0.456, 0.406]
+    assert model["training"]["augmentation"] == {"degrees": 10, "scale": [0.85, 1.1], "shift": 0.1}
+    assert model["training"]["decoder"] == {"width": 64, "depth": 2, "heads": 4}
+    assert checked["perturbations"]["mask"] == {"kind": "mask", "ratio": 0.75, "masks": 1}
+    assert checked["perturbations"]["occlusion"]["levels"] == list(range(0, 100, 10))
+    assert checked["datasets"]["pets"]["labels"] == ["cat", "dog"]
+
+
+def test_given_values_are_kept(config):
+    config["seed"] = 5
+    config["datasets"]["pets"] |= {"labels": ["dog"], "count": 7}
+    checked = settings.check(config, SCHEMA)
+    assert (checked["seed"], checked["datasets"]["pets"]["count"]) == (5, 7)
+    assert checked["datasets"]["pets"]["labels"] == ["dog"]
+
+
+def test_the_input_is_not_modified(config):
+    before = copy.deepcopy(config)
+    settings.check(config, SCHEMA)
+    assert config == before
+
+
+def test_two_entries_do_not_share_their_defaults(config):
+    config["models"]["other"] = copy.deepcopy(config["models"]["vit"])
+    checked = settings.check(config, SCHEMA)
+    checked["models"]["vit"]["preprocessing"]["mean"][0] = 9
+    assert checked["models"]["other"]["preprocessing"]["mean"][0] == 0.485
+    assert settings.check(config, SCHEMA)["models"]["vit"]["preprocessing"]["mean"][0] == 0.485
+
+
+def test_the_embedded_configuration_is_valid():
+    checked = settings.check(yaml.safe_load((ROOT / "config/config.yaml").read_text()), SCHEMA)
+    assert len(checked["perturbations"]["blur"]["levels"]) == 10
+    assert checked["models"]["mae_pretrained"]["training"]["mask_ratio"] == 0.75
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "where", "nearest"),
+    [
+        ("datsets", {}, "the top level", "datasets"),
+        ("study.finetund", ["vit"], "study", "finetuned"),
+        ("datasets.pets.cuont", 5, "datasets.pets", "count"),
+        ("models.vit.wieghts", "x", "models.vit", "weights"),
+        ("perturbations.blur.levels.I.sigam", 1, "perturbations.blur.levels.I", "sigma"),
+        ("perturbations.mask.raito", 0.5, "perturbations.mask", "ratio"),
+        ("analysis", {"confidense": 0.9}, "analysis", "confidence"),
+    ],
+)
+def test_a_mistyped_key_is_named_with_the_nearest_right_one(config, key, value, where, nearest):
+    change(config, key, value)
+    typo = "confidense" if key == "analysis" else key.rpartition(".")[2]
+    assert f"{where}: unknown key '{typo}' (did you mean '{nearest}'?)" in problems(config)
+
+
+@pytest.mark.parametrize("value", ["50", True, 50.0, 0, -1, [50]])
+def test_a_count_must_be_a_positive_whole_number(config, value):
+    change(config, "datasets.pets.count", value)
+    assert "\n  datasets.pets.count: " in problems(config)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", "0"),
+        ("seed", -1),
+        ("perturbations.blur.levels.I.kernel", 4),
+        ("perturbations.blur.levels.I.kernel", 5.0),
+        ("perturbations.blur.levels.I.sigma", 0),
+        ("perturbations.blur.levels.I.sigma", "1"),
+        ("perturbations.mask.ratio", 1),
+        ("perturbations.mask.ratio", 0),
+        ("perturbations.occlusion.order", "best"),
+        ("perturbations.occlusion.fill", "white"),
+        ("models.vit.batch_size", True),
+        ("models.vit.pooling", "max"),
+        ("models.vit.sha256", "abc"),
+        ("models.vit.precision", "float16"),
+        ("datasets.pets.allow_fewer", "yes"),
+        ("datasets.pets.on_bad_image", "ignore"),
+        ("study.name", "../elsewhere"),
+    ],
+)
+def test_a_wrong_type_or_range_is_named_by_its_path(config, key, value):
+    change(config, key, value)
+    assert f"\n  {key}: " in problems(config)
+
+
+@pytest.mark.parametrize("level", [100, -10, "10", 10.0, True])
+def test_an_occlusion_level_is_a_whole_percentage_below_100(config, level):
+    config["perturbations"]["occlusion"]["levels"] = [0, level]
+    assert "\n  perturbations.occlusion.levels.1: " in problems(config)
+
+
+def test_an_even_kernel_is_explained(config):
+    change(config, "perturbations.blur.levels.I.kernel", 6)
+    assert "perturbations.blur.levels.I.kernel: 6 is even; a kernel needs an odd size" in problems(config)
+
+
+@pytest.mark.parametrize("key", ["study", "datasets", "models", "perturbations", "study.dataset", "models.vit.weights"])
+def test_a_missing_key_is_named(config, key):
+    change(config, key, None)
+    parent, _, name = key.rpartition(".")
+    assert f"{parent or 'the top level'}: '{name}' is a required property" in problems(config)
+
+
+@pytest.mark.parametrize("key", ["labels", "classes"])
+def test_a_label_given_twice_is_named(config, key):
+    change(config, f"datasets.pets.{key}", ["cat", "dog", "cat"])
+    assert f"datasets.pets.{key}: cat named twice" in problems(config)
+
+
+@pytest.mark.parametrize("label", ["../up", "a/b", "", " a", ".hidden"])
+def test_labels_that_would_leave_their_folder_are_refused(config, label):
+    change(config, "datasets.pets.labels", ["cat", label])
+    assert "\n  datasets.pets.labels.1: " in problems(config)
+
+
+def test_a_label_that_is_a_number_must_be_quoted(config):
+    change(config, "datasets.pets.labels", ["cat", 7])
+    assert "datasets.pets.labels.1: 7 is not of type 'string'" in problems(config)
+
+
+def test_a_pattern_without_a_label_is_refused(config):
+    change(config, "datasets.pets.pattern", "/data/*/*.png")
+    assert "datasets.pets.pattern: '/data/*/*.png' has no {label}" in problems(config)
+
+
+def test_all_problems_come_in_one_message(config):
+    change(config, "seed", "0")
+    change(config, "datasets.pets.count", 0)
+    message = problems(config)
+    assert "seed: " in message and "datasets.pets.count: " in message
+
+
+def test_missing_weights_are_named_with_the_key(config):
+    change(config, "models.vit.weights", "/nowhere/mae.pth")
+    assert "models.vit.weights: there is no file /nowhere/mae.pth; config/README.md says" in problems(config)
+
+
+def test_a_folder_as_weights_is_named_with_the_key(config, tmp_path):
+    change(config, "models.vit.weights", str(tmp_path))
+    assert f"models.vit.weights: {tmp_path} is a folder; give the .pth" in problems(config)
+
+
+def test_hub_weights_need_no_file(config):
+    change(config, "models.vit.weights", "hub:vit_base_patch16_224.mae")
+    settings.check(config, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("study.finetuned", ["vti"], "study.finetuned: 'vti' is not among models (did you mean 'vit'?)"),
+        ("study.pretrained", "mae", "study.pretrained: 'mae' is not among models"),
+        ("study.dataset", "pest", "study.dataset: 'pest' is not among datasets (did you mean 'pets'?)"),
+        ("study.blur", "blurr", "study.blur: 'blurr' is not among perturbations (did you mean 'blur'?)"),
+        ("study.blur", "mask", "study.blur: mask is of kind mask"),
+        ("study.occlusion", ["occlusion", "blur"], "study.occlusion: blur is of kind blur"),
+        ("models.vit.patch_tokens", ["maks"], "patch_tokens: 'maks' is not among perturbations (did you mean 'mask'?)"),
+        ("perturbations.clean", {"kind": "mask"}, "perturbations.clean: kind must be clean"),
+        ("datasets.pets.labels", ["cat", "cow"], "datasets.pets.labels: cow not among the 2 classes"),
+        ("models.vit.num_classes", 3, "models.vit.num_classes: 3, but datasets.pets has 2 classes"),
+        ("models.vit.num_classes", 0, "models.vit: study.finetuned needs a head"),
+        ("models.vit.weights", "results/models/vit.safetensors", "models.vit.training: needed"),
+        ("perturbations.blur.levels.I.kernel", 449, "kernel: 449 does not fit the 224 px crop of vit"),
+    ],
+)
+def test_what_does_not_fit_together_is_named(config, key, value, message):
+    change(config, key, value)
+    assert message in problems(config)
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ({"recipe": "finetune", "initial": "mae"}, "training.initial: 'mae' is not among models"),
+        ({"recipe": "scratch", "initial": "vit"}, "training.initial: only for recipe finetune"),
+        ({"recipe": "pretrain"}, "num_classes: 2 does not go with recipe pretrain"),
+        ({"recipe": "scratch", "dataset": "pats"}, "training.dataset: 'pats' is not among datasets"),
+    ],
+)
+def test_a_training_that_does_not_fit_is_named(config, training, message):
+    config["models"]["vit"]["training"] = {"dataset": "pets", "epochs": 1} | training
+    config["models"]["vit"]["weights"] = "results/models/vit.safetensors"
+    assert message in problems(config)
+
+
+def test_a_trained_model_says_where_its_weights_will_be(config):
+    config["models"]["vit"]["training"] = {"recipe": "scratch", "dataset": "pets", "epochs": 1}
+    assert "weights: results/models/vit.safetensors" in problems(config)
+
+
+def test_classes_come_from_a_file_or_from_imagenet(config, tmp_path):
+    (tmp_path / "classes.txt").write_text("dog\ncat\n\n")
+    change(config, "datasets.pets.classes", str(tmp_path / "classes.txt"))
+    assert settings.check(config, SCHEMA)["datasets"]["pets"]["classes"] == ["dog", "cat"]
+    change(config, "datasets.pets.classes", "imagenet-1k")
+    change(config, "models.vit.num_classes", 1000)
+    classes = settings.check(config, SCHEMA)["datasets"]["pets"]["classes"]
+    assert (len(classes), classes[0], classes[-1]) == (1000, "n01440764", "n15075141")
+    change(config, "datasets.pets.classes", "/nowhere.txt")
+    assert "there is no file /nowhere.txt" in problems(config)
+
+
+def keys_without(schema, word, path=""):
+    """Paths of all keys in a schema that lack a word, references followed."""
+    for name, part in schema.get("properties", {}).items():
+        if isinstance(part, dict):
+            target = SCHEMA["$defs"][part["$ref"].rpartition("/")[2]] if "$ref" in part else {}
+            if word not in part and word not in target:
+                yield f"{path}.{name}"
+            yield from keys_without(part, word, f"{path}.{name}")
+    for name in ("additionalProperties", "items", "then"):
+        if isinstance(schema.get(name), dict):
+            yield from keys_without(schema[name], word, path)
+    for name, part in schema.get("$defs", {}).items():
+        yield from keys_without(part, word, f"{path}.{name}")
+
+
+def test_every_key_has_a_description():
+    assert list(keys_without(SCHEMA, "description")) == []
+
+
+def test_no_mapping_of_the_schema_takes_unknown_keys(config):
+    for path in ("study", "datasets.pets", "models.vit", "perturbations.clean", "perturbations.occlusion"):
+        changed = copy.deepcopy(config)
+        change(changed, f"{path}.zzz", 1)
+        assert f"{path}: unknown key 'zzz'" in problems(changed)
+
+
+def test_the_fingerprint_ignores_the_order_of_keys_and_nothing_else():
+    one = settings.fingerprint({"a": 1, "b": {"c": [1, 2], "d": None}}, 0)
+    assert one == settings.fingerprint({"b": {"d": None, "c": [1, 2]}, "a": 1}, 0)
+    others = [
+        settings.fingerprint({"a": 1, "b": {"c": [2, 1], "d": None}}, 0),
+        settings.fingerprint({"a": 1, "b": {"c": [1, 2]}}, 0),
+        settings.fingerprint({"a": 1, "b": {"c": [1, 2], "d": None}}, 1),
+    ]
+    assert len({one, *others}) == 4
+
+
+def test_trained_weights_are_known_by_their_folder():
+    assert settings.is_trained("results/models/mae.safetensors")
+    assert not settings.is_trained("/data/results/models/mae.safetensors")

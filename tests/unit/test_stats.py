@@ -1,0 +1,77 @@
+"""Intervals and paired tests against scipy, closed forms and sums done by hand."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from maescope import stats
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 10), (1, 10), (10, 10), (37, 50), (450, 500)])
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_wilson_equals_scipy(successes, trials, confidence):
+    expected = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    assert stats.wilson(successes, trials, confidence) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_the_class_mean_counts_every_class_the_same():
+    assert stats.class_mean(np.array([1.0, 1.0, 1.0, 5.0]), np.array(["a", "a", "a", "b"])) == 3.0
+
+
+@pytest.mark.parametrize(("balanced", "weights"), [(True, (1 / 3, 1 / 3, 1 / 3)), (False, (0.1, 0.3, 0.6))])
+def test_the_bootstrap_interval_is_the_normal_one_for_many_images(balanced, weights):
+    sizes, means = (100, 300, 600), (0.0, 5.0, 10.0)
+    rng = np.random.default_rng(0)
+    parts = [rng.normal(mean, 1.0 + n, size) for n, (mean, size) in enumerate(zip(means, sizes, strict=True))]
+    labels = np.repeat(["a", "b", "c"], sizes)
+    centre = sum(w * part.mean() for w, part in zip(weights, parts, strict=True))
+    half = 1.96 * math.sqrt(sum(w**2 * part.var() / len(part) for w, part in zip(weights, parts, strict=True)))
+    low, high = stats.bootstrap(np.concatenate(parts), labels, 20_000, balanced=balanced)
+    assert low == pytest.approx(centre - half, abs=0.06 * half)
+    assert high == pytest.approx(centre + half, abs=0.06 * half)
+
+
+def test_a_higher_confidence_gives_a_wider_interval():
+    values, labels = np.random.default_rng(0).normal(size=200), np.repeat(["a", "b"], 100)
+    narrow, wide = (np.ptp(stats.bootstrap(values, labels, confidence=c)) for c in (0.5, 0.99))
+    assert wide / narrow == pytest.approx(2.576 / 0.674, rel=0.15)
+
+
+def test_resampling_within_classes_takes_no_width_from_differences_between_them():
+    values, labels = np.repeat([0.0, 100.0], 50), np.repeat(["a", "b"], 50)
+    assert stats.bootstrap(values, labels) == pytest.approx((50, 50))
+    low, high = stats.bootstrap(values, np.repeat("a", 100))
+    assert high - low == pytest.approx(2 * 1.96 * 50 / math.sqrt(100), rel=0.15)
+
+
+def test_the_bootstrap_repeats_for_a_seed_and_differs_for_another():
+    values, labels = np.random.default_rng(0).normal(size=60), np.repeat(["a", "b"], 30)
+    assert stats.bootstrap(values, labels, seed=1) == stats.bootstrap(values, labels, seed=1)
+    assert stats.bootstrap(values, labels, seed=1) != stats.bootstrap(values, labels, seed=2)
+
+
+def test_the_interval_of_an_accuracy_is_the_binomial_one_within_a_class():
+    correct = np.arange(500) < 450
+    low, high = stats.accuracy_interval(correct, np.repeat("a", 500), 20_000)
+    assert (high - low) / 2 == pytest.approx(0.026, abs=0.002)  # SCIENCE.md section 8
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_the_interval_of_a_perfect_or_hopeless_accuracy_is_not_empty(right):
+    expected = binomtest(40 * right, 40).proportion_ci(0.95, method="wilson")
+    found = stats.accuracy_interval(np.full(40, right), np.repeat(["a", "b"], 20))
+    assert found == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_mcnemar_is_the_exact_binomial_test_of_the_discordant_pairs():
+    a = np.array([True] * 6 + [False] * 1 + [True] * 20 + [False] * 5)
+    b = np.array([False] * 6 + [True] * 1 + [True] * 20 + [False] * 5)
+    assert stats.mcnemar(a, b) == pytest.approx(2 * (1 + 7) / 2**7)  # six against one
+    assert stats.mcnemar(b, a) == stats.mcnemar(a, b)
+
+
+def test_mcnemar_of_equal_answers_is_one():
+    answers = np.array([True, False, True])
+    assert stats.mcnemar(answers, answers) == 1.0
