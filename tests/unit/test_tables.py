@@ -24,34 +24,6 @@ def accuracy(correct, labels=None, **columns):
     return pd.concat(frames, ignore_index=True)
 
 
-def test_measures_come_back_as_written_with_text_kept_as_text(tmp_path):
-    frame = pd.DataFrame(
-        {
-            "level": ["10", "1e3", "007", "x"],
-            "label": ["NA", "null", "012", 'a,"b" ü'],
-            "image": ["nan", "0/1.png", "1.50", "None"],
-            "correct": [1, 0, 1, 0],
-            "psnr_db": [0.1 + 0.2, np.inf, np.nan, 1e-17],
-        }
-    )
-    path = str(tmp_path / "m.csv")
-    tables.write_measures(frame, path)
-    read = tables.read_measures([path])
-    pd.testing.assert_frame_equal(read, frame, check_exact=True, check_dtype=False)
-    assert [type(value) for value in read["level"]] == [str] * 4
-    assert [path.name for path in tmp_path.iterdir()] == ["m.csv"]
-
-
-def test_files_are_read_one_below_the_other_with_columns_of_their_own(tmp_path):
-    paths = []
-    for n, labels in enumerate((["a", "b"], ["c"])):
-        paths.append(str(tmp_path / f"{n}.csv"))
-        tables.write_measures(pd.DataFrame({"label": labels, "level": "1"}), paths[-1])
-    read = tables.read_measures(paths, model=["mae", "vit"])
-    assert read["label"].tolist() == ["a", "b", "c"]
-    assert read["model"].tolist() == ["mae", "mae", "vit"]
-
-
 def test_accuracy_change_and_mcnemar_are_those_of_the_paired_images():
     measure = accuracy({"clean": [1] * 8 + [0] * 2, "I": [1, 1, 0, 0, 0, 0, 1, 1, 1, 0]}, model="m")
     measure = pd.concat([measure[10:].sample(frac=1, random_state=0), measure[:10]])  # pairing goes by image, not place
@@ -151,7 +123,7 @@ def test_table_1_prints_dashes_where_there_is_nothing_and_no_paper_columns_witho
     printed = tables.print_table_1(blur_table()).set_index("level")
     assert printed.loc["clean", ["kernel", "sigma", "p", "PSNR (dB)", "SSIM", "order by PSNR"]].tolist() == ["–"] * 6
     assert printed.loc["I", ["kernel", "sigma", "PSNR (dB)", "SSIM"]].tolist() == ["5", "1.0", "31.00", "0.310"]
-    assert printed.loc["I", "change"] == "-25.0"
+    assert printed.loc["I", "change"].startswith("-25.0 [")
     assert printed.loc["I", "accuracy (%)"].startswith("50.0 [")
     assert not any("paper" in column for column in printed)
 

@@ -18,7 +18,7 @@ models.load_encoder(model, snakemake.input.initial)
 history = training.train_classifier(
     model,
     pixels,
-    torch.tensor(rows["target"]),
+    torch.tensor(rows["target"].to_numpy()),
     training.Schedule.of(recipe),
     snakemake.params.seed,
     layer_decay=recipe["layer_decay"],

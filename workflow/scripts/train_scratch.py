@@ -17,7 +17,7 @@ model = models.build(spec["architecture"], spec["arguments"], spec["num_classes"
 history = training.train_classifier(
     model,
     pixels,
-    torch.tensor(rows["target"]),
+    torch.tensor(rows["target"].to_numpy()),
     training.Schedule.of(recipe),
     snakemake.params.seed,
     smoothing=recipe["smoothing"],
