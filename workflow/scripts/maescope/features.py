@@ -1,0 +1,96 @@
+"""Head-wise common features: the dimensions of a head that most images of a class share (the paper's Figs. 6-8)."""
+
+from fractions import Fraction
+
+import numpy as np
+
+
+def scaled_k(head_dim: int) -> int:
+    """The paper's 10 of 64 dimensions, for heads of any width: ceil(10 d / 64)."""
+    return -(-10 * head_dim // 64)
+
+
+def top_dims(head: np.ndarray, k: int) -> np.ndarray:
+    """The k dimensions of largest magnitude of each image; of equal ones the lower index.
+
+    Parameters
+    ----------
+    head : (L, B, H, d) head outputs, mean over patches
+
+    Returns
+    -------
+    (L, B, H, d) bool, k of each d true
+    """
+    dim = head.shape[-1]
+    if not 1 <= k <= dim:
+        raise ValueError(f"the top k = {k} dimensions asked of a head of d = {dim}")
+    order = np.argsort(-np.abs(head), axis=-1, kind="stable")
+    top = np.zeros(head.shape, dtype=bool)
+    np.put_along_axis(top, order[..., :k], True, axis=-1)
+    return top
+
+
+def images_needed(threshold: float, images: int) -> int:
+    """ceil(threshold x images) of the decimal number that was written: 0.55 x 100 is 55, not ceil(55.000...01)."""
+    if not 0 < threshold <= 1:
+        raise ValueError(f"the threshold is {threshold}, but must be above 0 and at most 1")
+    exact = Fraction(str(threshold)) * images
+    return -(-exact.numerator // exact.denominator)
+
+
+def common(top: np.ndarray, threshold: float) -> np.ndarray:
+    """The dimensions in the top k of at least `threshold` of the images of one class.
+
+    Parameters
+    ----------
+    top : (L, B, H, d) bool, from `top_dims`
+    threshold : fraction of the images, 0.6 in the paper
+
+    Returns
+    -------
+    (L, H, d) bool
+    """
+    images = top.shape[1]
+    if images == 0:
+        raise ValueError("common features of 0 images")
+    return top.sum(axis=1) >= images_needed(threshold, images)
+
+
+def retained(clean: np.ndarray, perturbed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How many dimensions are common on clean images (C_clean), and how many stay so when perturbed (C_pert).
+
+    Parameters
+    ----------
+    clean, perturbed : (L, H, d) bool, from `common`, of the same class
+
+    Returns
+    -------
+    common_clean, common_perturbed : (L, H) counts; the second, |clean and perturbed|, never exceeds the first
+    """
+    return clean.sum(axis=-1), (clean & perturbed).sum(axis=-1)
+
+
+def shuffled_retained(
+    clean: np.ndarray, perturbed: np.ndarray, labels: np.ndarray, threshold: float, draws: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """`retained` of classes whose labels are shuffled over the images: what is left without any class.
+
+    Features that persist here are a static bias of the head. Class sizes stay; an image keeps its perturbed self.
+
+    Parameters
+    ----------
+    clean, perturbed : (L, B, H, d) bool, from `top_dims`, the same images of all classes in the same order
+    labels : (B,) the class of each image
+
+    Returns
+    -------
+    common_clean, common_perturbed : (draws, classes, L, H) counts, classes in sorted order
+    """
+    rng = np.random.default_rng(seed)
+    counts = []
+    for _ in range(draws):
+        shuffled = rng.permutation(labels)
+        members = [shuffled == label for label in np.unique(labels)]
+        counts.append([retained(common(clean[:, m], threshold), common(perturbed[:, m], threshold)) for m in members])
+    both = np.array(counts)  # (draws, classes, 2, L, H)
+    return both[:, :, 0], both[:, :, 1]

@@ -1,0 +1,130 @@
+"""How well classes separate in a layer's own space: silhouette, k-NN and linear probe (beside the paper's Figs. 1, 2).
+
+Points are cls, mean or patch tokens. `groups` names the image of each point: no point is judged by its own image.
+"""
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+ROWS = 256  # of the distance matrix at a time, so that temporaries stay small
+
+
+def distances(points: np.ndarray) -> np.ndarray:
+    """Euclidean distances (n, n) of points (n, D), float64, 0 on the diagonal."""
+    points = np.asarray(points, dtype=np.float64)
+    squares = points @ points.T
+    norms = squares.diagonal().copy()
+    # |x - y|^2 = |x|^2 + |y|^2 - 2 x.y, in place: at 4,410 points each copy would be 156 MB.
+    squares *= -2
+    squares += norms[:, None]
+    squares += norms[None, :]
+    return np.sqrt(np.maximum(squares, 0, out=squares), out=squares)
+
+
+def silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
+    """Mean silhouette in [-1, 1] of points with pairwise `distances` (n, n) and `labels` (n,); 0 without structure."""
+    members = _members(labels, np.arange(len(labels)), "point")
+    sizes = members.sum(axis=0)
+    own = members.argmax(axis=1)
+    to_class = distances @ members  # (n, classes) sums
+    inside = np.take_along_axis(to_class, own[:, None], 1)[:, 0] / (sizes[own] - 1)
+    outside = np.where(members > 0, np.inf, to_class / sizes).min(axis=1)
+    largest = np.maximum(inside, outside)
+    return float(np.mean((outside - inside) / np.where(largest > 0, largest, 1)))
+
+
+def knn_accuracy(distances: np.ndarray, labels: np.ndarray, groups: np.ndarray, k: int) -> float:
+    """Leave-one-image-out k-NN accuracy: no neighbour comes from the point's own image.
+
+    Of equally near points the lower index counts; of classes with equally many votes the first in sorted order.
+
+    Parameters
+    ----------
+    distances : (n, n)
+    labels, groups : (n,) class and image of each point
+
+    Raises
+    ------
+    ValueError
+        If there is one class only, a class with one image, or k is not below the number of available neighbours.
+    """
+    members = _members(labels, groups, "image")
+    available = len(groups) - int(np.unique(groups, return_counts=True)[1].max())
+    if not 1 <= k < available:
+        raise ValueError(f"k = {k} neighbours, but must be 1 or more and below the {available} of other images")
+    own = members.argmax(axis=1)
+    correct = 0
+    for start in range(0, len(own), ROWS):
+        rows = slice(start, start + ROWS)
+        others = np.where(groups[rows, None] == groups, np.inf, distances[rows])
+        votes = _nearest(others, k) @ members  # (rows, classes)
+        correct += int((votes.argmax(axis=1) == own[rows]).sum())
+    return correct / len(own)
+
+
+def separation(points: np.ndarray, labels: np.ndarray, groups: np.ndarray, k: int) -> tuple[float, float]:
+    """`silhouette` and `knn_accuracy` of points (n, D), from one distance matrix."""
+    apart = distances(points)
+    return silhouette(apart, labels), knn_accuracy(apart, labels, groups, k)
+
+
+def linear_probe_accuracy(points: np.ndarray, labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> float:
+    """Cross-validated accuracy of multinomial logistic regression on standardised dimensions.
+
+    Folds are stratified by class and never split an image.
+
+    Parameters
+    ----------
+    points : (n, D)
+    labels, groups : (n,) class and image of each point
+
+    Raises
+    ------
+    ValueError
+        If there is one class only, or a class has fewer images than folds.
+    """
+    _members(labels, groups, "image")
+    label, images = _fewest_groups(labels, groups)
+    if images < folds:
+        raise ValueError(f"{folds} folds need as many images of each class, but class {label!s} has {images}")
+    splits = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    guesses = cross_val_predict(probe, points, labels, groups=groups, cv=splits)
+    return float(np.mean(guesses == labels))
+
+
+def chance_level(labels: np.ndarray) -> float:
+    """Accuracy of always guessing the largest class: 1 / classes where they are balanced."""
+    return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
+
+
+def _members(labels: np.ndarray, groups: np.ndarray, of_what: str) -> np.ndarray:
+    """(n, classes) float64, 1 where the point is of the class; refuses what cannot be judged."""
+    classes, own = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(f"separation needs 2 classes or more, but the {len(labels)} points have {len(classes)}")
+    label, number = _fewest_groups(labels, groups)
+    if number < 2:
+        raise ValueError(f"each class needs 2 {of_what}s or more, but class {label!s} has {number}")
+    return np.eye(len(classes))[own]
+
+
+def _fewest_groups(labels: np.ndarray, groups: np.ndarray) -> tuple[object, int]:
+    """The class with the fewest groups, and their number."""
+    classes = np.unique(labels)
+    numbers = [len(np.unique(groups[labels == label])) for label in classes]
+    return classes[np.argmin(numbers)], min(numbers)
+
+
+def _nearest(distances: np.ndarray, k: int) -> np.ndarray:
+    """(rows, n) bool: the k smallest of each row, of equal ones the lower index."""
+    farthest = np.partition(distances, k - 1, axis=1)[:, k - 1 : k]
+    nearest = distances <= farthest
+    tied = np.flatnonzero(nearest.sum(axis=1) > k)  # more than k are as near as the k-th
+    equal = distances[tied] == farthest[tied]
+    room = k - (distances[tied] < farthest[tied]).sum(axis=1, keepdims=True)
+    nearest[tied] &= ~equal | (equal.cumsum(axis=1) <= room)
+    return nearest

@@ -1,0 +1,32 @@
+"""t-SNE maps of tokens (the paper's Figs. 1 and 2). A picture proves nothing: `probes` measures what it shows."""
+
+import numpy as np
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
+
+
+def tsne(points: np.ndarray, seed: int, perplexity: float = 30.0, threads: int = 1) -> np.ndarray:
+    """scikit-learn's t-SNE, initialised by PCA.
+
+    A rerun with one thread is bit-identical on the same machine. Threads that have to share their cores make it many
+    times slower, so several layers are best run beside each other with one thread each.
+
+    Parameters
+    ----------
+    points : (n, D)
+    seed : of the randomised PCA that scikit-learn takes above 500 points or dimensions; below it nothing is random
+
+    Returns
+    -------
+    (n, 2) float32
+
+    Raises
+    ------
+    ValueError
+        If the perplexity is not below n.
+    """
+    if perplexity >= len(points):
+        raise ValueError(f"perplexity {perplexity:g} must be below the number of points, {len(points)}")
+    points = np.asarray(points, dtype=np.float32)
+    with threadpool_limits(threads):  # n_jobs reaches the neighbour search, not the descent
+        return TSNE(init="pca", perplexity=perplexity, random_state=seed, n_jobs=threads).fit_transform(points)
