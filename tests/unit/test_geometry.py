@@ -4,9 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
-from maescope import geometry
 from scipy.linalg import subspace_angles, svd
 from scipy.sparse.linalg import ArpackNoConvergence
+
+from maescope import geometry
 
 
 def tokens(rng, rows=600, dim=96, mean=3.0):

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from maescope import probes
 from sklearn.metrics import pairwise_distances, silhouette_score
 from sklearn.neighbors import KNeighborsClassifier
+
+from maescope import probes
 
 
 def blobs(rng, gap, images=10, tokens=4, dim=16):

@@ -10,8 +10,9 @@ from snakemake.exceptions import WorkflowError
 LIBRARY = {
     name: workflow.source_path(f"../scripts/maescope/{name}.py")
     for name in (
-        "__init__ accuracy alignment atomic attention errors extraction forward images logs mae models perturb plots "
-        "progress quality seeds settings stats store tables tidy training"
+        "__init__ accuracy alignment atomic attention corruptions errors extraction features forward geometry "
+        "images logs mae models perturb plots probes progress projection quality seeds settings stats store "
+        "tables tidy training"
     ).split()
 }
 sys.path.insert(0, str(Path(LIBRARY["settings"]).parent.parent))
