@@ -181,7 +181,7 @@ def test_label_smoothing_raises_the_least_possible_loss():
 def test_a_loss_that_is_not_finite_stops_the_training():
     images, targets = problem()
     images[3, 0, 0, 0] = np.nan
-    with pytest.raises(FloatingPointError, match="after epoch 1: lower training.learning_rate"):
+    with pytest.raises(FloatingPointError, match=r"after epoch 1: lower training\.learning_rate"):
         training.train_classifier(classifier(), images, targets, schedule(), 0)
 
 
