@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import pickle
+import re
 import struct
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def read_weights(path: str) -> dict[str, Tensor]:
                 state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(f"{path} ({size} bytes): {_unpicklable(str(error))}") from error
-    except (SafetensorError, RuntimeError, EOFError, ValueError, OSError, struct.error) as error:
+    except (SafetensorError, RuntimeError, EOFError, ValueError, LookupError, OSError, struct.error) as error:
         raise InputError(f"{path} ({size} bytes): no whole checkpoint ({_line(error)}); fetch it again") from error
     state = state.get("model", state) if isinstance(state, dict) else state
     if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):
@@ -152,9 +153,8 @@ def _cached(identifier: str) -> str:
 
 def _unpicklable(reason: str) -> str:
     """What a refused pickle means for whoever gave it."""
-    if "Unsupported global" in reason or "Unsupported class" in reason:
-        name = reason.partition("GLOBAL ")[2].split(" ")[0] or "an object"
-        return f"refused, it would execute {name}; save the state dict alone, best as .safetensors"
+    if found := re.search(r"GLOBAL (\S+)", reason):
+        return f"refused, it would execute {found[1]}; save the state dict alone, best as .safetensors"
     return f"no whole checkpoint ({_line(reason)}); fetch it again"
 
 
