@@ -78,9 +78,19 @@ def tokens_of(dataset):
 
 def config_hash(model, dataset, perturbation):
     """Fingerprint of all settings that decide what is in a token file."""
-    speed = ("batch_size", "device", "threads")
-    entry = {key: value for key, value in MODELS[model].items() if key not in speed}
-    return settings.fingerprint(SEED, entry, DATASETS[dataset], PERTURBATIONS[perturbation], dataset, perturbation)
+    entries = content_of(model), stores_patches(model, perturbation), DATASETS[dataset], PERTURBATIONS[perturbation]
+    return settings.fingerprint(SEED, *entries, dataset, perturbation)
+
+
+def content_of(model):
+    """A model's entry without what decides only how fast it runs: changing that makes nothing again."""
+    speed = ("batch_size", "device", "threads", "patch_tokens")
+    return {key: value for key, value in MODELS[model].items() if key not in speed}
+
+
+def stores_patches(model, perturbation):
+    """Whether every patch token is stored."""
+    return perturbation in MODELS[model]["patch_tokens"]
 
 
 def needs_rollout(perturbation):

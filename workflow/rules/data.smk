@@ -30,6 +30,10 @@ rule sample:
         "results/logs/sample/{dataset}.log",
     conda:
         "../../envs/cpu.yaml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=120,
     params:
         dataset=lambda wildcards: DATASETS[wildcards.dataset],
         seed=SEED,
@@ -39,4 +43,3 @@ rule sample:
 
 localrules:
     digits,
-    sample,

@@ -12,13 +12,13 @@ rows = tidy.read([snakemake.input.images])
 extraction.require_targets(rows, params.classes, spec["num_classes"], params.dataset)
 model = models.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
 digest = models.load(model, spec["weights"], spec["sha256"])
-device = models.device_of(spec["device"])
+device = models.device_of(snakemake.resources.device)
 
 extractor = extraction.Extractor(
     model.to(device, models.PRECISIONS[spec["precision"]]),
     perturb.build(params.perturbation, params.seed, params.dataset),
     images.Preprocessing(**spec["preprocessing"]),
-    patch=name in spec["patch_tokens"],
+    patch=params.patch,
     attention=params.perturbation["kind"] == "clean",
 )
 attributes = {
@@ -37,7 +37,7 @@ done = extraction.extract(
     dict(zip(params.labels, snakemake.output.tokens, strict=True)),
     dict(zip(params.labels, snakemake.input.clean, strict=True)) if snakemake.input.clean else None,
     attributes,
-    spec["batch_size"],
+    snakemake.resources.batch_size,
     spec["tokens_dtype"],
     params.clean_hash,
 )

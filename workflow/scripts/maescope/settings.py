@@ -29,9 +29,13 @@ def check(config: dict, schema: dict) -> dict:
     config = json.loads(json.dumps(config))
     problems = [_describe(error) for error in _Validator(schema).iter_errors(config)]
     if not problems:
-        for dataset in config["datasets"].values():
+        labels = _Validator(schema["$defs"]["labels"])
+        for name, dataset in config["datasets"].items():
             dataset["classes"] = _classes(dataset["classes"])
             dataset["labels"] = dataset["labels"] or dataset["classes"]
+            for error in labels.iter_errors(dataset["classes"]) if dataset["classes"] is not None else ():
+                problems.append(f"datasets.{name}.classes: {_describe(error)}")
+    if not problems:
         problems = list(_contradictions(config))
     if problems:
         raise InputError("the configuration is not usable:\n" + "\n".join(f"  {problem}" for problem in problems))
@@ -101,7 +105,7 @@ def _classes(classes: list[str] | str | None) -> list[str] | None:
     if isinstance(classes, str):
         if not Path(classes).is_file():
             raise InputError(f"datasets: classes: there is no file {classes}; give a list, a file or imagenet-1k")
-        return [line for line in Path(classes).read_text().splitlines() if line.strip()]
+        return [line.strip() for line in Path(classes).read_text().splitlines() if line.strip()]
     return classes
 
 
