@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import pickle
+import re
 import struct
 from pathlib import Path
 
@@ -151,11 +152,10 @@ def _cached(identifier: str) -> str:
 
 
 def _unpicklable(reason: str) -> str:
-    """What a refused pickle means for whoever gave it."""
-    if "Unsupported global" in reason or "Unsupported class" in reason:
-        name = reason.partition("GLOBAL ")[2].split(" ")[0] or "an object"
-        return f"refused, it would execute {name}; save the state dict alone, best as .safetensors"
-    return f"no whole checkpoint ({_line(reason)}); fetch it again"
+    """What a refused pickle means for whoever gave it; torch's own words advise to load it all the same."""
+    if name := re.search(r"GLOBAL (\S+)", reason):
+        return f"refused, it would execute {name[1]}; save the state dict alone, best as .safetensors"
+    return "no whole checkpoint (no pickle of tensors); fetch it again"
 
 
 def _line(error: Exception | str) -> str:
