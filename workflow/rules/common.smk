@@ -159,4 +159,6 @@ def attention_of(key):
 def mask_variants(wildcards):
     """An input: the measure of the pretrained model's embeddings under many masks."""
     variants = named("mask_variants")
-    return f"results/measures/mask_invariance/{named('pretrained')}/{variants['dataset']}/{variants['perturbation']}.csv"
+    return (
+        f"results/measures/mask_invariance/{named('pretrained')}/{variants['dataset']}/{variants['perturbation']}.csv"
+    )

@@ -1,4 +1,4 @@
-"""Figures 1-4 and mask invariance: tidy measures in, a matplotlib figure out. Colours and style are those of `plots`."""
+"""Figures 1-4 and mask invariance: tidy measures in, a matplotlib figure out. Colours and style: see `plots`."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -128,8 +128,8 @@ def masks_seen(numbers: pd.DataFrame, norms: pd.DataFrame) -> str:
     others = ", ".join(f"{cosine:.3f} between images of {name}" for name, cosine in cosines.drop("one image").items())
     spread = norm_spread(norms)
     return (
-        f"{norms['mask'].nunique()} masks of each of {len(spread)} images: mean cosine {cosines['one image']:.3f} within "
-        f"an image, {others}. Norms over the masks of an image span {spread['range'].min():.1f} to "
+        f"{norms['mask'].nunique()} masks of each of {len(spread)} images: mean cosine {cosines['one image']:.3f} "
+        f"within an image, {others}. Norms over the masks of an image span {spread['range'].min():.1f} to "
         f"{spread['range'].max():.1f} % of their mean.\n\n{csv_table(numbers)}"
     )
 

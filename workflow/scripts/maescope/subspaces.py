@@ -1,4 +1,4 @@
-"""Class subspaces layer by layer and the angles between them as tidy rows, with their baselines (the paper's Fig. 4)."""
+"""Class subspaces layer by layer and angles between them as tidy rows, with their baselines (the paper's Fig. 4)."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -90,7 +90,7 @@ def dimensions(blocks: Blocks, layers: int, labels: Sequence[str], k: int | floa
 
 def singular_table(found: Bases, labels: Sequence[str]) -> pd.DataFrame:
     """Singular values, one a row, and each over the Frobenius norm of its class's tokens."""
-    layers, classes, k = found.values.shape
+    layers, _, k = found.values.shape
     rows = _grid(layer=range(1, layers + 1), label=labels, index=range(1, k + 1))
     share = found.values / np.sqrt(found.energy)[..., None]
     return rows.assign(value=found.values.ravel(), relative=share.ravel())
