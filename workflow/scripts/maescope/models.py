@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from timm.models import VisionTransformer
-from torch import Tensor
+from torch import Tensor, nn
 
 from maescope.atomic import replacing
 from maescope.errors import InputError
@@ -41,6 +41,10 @@ def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str
         raise InputError(f"architecture {architecture} with {arguments}: {error} (timm has {near}, ...)") from error
     if not isinstance(model, VisionTransformer):
         raise InputError(f"architecture {architecture} is a {type(model).__name__}; maescope reads VisionTransformers")
+    if model.cls_token is None:
+        raise InputError(f"architecture {architecture} has no CLS token, of which maescope writes a trace by layer")
+    if any(block.attn.gate is not None or not isinstance(block.attn.norm, nn.Identity) for block in model.blocks):
+        raise InputError(f"architecture {architecture} gates or normalises its heads: they are not attention x values")
     return model.eval()
 
 
@@ -99,7 +103,7 @@ def read_weights(path: str) -> dict[str, Tensor]:
                 state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(f"{path} ({size} bytes): {_unpicklable(str(error))}") from error
-    except (SafetensorError, RuntimeError, EOFError, ValueError, OSError, struct.error) as error:
+    except (SafetensorError, RuntimeError, EOFError, ValueError, LookupError, OSError, struct.error) as error:
         raise InputError(f"{path} ({size} bytes): no whole checkpoint ({_line(error)}); fetch it again") from error
     state = state.get("model", state) if isinstance(state, dict) else state
     if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):
@@ -153,8 +157,8 @@ def _cached(identifier: str) -> str:
 
 def _unpicklable(reason: str) -> str:
     """What a refused pickle means for whoever gave it; torch's own words advise to load it all the same."""
-    if name := re.search(r"GLOBAL (\S+)", reason):
-        return f"refused, it would execute {name[1]}; save the state dict alone, best as .safetensors"
+    if found := re.search(r"GLOBAL (\S+)", reason):
+        return f"refused, it would execute {found[1]}; save the state dict alone, best as .safetensors"
     return "no whole checkpoint (no pickle of tensors); fetch it again"
 
 

@@ -69,8 +69,10 @@ def writing(
     with replacing(path) as temporary, h5py.File(temporary, "w", libver="v110") as file:
         file.attrs.update({"schema": SCHEMA, "dtype": dtype, "versions": json.dumps(versions()), **attributes})
         file.attrs["levels"] = list(levels)
-        file["image"] = np.array(list(images), dtype=h5py.string_dtype())
-        file["target"] = np.asarray(targets, dtype=np.int64)
+        names = [image.encode() for image in images]  # of fixed length: HDF5 has no checksum for others
+        kind = h5py.string_dtype("utf-8", max(map(len, names)))
+        file.create_dataset("image", data=np.array(names, dtype=kind), chunks=(len(names),), fletcher32=True)
+        file.create_dataset("target", data=np.asarray(targets, np.int64), chunks=(len(names),), fletcher32=True)
         yield TokenWriter(file, len(images), dtype)
         if missing := [level for level in levels if f"levels/{level}" not in file]:
             raise RuntimeError(f"{path}: nothing was written for level {missing[0]}")
@@ -143,11 +145,19 @@ def open_tokens(path: str, config_hash: str) -> Iterator[TokenFile]:
     except OSError as error:
         raise InputError(f"{path}: cannot be opened as HDF5 ({error}); delete it to have it made again") from error
     with file:
-        if file.attrs.get("complete") != 1:
-            raise InputError(f"{path}: was never completed; delete it to have it made again")
-        if file.attrs.get("schema") != SCHEMA or file.attrs.get("config_hash") != config_hash:
-            raise InputError(f"{path}: was made with other settings; delete it to have it made again")
-        yield TokenFile(path, file)
+        try:
+            tokens = _checked(path, file, config_hash)
+        except (OSError, LookupError, RuntimeError, ValueError, TypeError) as error:
+            raise InputError(f"{path}: is damaged ({error}); delete it to have it made again") from error
+        yield tokens
+
+
+def _checked(path: str, file: h5py.File, config_hash: str) -> TokenFile:
+    if file.attrs.get("complete") != 1:
+        raise InputError(f"{path}: was never completed; delete it to have it made again")
+    if file.attrs.get("schema") != SCHEMA or file.attrs.get("config_hash") != config_hash:
+        raise InputError(f"{path}: was made with other settings; delete it to have it made again")
+    return TokenFile(path, file)
 
 
 @contextmanager
