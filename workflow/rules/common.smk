@@ -11,7 +11,7 @@ LIBRARY = {
     name: workflow.source_path(f"../scripts/maescope/{name}.py")
     for name in (
         "__init__ accuracy alignment atomic attention corruptions errors extraction features forward geometry "
-        "grid images invariance layerplots layertables logs mae models perturb plots points probes progress projection "
+        "grid images invariance layerplots layersettings layertables logs mae models perturb plots points probes progress projection "
         "quality seeds settings stats store subspaces tables tidy training"
     ).split()
 }

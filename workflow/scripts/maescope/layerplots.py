@@ -188,9 +188,16 @@ def figure_4(first_angles: pd.DataFrame, singular_values: pd.DataFrame) -> Figur
     left.set(xlabel="layer", ylabel="smallest angle θ₁ (degrees, log scale)", yscale="log")
     left.set_xticks(_few(first_angles["layer"]))
     left.yaxis.set_major_formatter("{x:g}")
-    left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    left.yaxis.set_minor_formatter(_sparse)
+    left.margins(y=0.1)
+    figure.legend(loc="outside upper left", ncols=3)
     _spectra(right, singular_values)
     return figure
+
+
+def _sparse(value: float, position: int | None = None) -> str:
+    """On a logarithmic axis 2 and 5 are named between the powers of ten."""
+    return f"{value:g}" if f"{value:e}"[0] in "25" else ""
 
 
 def _spectra(axis: plt.Axes, singular_values: pd.DataFrame) -> None:
@@ -201,6 +208,8 @@ def _spectra(axis: plt.Axes, singular_values: pd.DataFrame) -> None:
         axis.plot(values.index, values, color=colour, linewidth=1)
     axis.set(xlabel="index", ylabel="singular value / Frobenius norm", yscale="log")
     axis.set_xticks(_few(singular_values["index"]))
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter(_sparse)
     scale = Normalize(means.index.min() - 0.5, means.index.max() + 0.5)
     bar = axis.figure.colorbar(ScalarMappable(scale, shades), ax=axis, label="layer")
     bar.set_ticks(_few(singular_values["layer"]))
@@ -215,12 +224,17 @@ def figure_masks(pairs: pd.DataFrame) -> Figure:
     pairs : compared, label, image, mask_a, mask_b, cosine, norm_a, norm_b
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.7), width_ratios=(1, 1.2))
+    titles = {
+        "one image": "one image",
+        "one class": "two images of one class",
+        "two classes": "two images of two classes",
+    }
     bins = np.linspace(pairs["cosine"].min(), 1, 60)
     for (name, part), colour, style in zip(
         pairs.groupby("compared", sort=False), COLOURS, ("-", "--", ":"), strict=False
     ):
         weights = np.full(len(part), 100 / len(part))
-        label = f"{name} (mean {part['cosine'].mean():.3f})"
+        label = f"{titles[name]} (mean {part['cosine'].mean():.3f})"
         left.hist(part["cosine"], bins, weights=weights, histtype="stepfilled", color=colour, alpha=0.2)
         left.hist(
             part["cosine"],
@@ -246,7 +260,9 @@ def figure_masks(pairs: pd.DataFrame) -> Figure:
         medianprops={"color": "#000000"},
         manage_ticks=False,
     )
-    right.set(xlabel="image, by class", ylabel="norm of the embedding", title="all masks of each image")
+    right.set(
+        xlabel="image, by class", ylabel="norm of the embedding", title="all masks of each image: quartiles, extremes"
+    )
     right.set_xticks(range(len(groups)), [label for (label, _), _ in groups])
     right.set_ylim(0, None)
     return figure
