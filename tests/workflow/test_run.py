@@ -35,7 +35,7 @@ def tokens(finished, model, perturbation, label="0"):
 
 
 def measure(finished, path):
-    return tidy.read_measures([finished / f"results/measures/{path}.csv"])
+    return tidy.read([finished / f"results/measures/{path}.csv"])
 
 
 def edit(workflow, path, old, new):
@@ -70,7 +70,7 @@ def test_token_files_keep_the_contract(finished, model, perturbation):
         shapes |= {"patch": (L, B, 4, D), "visible": (B, 4)}
     if perturbation.startswith("occlusion"):
         shapes["masked"] = (B, N)
-    images = tidy.read_measures([finished / "results/images/three.csv"])
+    images = tidy.read([finished / "results/images/three.csv"])
     for label in "012":
         own = images[images["label"] == label]
         with tokens(finished, model, perturbation, label) as file:
@@ -180,20 +180,21 @@ def test_a_changed_blur_level_reruns_blur_and_what_depends_on_it(smoke):
 
 def test_a_changed_confidence_reruns_figures_and_tables(smoke):
     edit(smoke, "config/config.yaml", "  resamples: 100", "  resamples: 100\n  confidence: 0.9")
-    assert smoke.plan() == [("all",), ("figure_5",), ("table_1",), ("table_3",)]
+    assert smoke.plan() == [("all",), ("figure_5",), ("shifts",), ("table_1",), ("table_3",)]
 
 
 def test_an_edited_stats_module_reruns_figures_and_tables(smoke):
     edit(smoke, "workflow/scripts/maescope/stats.py", "import pandas", "# edited\nimport pandas")
-    assert smoke.plan() == [("all",), ("figure_5",), ("table_1",), ("table_3",)]
+    assert smoke.plan() == [("all",), ("figure_5",), ("shifts",), ("table_1",), ("table_3",)]
 
 
 def test_an_edited_attention_module_reruns_extraction_but_no_training(smoke):
     edit(smoke, "workflow/scripts/maescope/attention.py", "import math", "# edited\nimport math")
     jobs = smoke.plan()
-    assert [job[2] for job in jobs if job[0] == "extract_three"] == ["blur", "clean", "occlusion", "occlusion_random"]
-    measured = {"extract_three", "accuracy_three", "alignment_three"}
-    assert names(jobs) == measured | {"figure_5", "table_1", "table_3", "all"}
+    extracted = {job[1:] for job in jobs if job[0] == "extract_three"}
+    assert extracted == {*EXTRACTED, ("mae_pretrained", "clean")}
+    assert {"accuracy_three", "alignment_three", "figure_5", "table_1", "table_3", "all"} <= names(jobs)
+    assert not {"digits", "sample", "pretrain", "finetune", "train_scratch"} & names(jobs)
 
 
 def test_figures_and_tables_come_again_from_measures_without_torch(smoke, tmp_path):

@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 LIBRARY = {
     name: workflow.source_path(f"../scripts/maescope/{name}.py")
     for name in (
-        "__init__ accuracy alignment atomic attention corruptions errors extraction features forward geometry "
+        "__init__ accuracy alignment atomic attention claims corruptions errors extraction features forward geometry "
         "grid images invariance layerplots layersettings layertables logs mae models perturb plots points probes progress projection "
         "quality seeds settings stats store subspaces tables tidy training"
     ).split()

@@ -17,10 +17,9 @@ def problems(config: dict) -> Iterator[str]:
             yield from _subspace_problems(config)
         model = config["models"][study["pretrained"]]
         if study["mask"] in perturbations and study["mask"] not in model["patch_tokens"]:
-            yield f"models.{study['pretrained']}.patch_tokens: Figures 2 and 4 need those of {study['mask']} (study.mask)"
-    elif study["mask_variants"] or study["scenes"] or study["supervised"]:
-        if study["pretrained"] is None:
-            yield "study.pretrained: needed by study.mask_variants, study.scenes and study.supervised"
+            yield f"models.{study['pretrained']}.patch_tokens: Figures 2 and 4 need those of {study['mask']}"
+    elif (study["mask_variants"] or study["scenes"] or study["supervised"]) and study["pretrained"] is None:
+        yield "study.pretrained: needed by study.mask_variants, study.scenes and study.supervised"
     if study["mask_variants"] and study["pretrained"] in config["models"]:
         yield from _variant_problems(config)
 
@@ -56,9 +55,8 @@ def _mask_problems(key: str, name: str, config: dict) -> Iterator[str]:
         yield f"{key}: {name!r} is not among perturbations; Figures 1, 2 and 4 of {pretrained} need one of kind mask"
     elif perturbation["kind"] != "mask":
         yield f"{key}: {name} is of kind {perturbation['kind']}, but {pretrained} is to see masked images (kind mask)"
-    elif patches := patches_of(config["models"][pretrained]):
-        if not int(patches * (1 - perturbation["ratio"])):
-            yield f"{key}: a ratio of {perturbation['ratio']} leaves none of the {patches} patches of {pretrained}"
+    elif (patches := patches_of(config["models"][pretrained])) and not int(patches * (1 - perturbation["ratio"])):
+        yield f"{key}: a ratio of {perturbation['ratio']} leaves none of the {patches} patches of {pretrained}"
 
 
 def _class_problems(config: dict) -> Iterator[str]:
