@@ -84,7 +84,7 @@ def test_captions_carry_the_numbers_and_are_valid():
     table, singular_values = angles()
     first = layertables.angles_seen(layertables.angle_numbers(layertables.first_angles(table), singular_values))
     for text in (said, masks, first):
-        page = docutils.core.publish_string(text, writer_name="html", settings_overrides={"halt_level": 2})
+        page = docutils.core.publish_string(text, writer="html", settings_overrides={"halt_level": 2})
         assert b"<table" in page
 
 

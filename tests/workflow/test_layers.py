@@ -1,4 +1,4 @@
-"""Figures 1-4 and mask invariance in the smallest study: columns, sizes, baselines, what reruns, and what is refused."""
+"""Figures 1-4 and mask invariance in the smallest study: columns, sizes, baselines, what reruns, what is refused."""
 
 import re
 from collections import Counter
