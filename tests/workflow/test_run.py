@@ -180,20 +180,21 @@ def test_a_changed_blur_level_reruns_blur_and_what_depends_on_it(smoke):
 
 def test_a_changed_confidence_reruns_figures_and_tables(smoke):
     edit(smoke, "config/config.yaml", "  resamples: 100", "  resamples: 100\n  confidence: 0.9")
-    assert smoke.plan() == [("all",), ("figure_5",), ("table_1",), ("table_3",)]
+    assert smoke.plan() == [("all",), ("figure_5",), ("shifts",), ("table_1",), ("table_3",)]
 
 
 def test_an_edited_stats_module_reruns_figures_and_tables(smoke):
     edit(smoke, "workflow/scripts/maescope/stats.py", "import pandas", "# edited\nimport pandas")
-    assert smoke.plan() == [("all",), ("figure_5",), ("table_1",), ("table_3",)]
+    assert smoke.plan() == [("all",), ("figure_5",), ("shifts",), ("table_1",), ("table_3",)]
 
 
 def test_an_edited_attention_module_reruns_extraction_but_no_training(smoke):
     edit(smoke, "workflow/scripts/maescope/attention.py", "import math", "# edited\nimport math")
     jobs = smoke.plan()
-    assert [job[2] for job in jobs if job[0] == "extract_three"] == ["blur", "clean", "occlusion", "occlusion_random"]
-    measured = {"extract_three", "accuracy_three", "alignment_three"}
-    assert names(jobs) == measured | {"figure_5", "table_1", "table_3", "all"}
+    extracted = {job[1:] for job in jobs if job[0] == "extract_three"}
+    assert extracted == {*EXTRACTED, ("mae_pretrained", "clean")}
+    assert {"accuracy_three", "alignment_three", "figure_5", "table_1", "table_3", "all"} <= names(jobs)
+    assert not {"digits", "sample", "pretrain", "finetune", "train_scratch"} & names(jobs)
 
 
 def test_figures_and_tables_come_again_from_measures_without_torch(smoke, tmp_path):

@@ -10,9 +10,9 @@ from snakemake.exceptions import WorkflowError
 LIBRARY = {
     name: workflow.source_path(f"../scripts/maescope/{name}.py")
     for name in (
-        "__init__ accuracy alignment atomic attention corruptions errors extraction features forward geometry "
-        "images logs mae models perturb plots probes progress projection quality seeds settings stats store "
-        "tables tidy training"
+        "__init__ accuracy alignment atomic attention claims corruptions errors extraction features forward geometry "
+        "grid images invariance layerplots layersettings layertables logs mae models perturb plots points probes progress projection "
+        "quality seeds settings stats store subspaces tables tidy training"
     ).split()
 }
 sys.path.insert(0, str(Path(LIBRARY["settings"]).parent.parent))
@@ -67,12 +67,12 @@ def weights_of(model):
     return [] if MODELS[model]["weights"].startswith(settings.HUB) else MODELS[model]["weights"]
 
 
-def tokens_of(dataset):
-    """Token files of a dataset, {model} and {perturbation} left open."""
+def tokens_of(dataset, labels=None):
+    """Token files of a dataset, or of some of its labels, {model} and {perturbation} left open."""
     return expand(
         "results/tokens/{{model}}/{dataset}/{{perturbation}}/{label}.h5",
         dataset=dataset,
-        label=DATASETS[dataset]["labels"],
+        label=labels or DATASETS[dataset]["labels"],
     )
 
 
@@ -105,7 +105,7 @@ PRETRAINED_HERE = [name for name in TRAINED if MODELS[name]["training"]["recipe"
 
 def made_by_workflow(dataset):
     """The folder of pictures that the workflow itself makes for a dataset, if it does."""
-    folders = [f"results/data/digits/{part}" for part in ("train", "test")]
+    folders = [f"results/data/{part}" for part in ("digits/train", "digits/test", "scenes")]
     return [folder for folder in folders if DATASETS[dataset]["pattern"].startswith(f"{folder}/")]
 
 
@@ -140,3 +140,35 @@ def tables(name):
 def published(table):
     """The paper's own table, where the study is to be set beside it."""
     return [f"{STUDY['paper']}/{table}.csv"] if STUDY["paper"] else []
+
+
+def named(key):
+    """What study.<key> names, which the rule that asks cannot do without."""
+    if STUDY[key] is None:
+        raise WorkflowError(f"study.{key} is not set, but this target needs it; config/README.md explains it")
+    return STUDY[key]
+
+
+def masked(measure):
+    """An input: a measure of the pretrained model under the study's mask."""
+    return lambda wildcards: f"results/{measure}/{named('pretrained')}/{STUDY['dataset']}/{STUDY['mask']}.csv"
+
+
+def shown(dataset):
+    """The labels of a dataset that t-SNE shows: the study's, or the first three."""
+    labels = DATASETS[dataset]["labels"]
+    return [label for label in STUDY["tsne"]["labels"] or [] if label in labels] or labels[:3]
+
+
+def attention_of(key):
+    """Models or datasets of Figure 3's panels, those that the study names."""
+    keys = {"models": ("pretrained", "supervised"), "datasets": ("dataset", "scenes")}[key]
+    return [STUDY[name] for name in keys if STUDY[name]]
+
+
+def mask_variants(wildcards):
+    """An input: the measure of the pretrained model's embeddings under many masks."""
+    variants = named("mask_variants")
+    return (
+        f"results/measures/mask_invariance/{named('pretrained')}/{variants['dataset']}/{variants['perturbation']}.csv"
+    )

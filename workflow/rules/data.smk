@@ -41,5 +41,21 @@ rule sample:
         "../scripts/sample.py"
 
 
+rule scenes:
+    input:
+        library=library("scenes"),
+    output:
+        pictures=directory("results/data/scenes"),
+    log:
+        "results/logs/scenes.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        tile=106,
+    script:
+        "../scripts/scenes.py"
+
+
 localrules:
     digits,
+    scenes,

@@ -70,6 +70,30 @@ rule table_3:
         "../scripts/table_3.py"
 
 
+rule shifts:
+    input:
+        library=library("shifts"),
+        mask_invariance=mask_variants,
+        paper=published("claims"),
+    output:
+        **tables("shifts"),
+        html=report(
+            f"{RESULTS}/tables/shifts.html",
+            caption="../report/shifts.rst",
+            category="Layer by layer",
+            labels={"figure": "Shifts", "what": "mask invariance"},
+        ),
+    log:
+        "results/logs/shifts.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        intervals=INTERVALS,
+    script:
+        "../scripts/shifts.py"
+
+
 localrules:
+    shifts,
     table_1,
     table_3,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
+from maescope import layersettings
 from maescope.errors import InputError
 
 TRAINED = "results/models/"
@@ -133,6 +134,9 @@ def _contradictions(config: dict) -> Iterator[str]:
         yield from _model_contradictions(name, model, config)
     for name, perturbation in perturbations.items():
         yield from _perturbation_contradictions(name, perturbation, models)
+    yield from _missing("study.supervised", filter(None, [study["supervised"]]), models, "models")
+    yield from _missing("study.scenes", filter(None, [study["scenes"]]), datasets, "datasets")
+    yield from layersettings.problems(config)
 
 
 def _missing(key: str, names, known: dict, where: str) -> Iterator[str]:

@@ -158,6 +158,13 @@ NOTES_3 = [
     "their number in parentheses; the norm difference is the mean of | norm clean - norm perturbed |.",
 ]
 
+NOTES_SHIFTS = [
+    "Mask invariance: embeddings are the mean patch token at the last encoder layer, before any final norm; mean over "
+    "the images of a class, then over classes; intervals bootstrap over images. The baseline is the same between "
+    "images; for the deviation of the norm, over images under one mask each.",
+    "The paper: norms from 92.4 to 95.4 over 100 masks of one image, a range of 3.2 %.",
+]
+
 
 def notes_on_accuracy(accuracy: pd.DataFrame, count: int | None, intervals: dict) -> list[str]:
     """What a reader must know of the sample and the intervals."""
@@ -233,6 +240,21 @@ def print_table_1(table: pd.DataFrame) -> pd.DataFrame:
 def print_table_3(table: pd.DataFrame) -> pd.DataFrame:
     """Table III as text."""
     return _print(table, _TABLE_3 + (_TABLE_3_PAPER if "mean_cosine_paper" in table else []))
+
+
+_SHIFTS: list[Column] = [
+    ("claim", lambda r: r["claim"]),
+    ("quantity", lambda r: r["quantity"]),
+    ("value", partial(_interval, value="value", low="low", high="high", digits=3)),
+    ("baseline", lambda r: f"{_number(r['baseline_value'], 3)} {r['baseline']}".strip()),
+    ("images", lambda r: str(r["images"])),
+    ("paper", lambda r: _number(r["paper"], 3)),
+]
+
+
+def print_shifts(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of other claims as text."""
+    return _print(table, _SHIFTS)
 
 
 def _print(table: pd.DataFrame, columns: list[Column]) -> pd.DataFrame:
