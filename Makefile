@@ -46,7 +46,7 @@ environment:
 	rm -rf "$(VENV)"
 	if command -v uv >/dev/null && uv --version >/dev/null 2>&1; then \
 	    uv venv -q --python "$(PYTHON)" "$(VENV)" && \
-	    uv pip sync -q --python "$(VENV)/bin/python" --require-hashes requirements.txt; \
+	    uv pip sync -q --compile-bytecode --python "$(VENV)/bin/python" --require-hashes requirements.txt; \
 	else \
 	    $(PYTHON) -m venv "$(VENV)" && \
 	    "$(VENV)/bin/python" -m pip install -q --require-hashes -r requirements.txt; \

@@ -160,7 +160,8 @@ def _head_contradictions(name: str, model: dict, dataset_name: str, dataset: dic
 
 def _model_contradictions(name: str, model: dict, config: dict) -> Iterator[str]:
     key, training, weights = f"models.{name}", model["training"], model["weights"]
-    yield from _missing(f"{key}.patch_tokens", model["patch_tokens"], config["perturbations"], "perturbations")
+    asked = [name for name in model["patch_tokens"] if name != "mask"]  # the default, of a study without masks as well
+    yield from _missing(f"{key}.patch_tokens", asked, config["perturbations"], "perturbations")
     if training is None:
         yield from _weights_problems(key, weights)
         return

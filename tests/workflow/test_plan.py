@@ -1,0 +1,104 @@
+"""What Snakemake plans, without running it."""
+
+import resource
+from collections import Counter
+
+import pytest
+import yaml
+
+MODELS, OCCLUSIONS = ("mae_finetuned", "supervised"), ("occlusion", "occlusion_random", "occlusion_least")
+TRAINING = Counter(digits=1, sample=2, pretrain=1, finetune=1, train_scratch=1)
+
+
+def cpu_seconds():
+    return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+
+
+def pairs(jobs, rule):
+    """Model and perturbation of each job of a rule."""
+    return [job[1:] for job in jobs if job[0] == rule]
+
+
+def test_the_full_default_plan_has_each_extraction_once(workflow):
+    before = cpu_seconds()
+    jobs = workflow.plan()
+    assert cpu_seconds() - before < 10  # of arithmetic: a busy machine does not count
+    rules = Counter(job[0] for job in jobs)
+    assert rules >= TRAINING + Counter(["quality", "figure_5", "training_curves", "reconstruction"])
+    assert rules >= Counter(["table_1", "table_3", "all"])
+    assert len(set(jobs)) == len(jobs)
+    study = {(model, name) for model in MODELS for name in ("clean", "blur", *OCCLUSIONS)}
+    assert set(pairs(jobs, "extract_digits")) >= study
+    assert set(pairs(jobs, "accuracy_digits")) >= study
+    assert set(pairs(jobs, "alignment_digits")) >= {(m, name) for m in MODELS for name in ("blur", "occlusion")}
+
+
+@pytest.mark.parametrize("target", ["figure_5", "results/digits/figures/figure_5.pdf"])
+def test_figure_5_needs_only_its_own_jobs(workflow, target):
+    jobs = workflow.plan(target)
+    wanted = [(model, name) for model in MODELS for name in OCCLUSIONS]
+    clean = [(model, "clean") for model in MODELS]  # whose rollout ranks the patches
+    assert Counter(job[0] for job in jobs) == TRAINING + Counter(figure_5=1, extract_digits=8, accuracy_digits=6)
+    assert pairs(jobs, "extract_digits") == sorted(wanted + clean)
+    assert pairs(jobs, "accuracy_digits") == sorted(wanted)
+
+
+@pytest.mark.parametrize("target", ["table_1", "results/digits/tables/table_1.tex"])
+def test_table_1_needs_only_its_own_jobs(workflow, target):
+    jobs = workflow.plan(target)
+    wanted = sorted((model, name) for model in MODELS for name in ("clean", "blur"))
+    rules = Counter(job[0] for job in jobs)
+    assert rules == TRAINING + Counter(quality=1, table_1=1, extract_digits=4, accuracy_digits=4)
+    assert pairs(jobs, "extract_digits") == pairs(jobs, "accuracy_digits") == wanted
+
+
+def test_a_config_file_stands_alone(workflow):
+    """Nothing of the default leaks in: neither its models and datasets, nor a key that the file lacks."""
+    config = {
+        "study": {"name": "own", "finetuned": ["mine"], "dataset": "numbers"},
+        "datasets": {"numbers": {"pattern": "results/data/digits/test/{label}/*.png", "classes": ["3", "7"]}},
+        "models": {
+            "mine": {
+                "architecture": "vit_tiny_patch16_224",
+                "weights": "results/models/mine.safetensors",
+                "num_classes": 2,
+                "training": {"recipe": "scratch", "dataset": "numbers", "epochs": 1},
+            }
+        },
+        "perturbations": {
+            "clean": {"kind": "clean"},
+            "blur": {"kind": "blur", "levels": {"a": {"kernel": 3, "sigma": 1}}},
+            "occlusion": {"kind": "occlusion"},
+        },
+    }
+    (workflow / "own.yaml").write_text(yaml.safe_dump(config))
+    jobs = workflow.plan("--configfile", "own.yaml")
+    assert {job[1] for job in jobs if job[0] == "sample"} == {"numbers"}
+    assert {job[1] for job in jobs if job[0] == "train_scratch"} == {"mine"}
+    assert set(pairs(jobs, "extract_numbers")) == {("mine", name) for name in ("clean", "blur", "occlusion")}
+    assert not {"extract_digits", "pretrain", "finetune"} & {job[0] for job in jobs}
+
+    del config["study"]
+    (workflow / "own.yaml").write_text(yaml.safe_dump(config))
+    refused = workflow.run("--dry-run", "--configfile", "own.yaml")
+    assert refused.returncode == 1
+    assert "'study' is a required property" in refused.stdout
+
+
+def test_the_cluster_command_works_in_a_fresh_clone(workflow):
+    said = workflow.must_run("--cores", "8", "--profile", "slurm", "--dry-run", "figure_5")
+    assert "profile slurm" in said
+    assert "slurm_partition=gpu" in said  # set-resources of profiles/slurm arrived at the extraction
+    assert "slurm_partition=cpu" in said
+
+
+def test_the_default_profile_overrides_nothing_of_slurm(workflow):
+    default, slurm = (
+        yaml.safe_load((workflow / f"profiles/{name}/config.yaml").read_text()) for name in ("default", "slurm")
+    )
+    assert (workflow / "slurm").is_symlink()
+    assert not set(default) & set(slurm)
+
+
+def test_lint_is_clean(workflow):
+    assert "Congratulations" in workflow.must_run("--lint")

@@ -1,0 +1,246 @@
+"""The smallest study from end to end: what it leaves, and what runs again when something changes."""
+
+import re
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from maescope import tidy
+
+L, B, H, D, N, C = 2, 4, 3, 24, 16, 3
+LEVELS = {
+    "clean": ["clean"],
+    "mask": ["1", "2"],
+    "blur": ["I", "II"],
+    "occlusion": ["0", "50", "90"],
+    "occlusion_random": ["0", "50", "90"],
+}
+EXTRACTED = [("mae_finetuned", name) for name in ("clean", "blur", "occlusion", "occlusion_random")]
+EXTRACTED.append(("mae_pretrained", "mask"))
+COLUMNS = {
+    "accuracy": ["level", "label", "image", "target", "prediction", "correct"],
+    "alignment": ["level", "label", "image", "layer", "cosine", "norm_clean", "norm_perturbed", "correct"],
+    "quality": ["level", "label", "image", "psnr_db", "ssim"],
+}
+FIGURES = ["figure_5", "training_curves", "reconstruction"]
+TABLES = ["table_1", "table_3"]
+
+
+def tokens(finished, model, perturbation, label="0"):
+    return h5py.File(finished / f"results/tokens/{model}/three/{perturbation}/{label}.h5")
+
+
+def measure(finished, path):
+    return tidy.read_measures([finished / f"results/measures/{path}.csv"])
+
+
+def edit(workflow, path, old, new):
+    file = workflow / path
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+
+
+def names(jobs):
+    return {job[0] for job in jobs}
+
+
+def test_all_figures_and_tables_are_there(finished):
+    wanted = [f"figures/{name}.{suffix}" for name in FIGURES for suffix in ("pdf", "png")]
+    wanted += [f"tables/{name}.{suffix}" for name in TABLES for suffix in ("csv", "tex", "md", "html")]
+    for path in [*wanted, "figures/figure_5.csv"]:
+        assert (finished / "results/smoke" / path).stat().st_size > 100, path
+
+
+def test_nothing_temporary_is_left(finished):
+    assert not list((finished / "results").rglob(".tmp.*"))
+
+
+@pytest.mark.parametrize(("model", "perturbation"), EXTRACTED)
+def test_token_files_keep_the_contract(finished, model, perturbation):
+    shapes = {"cls": (L, B, D), "mean": (L, B, D), "head": (L, B, H, D // H)}
+    if model == "mae_finetuned":
+        shapes["logits"] = (B, C)
+    if perturbation == "clean":
+        shapes |= {"attention_distance": (L, B, H), "attention_entropy": (L, B, H), "rollout": (B, N)}
+    if perturbation == "mask":
+        shapes |= {"patch": (L, B, 4, D), "visible": (B, 4)}
+    if perturbation.startswith("occlusion"):
+        shapes["masked"] = (B, N)
+    images = tidy.read_measures([finished / "results/images/three.csv"])
+    for label in "012":
+        own = images[images["label"] == label]
+        with tokens(finished, model, perturbation, label) as file:
+            assert set(file) == {"image", "target", "levels"}
+            assert file["image"].asstr()[:].tolist() == own["image"].tolist()
+            assert file["target"][:].tolist() == own["target"].tolist() == [int(label)] * B
+            assert list(file.attrs["levels"]) == LEVELS[perturbation]
+            assert set(file["levels"]) == set(LEVELS[perturbation])
+            for level in file["levels"].values():
+                assert {name: dataset.shape for name, dataset in level.items()} == shapes
+                for dataset in level.values():
+                    assert dataset.fletcher32 and dataset.compression is None
+                    assert dataset.dtype == {"masked": bool, "visible": np.int64}.get(dataset.name.split("/")[-1], "f4")
+            attributes = dict(file.attrs)
+            assert attributes["complete"] == attributes["schema"] == 1
+            stated = [attributes[key] for key in ("model", "dataset", "perturbation", "label", "seed", "dtype")]
+            assert stated == [model, "three", perturbation, label, 0, "float32"]
+            assert re.fullmatch("[0-9a-f]{64}", attributes["config_hash"])
+            assert re.fullmatch("[0-9a-f]{64}", attributes["weights_sha256"])
+            assert "torch" in attributes["versions"]
+
+
+def test_the_mask_shows_a_quarter_of_the_patches_in_order(finished):
+    with tokens(finished, "mae_pretrained", "mask") as file:
+        visible = [file[f"levels/{number}/visible"][:] for number in "12"]
+    for ids in visible:
+        assert (np.diff(ids) > 0).all() and ids.min() >= 0 and ids.max() < N
+    assert (visible[0] != visible[1]).any()
+
+
+@pytest.mark.parametrize("percent", [0, 50, 90])
+@pytest.mark.parametrize("perturbation", ["occlusion", "occlusion_random"])
+def test_occlusion_hides_what_its_level_says(finished, perturbation, percent):
+    with tokens(finished, "mae_finetuned", perturbation) as file:
+        assert (file[f"levels/{percent}/masked"][:].sum(1) == round(percent * N / 100)).all()
+
+
+def test_occlusion_takes_the_most_attended_patches_first(finished):
+    with tokens(finished, "mae_finetuned", "clean") as clean, tokens(finished, "mae_finetuned", "occlusion") as file:
+        rollout, masked = clean["levels/clean/rollout"][:], file["levels/50/masked"][:]
+    for scores, hidden in zip(rollout, masked, strict=True):
+        assert scores[hidden].min() >= scores[~hidden].max()
+
+
+@pytest.mark.parametrize("perturbation", ["occlusion", "occlusion_random"])
+def test_occlusion_of_nothing_is_clean_bit_for_bit(finished, perturbation):
+    for label in "012":
+        with (
+            tokens(finished, "mae_finetuned", "clean", label) as clean,
+            tokens(finished, "mae_finetuned", perturbation, label) as occluded,
+        ):
+            for name in ("cls", "mean", "head", "logits"):
+                before, after = clean[f"levels/clean/{name}"][:], occluded[f"levels/0/{name}"][:]
+                assert before.tobytes() == after.tobytes(), name
+                assert before.tobytes() != occluded[f"levels/50/{name}"][:].tobytes(), name
+    clean = measure(finished, "accuracy/mae_finetuned/three/clean").drop(columns="level")
+    occluded = measure(finished, f"accuracy/mae_finetuned/three/{perturbation}")
+    nothing = occluded[occluded["level"] == "0"].drop(columns="level")
+    order = ["label", "image"]
+    assert clean.sort_values(order).to_csv(index=False) == nothing.sort_values(order).to_csv(index=False)
+
+
+@pytest.mark.parametrize("perturbation", ["clean", "blur", "occlusion", "occlusion_random"])
+def test_accuracy_has_one_row_an_image_and_level(finished, perturbation):
+    frame = measure(finished, f"accuracy/mae_finetuned/three/{perturbation}")
+    assert list(frame) == COLUMNS["accuracy"]
+    assert sorted(frame["level"].unique()) == LEVELS[perturbation]
+    assert len(frame) == len(LEVELS[perturbation]) * C * B
+    assert not frame.duplicated(["level", "label", "image"]).any()
+    assert (frame["correct"] == (frame["prediction"] == frame["target"])).all()
+
+
+@pytest.mark.parametrize("perturbation", ["blur", "occlusion"])
+def test_alignment_has_one_row_an_image_level_and_layer(finished, perturbation):
+    frame = measure(finished, f"alignment/mae_finetuned/three/{perturbation}")
+    assert list(frame) == COLUMNS["alignment"]
+    assert len(frame) == len(LEVELS[perturbation]) * C * B * L
+    assert sorted(frame["layer"].unique()) == [1, 2]
+    assert not frame.duplicated(["level", "label", "image", "layer"]).any()
+    assert frame["cosine"].between(-1, 1).all()
+
+
+def test_quality_has_one_row_an_image_and_level(finished):
+    frame = measure(finished, "quality/three/blur")
+    assert list(frame) == COLUMNS["quality"]
+    assert len(frame) == 2 * C * B
+    means = frame.groupby("level")["psnr_db"].mean()
+    assert means["I"] > means["II"]
+
+
+def test_another_run_does_nothing(finished):
+    assert finished.plan() == []
+
+
+def test_a_changed_blur_level_reruns_blur_and_what_depends_on_it(smoke):
+    edit(smoke, "config/config.yaml", "{kernel: 5, sigma: 2.0}", "{kernel: 5, sigma: 3.0}")
+    assert smoke.plan() == [
+        ("accuracy_three", "mae_finetuned", "blur"),
+        ("alignment_three", "mae_finetuned", "blur"),
+        ("all",),
+        ("extract_three", "mae_finetuned", "blur"),
+        ("quality", "three", "blur"),
+        ("table_1",),
+        ("table_3",),
+    ]
+
+
+def test_a_changed_confidence_reruns_figures_and_tables(smoke):
+    edit(smoke, "config/config.yaml", "  resamples: 100", "  resamples: 100\n  confidence: 0.9")
+    assert smoke.plan() == [("all",), ("figure_5",), ("table_1",), ("table_3",)]
+
+
+def test_an_edited_stats_module_reruns_figures_and_tables(smoke):
+    edit(smoke, "workflow/scripts/maescope/stats.py", "import pandas", "# edited\nimport pandas")
+    assert smoke.plan() == [("all",), ("figure_5",), ("table_1",), ("table_3",)]
+
+
+def test_an_edited_attention_module_reruns_extraction_but_no_training(smoke):
+    edit(smoke, "workflow/scripts/maescope/attention.py", "import math", "# edited\nimport math")
+    jobs = smoke.plan()
+    assert [job[2] for job in jobs if job[0] == "extract_three"] == ["blur", "clean", "occlusion", "occlusion_random"]
+    measured = {"extract_three", "accuracy_three", "alignment_three"}
+    assert names(jobs) == measured | {"figure_5", "table_1", "table_3", "all"}
+
+
+def test_figures_and_tables_come_again_from_measures_without_torch(smoke, tmp_path):
+    for name in ("torch", "torchvision", "timm"):
+        (tmp_path / "without" / name).mkdir(parents=True)
+        (tmp_path / "without" / name / "__init__.py").write_text(f"raise ImportError('{name} is not to be imported')")
+    numbers = (smoke / "results/smoke/figures/figure_5.csv").read_bytes()
+    for name in ("figure_5", "training_curves"):
+        for path in (smoke / "results/smoke/figures").glob(f"{name}.*"):
+            path.unlink()
+    shutil.rmtree(smoke / "results/smoke/tables")
+    shutil.rmtree(smoke / "results/tokens")  # nor are the tokens needed
+    smoke.must_run("figure_5", "training_curves", "table_1", "table_3", modules=tmp_path / "without")
+    assert (smoke / "results/smoke/figures/figure_5.csv").read_bytes() == numbers
+    (smoke / "results/smoke/figures/reconstruction.png").unlink()  # which does need torch: the shim works
+    refused = smoke.run("reconstruction", modules=tmp_path / "without")
+    assert refused.returncode == 1 and "torch is not to be imported" in refused.stdout
+
+
+def test_two_runs_from_scratch_give_identical_numbers(finished, workflow):
+    shutil.copy(finished / "config/config.yaml", workflow / "config/config.yaml")
+    targets = [f"results/measures/{name}/mae_finetuned/three/occlusion.csv" for name in ("accuracy", "alignment")]
+    workflow.must_run("--", *targets)
+    made = sorted(path.relative_to(workflow.folder) for path in (workflow / "results").rglob("*.csv"))
+    assert {*targets, "results/models/mae_finetuned.loss.csv", "results/images/three.csv"} <= {str(p) for p in made}
+    for path in made:
+        assert (workflow.folder / path).read_bytes() == (finished.folder / path).read_bytes(), path
+    weights = Path("results/models/mae_finetuned.safetensors")
+    assert (workflow.folder / weights).read_bytes() == (finished.folder / weights).read_bytes()
+
+
+def test_the_report_is_one_page_with_the_captions(finished, tmp_path):
+    page = tmp_path / "report.html"
+    finished.must_run("--report", str(page))
+    text = page.read_text()
+    assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=[\"']?https?:[^>]*>", text)
+    captions = sorted((finished / "workflow/report").glob("*.rst"))
+    assert captions
+    for caption in captions:
+        sentence = " ".join(caption.read_text().replace("`", "").split())
+        if "{{" not in sentence and "<" not in sentence:
+            assert sentence[:40] in " ".join(text.split()), caption.name
+    assert "smoke" in text
+
+
+def test_the_tables_agree_with_the_measures(finished):
+    table = pd.read_csv(finished / "results/smoke/tables/table_1.csv")
+    accuracy = measure(finished, "accuracy/mae_finetuned/three/blur").groupby("level")["correct"].mean() * 100
+    for level in ("I", "II"):
+        assert table.set_index("level").loc[level, "accuracy"] == pytest.approx(accuracy[level])
