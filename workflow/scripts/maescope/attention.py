@@ -1,13 +1,15 @@
 """What attention says, reduced at once: distance, entropy, rollout. Attention itself is never kept."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
 
-def probabilities(query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
-    """Softmax attention and its logarithm, in float32 (or float64 where the inputs are).
+def probabilities(query: Tensor, key: Tensor) -> Tensor:
+    """Softmax attention, in float32 (or float64 where the inputs are).
 
     Parameters
     ----------
@@ -15,13 +17,22 @@ def probabilities(query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
 
     Returns
     -------
-    attention, log_attention : (B, H, T, T), rows (queries) of `attention` sum to 1
+    (B, H, T, T), rows (queries) sum to 1
     """
     dtype = torch.promote_types(query.dtype, torch.float32)
-    scale = 1 / math.sqrt(query.shape[-1])
-    logits = (query.to(dtype) * scale) @ key.to(dtype).transpose(-2, -1)  # (B, H, T, T)
-    log_attention = logits.sub_(logits.logsumexp(-1, keepdim=True))
-    return log_attention.exp(), log_attention
+    with _exact_products_of(query.dtype):
+        logits = query.to(dtype) @ key.to(dtype).transpose(-2, -1)  # (B, H, T, T)
+    return logits.mul_(1 / math.sqrt(query.shape[-1])).softmax(-1)
+
+
+@contextmanager
+def _exact_products_of(dtype: torch.dtype) -> Iterator[None]:
+    """Let products of bfloat16 values take bfloat16 units: inputs lose nothing there, and sums are in float32."""
+    before = torch.get_float32_matmul_precision()
+    if dtype == torch.bfloat16:
+        torch.set_float32_matmul_precision("medium")
+    yield
+    torch.set_float32_matmul_precision(before)
 
 
 def patch_distances(grid: tuple[int, int], patch_size: tuple[int, int]) -> Tensor:
@@ -36,17 +47,15 @@ def patch_distances(grid: tuple[int, int], patch_size: tuple[int, int]) -> Tenso
     return torch.cdist(centres, centres)
 
 
-def distance_and_entropy(
-    attention: Tensor, log_attention: Tensor, distances: Tensor, prefix: int = 1
-) -> tuple[Tensor, Tensor]:
-    """Mean attention distance and entropy of each head (SCIENCE.md section 3; the paper's Fig. 3).
+def distance_and_entropy(attention: Tensor, distances: Tensor, prefix: int = 1) -> tuple[Tensor, Tensor]:
+    """Mean attention distance and entropy of each head (the paper's Fig. 3).
 
     The rows and columns of the `prefix` tokens (CLS) are dropped and each row renormalised; then the expectation
     over keys and the mean over queries.
 
     Parameters
     ----------
-    attention, log_attention : (B, H, T, T)
+    attention : (B, H, T, T)
     distances : (N, N) in pixels, T = N + prefix
 
     Returns
@@ -56,10 +65,10 @@ def distance_and_entropy(
     """
     patches = attention[..., prefix:, prefix:]  # (B, H, N, N)
     mass = patches.sum(-1)  # (B, H, N)
-    distance = torch.einsum("bhij,ij->bhi", patches, distances.to(patches)) / mass
-    # sum_j p log p with p = attention / mass, where log p = log_attention - log(mass)
-    logs = torch.nan_to_num(log_attention[..., prefix:, prefix:], neginf=0.0)
-    entropy = mass.log() - torch.einsum("bhij,bhij->bhi", patches, logs) / mass
+    distance = (patches * distances.to(patches)).sum(-1) / mass
+    # with q = p / mass: - sum q log q = log(mass) - sum p log(p) / mass, and 0 log 0 = 0
+    logs = patches.clamp(min=torch.finfo(patches.dtype).tiny).log_()
+    entropy = mass.log() - logs.mul_(patches).sum(-1) / mass
     return distance.mean(-1), entropy.mean(-1)
 
 

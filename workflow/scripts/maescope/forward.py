@@ -16,7 +16,7 @@ from maescope import attention as att
 from maescope.mae import embed
 
 # Attention of a few images at a time: on a CPU (H, T, T) of one image fits its cache, on a GPU launches must be few.
-ATTENTION_BYTES = {"cpu": 4 << 20, "cuda": 1 << 30}
+ATTENTION_BYTES = {"cpu": 2 << 20, "cuda": 1 << 30}
 
 
 @dataclass
@@ -128,8 +128,8 @@ class _Reduced:
         before = self.rollout or [None] * -(-len(query) // images)
         distance, entropy, rollout = [], [], []
         for q, k, r in zip(query.split(images), key.split(images), before, strict=True):
-            a, log_a = att.probabilities(q, k)
-            d, e = att.distance_and_entropy(a, log_a, self.distances, prefix)
+            a = att.probabilities(q, k)
+            d, e = att.distance_and_entropy(a, self.distances, prefix)
             distance.append(d)
             entropy.append(e)
             rollout.append(att.rollout_step(a, r))

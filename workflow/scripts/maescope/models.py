@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from timm.models import VisionTransformer
-from torch import Tensor
+from torch import Tensor, nn
 
 from maescope.atomic import replacing
 from maescope.errors import InputError
@@ -41,6 +41,10 @@ def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str
         raise InputError(f"architecture {architecture} with {arguments}: {error} (timm has {near}, ...)") from error
     if not isinstance(model, VisionTransformer):
         raise InputError(f"architecture {architecture} is a {type(model).__name__}; maescope reads VisionTransformers")
+    if model.cls_token is None:
+        raise InputError(f"architecture {architecture} has no CLS token, of which maescope writes a trace by layer")
+    if any(block.attn.gate is not None or not isinstance(block.attn.norm, nn.Identity) for block in model.blocks):
+        raise InputError(f"architecture {architecture} gates or normalises its heads: they are not attention x values")
     return model.eval()
 
 

@@ -115,6 +115,8 @@ class Occlusion:
         ranks = self._ranks(batch, geometry.patches)  # (B, N), 0 goes first
         masked = ranks < round(int(level) * geometry.patches / 100)
         if self.fill == "drop":
+            if masked.all():
+                raise ValueError(f"occlusion of {level} % leaves none of {geometry.patches} patches; drop fewer tokens")
             visible = (~masked).nonzero()[:, 1].unflatten(0, (len(masked), -1))  # (B, N_v), ascending
             return Condition(batch.pixels, visible, {"masked": masked})
         return Condition(fill_patches(batch.pixels, masked, geometry, self.fill), None, {"masked": masked})
