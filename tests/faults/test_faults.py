@@ -220,7 +220,7 @@ class Images:
         self.code, self.said = done.returncode, done.stdout
 
     def rows(self, name):
-        return tidy.read_measures([self.workflow / f"results/images/{name}.csv"])
+        return tidy.read([self.workflow / f"results/images/{name}.csv"])
 
 
 @pytest.fixture(scope="module")
@@ -269,7 +269,7 @@ def test_row_5_fewer_images_where_they_are_allowed(images):
 def test_row_7_a_truncated_picture_is_skipped_and_recorded_where_asked(images):
     own = images.rows("skipping").groupby("label")["image"].apply(list)
     assert own["dog"] == ["dog/0.png", "dog/2.JPEG", "dog/3.png"]
-    skipped = tidy.read_measures([images.workflow / "results/images/skipping.skipped.csv"])
+    skipped = tidy.read([images.workflow / "results/images/skipping.skipped.csv"])
     assert skipped["path"].tolist() == [f"{images.sets}/skipping/dog/1.jpg"]
     assert "cannot be decoded" in skipped["reason"][0]
 
@@ -411,7 +411,7 @@ def test_rows_5_and_9_odd_pictures_and_a_smaller_sample_reach_the_table(files, t
     config["datasets"]["pets"] |= {"count": 5, "allow_fewer": True}
     workflow.configure(config)
     workflow.must_run("table_1")
-    rows = tidy.read_measures([workflow / "results/measures/accuracy/vit/pets/clean.csv"])
+    rows = tidy.read([workflow / "results/measures/accuracy/vit/pets/clean.csv"])
     pictures = sorted(f"{path.parent.name}/{path.name}" for path in folder.rglob("*.*"))
     assert sorted(rows["image"]) == pictures
     table = (workflow / "results/pets/tables/table_1.md").read_text()

@@ -35,7 +35,7 @@ def tokens(finished, model, perturbation, label="0"):
 
 
 def measure(finished, path):
-    return tidy.read_measures([finished / f"results/measures/{path}.csv"])
+    return tidy.read([finished / f"results/measures/{path}.csv"])
 
 
 def edit(workflow, path, old, new):
@@ -70,7 +70,7 @@ def test_token_files_keep_the_contract(finished, model, perturbation):
         shapes |= {"patch": (L, B, 4, D), "visible": (B, 4)}
     if perturbation.startswith("occlusion"):
         shapes["masked"] = (B, N)
-    images = tidy.read_measures([finished / "results/images/three.csv"])
+    images = tidy.read([finished / "results/images/three.csv"])
     for label in "012":
         own = images[images["label"] == label]
         with tokens(finished, model, perturbation, label) as file:
