@@ -10,9 +10,9 @@ from snakemake.exceptions import WorkflowError
 LIBRARY = {
     name: workflow.source_path(f"../scripts/maescope/{name}.py")
     for name in (
-        "__init__ accuracy alignment atomic attention corruptions errors extraction features forward geometry "
-        "images logs mae models perturb plots probes progress projection quality seeds settings stats store "
-        "tables tidy training"
+        "__init__ accuracy alignment atomic attention claims corrupted corruptions errors extraction features "
+        "forward geometry heads images logs mae models perturb plots probes progress projection quality seeds "
+        "settings shifts stats store tables tidy training"
     ).split()
 }
 sys.path.insert(0, str(Path(LIBRARY["settings"]).parent.parent))
@@ -130,3 +130,10 @@ def tables(name):
 def published(table):
     """The paper's own table, where the study is to be set beside it."""
     return [f"{STUDY['paper']}/{table}.csv"] if STUDY["paper"] else []
+
+
+def panels(perturbation):
+    """Levels of a perturbation and the titles of their heat maps, the clean images first."""
+    entry = PERTURBATIONS[perturbation]
+    unit = " %" if entry["kind"] == "occlusion" else ""
+    return {"clean": "clean"} | {str(level): f"{level}{unit}" for level in entry["levels"] if level != 0}

@@ -51,6 +51,31 @@ for dataset in DATASETS:
         script:
             "../scripts/alignment.py"
 
+    rule:
+        name:
+            f"features_{dataset}"
+        input:
+            library=library("features"),
+            clean=clean_tokens_of(dataset),
+            perturbed=tokens_of(dataset),
+        output:
+            measure=f"results/measures/features/{{model}}/{dataset}/{{perturbation}}.csv",
+        log:
+            f"results/logs/features/{{model}}/{dataset}/{{perturbation}}.log",
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            mem_mb=4000,
+            runtime=30,
+        params:
+            labels=DATASETS[dataset]["labels"],
+            features=CONFIG["analysis"]["features"],
+            seed=SEED,
+            clean_hash=hash_of(dataset, "clean"),
+            config_hash=hash_of(dataset),
+        script:
+            "../scripts/features.py"
+
 
 rule quality:
     input:
