@@ -28,7 +28,11 @@ rule all:
         rules.figure_5.output,
         rules.training_curves.output if TRAINED else [],
         rules.reconstruction.output if PRETRAINED_HERE else [],
+        rules.figure_6.output,
+        rules.figure_7.output,
+        rules.figure_8.output,
         rules.table_1.output,
+        rules.table_2.output if STUDY["corruptions"] else [],
         rules.table_3.output,
 
 

@@ -52,7 +52,8 @@ def test_defaults_are_filled_in_at_every_depth(config):
     config["models"]["vit"]["weights"] = "results/models/vit.safetensors"
     checked = settings.check(config, SCHEMA)
     assert checked["seed"] == 0
-    assert checked["analysis"] == {"among": "all", "confidence": 0.95, "resamples": 2000}
+    features = {"k": None, "threshold": 0.6, "shuffles": 10}
+    assert checked["analysis"] == {"among": "all", "confidence": 0.95, "resamples": 2000, "features": features}
     assert checked["study"]["occlusion"] == ["occlusion"]
     model = checked["models"]["vit"]
     assert model["preprocessing"]["resize"] == 256

@@ -137,3 +137,13 @@ def panels(perturbation):
     entry = PERTURBATIONS[perturbation]
     unit = " %" if entry["kind"] == "occlusion" else ""
     return {"clean": "clean"} | {str(level): f"{level}{unit}" for level in entry["levels"] if level != 0}
+
+
+def source_of(perturbation):
+    """Of a perturbation of kind corruption: which of the fifteen, and where its images come from."""
+    entry = PERTURBATIONS[perturbation]
+    overlay = {"frost": ", photographs" if entry["frost"] else ", synthetic"}.get(entry["name"], "")
+    return {"corruption": entry["name"], "source": "files" if entry["folder"] else f"generated{overlay}"}
+
+
+CORRUPTED = [name for name in STUDY["corruptions"] if PERTURBATIONS[name]["levels"]]  # those of which something is there

@@ -33,6 +33,40 @@ rule table_1:
         "../scripts/table_1.py"
 
 
+rule table_2:
+    input:
+        library=library("table_2"),
+        accuracy=expand(
+            "results/measures/accuracy/{model}/{dataset}/{perturbation}.csv",
+            model=STUDY["corrupted"],
+            dataset=STUDY["dataset"],
+            perturbation=["clean", *CORRUPTED],
+        ),
+        paper=published("table_2"),
+    output:
+        **tables("table_2"),
+        html=report(
+            f"{RESULTS}/tables/table_2.html",
+            caption="../report/table_2.rst",
+            category="Robustness",
+            labels={"figure": "Table II", "what": "fifteen corruptions"},
+        ),
+    log:
+        "results/logs/table_2.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        models=[model for model in STUDY["corrupted"] for _ in ("clean", *CORRUPTED)],
+        perturbations=["clean", *CORRUPTED] * len(STUDY["corrupted"]),
+        sources={name: source_of(name) for name in STUDY["corruptions"]},
+        small=MODELS[STUDY["corrupted"][0]]["preprocessing"]["crop"] <= 64,
+        imagenet=settings.is_imagenet(DATASETS[STUDY["dataset"]]["labels"]),
+        images_asked=DATASETS[STUDY["dataset"]]["count"],
+        intervals=INTERVALS,
+    script:
+        "../scripts/table_2.py"
+
+
 rule table_3:
     input:
         library=library("table_3"),
@@ -72,4 +106,5 @@ rule table_3:
 
 localrules:
     table_1,
+    table_2,
     table_3,

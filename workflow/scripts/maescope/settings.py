@@ -52,6 +52,11 @@ def is_trained(weights: str) -> bool:
     return weights.startswith(TRAINED)
 
 
+def is_imagenet(labels: list[str]) -> bool:
+    """Whether these are all 1000 classes of ImageNet-1K."""
+    return len(labels) == 1000 and set(labels) == set(_synsets("imagenet"))
+
+
 def _with_defaults(validator, properties, instance, schema):
     """The `properties` keyword, which first fills in the defaults."""
     if isinstance(instance, dict):
