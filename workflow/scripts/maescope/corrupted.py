@@ -172,14 +172,15 @@ def print_table_2(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (model, name), part in table.groupby(["model", "perturbation"], sort=False):
         cells = part.set_index("level")
-        head = {"model": model, "group": _text(part["group"].iloc[0]), "corruption": name.replace("_", " ")}
+        head = {"model": model if name == "clean" else "", "group": _text(part["group"].iloc[0])}
+        head |= {"corruption": name.replace("_", " ")}
         levels = ("mean",) if name in ("clean", "mCE", "mean error") else columns
         cells = cells.rename(index={"clean": "mean"})
         printed = {level: _cell(cells.loc[level]) if level in levels else "" for level in columns}
-        rows.append(head | printed | {"images": _text(part["source"].iloc[0])})
+        rows.append(head | printed | {"images from": _text(part["source"].iloc[0])})
         if "accuracy_paper" in part and part["accuracy_paper"].notna().any():
             beside = {level: _paper_cell(cells.loc[level]) for level in columns}
-            rows.append({"model": "", "group": "", "corruption": "paper (difference)"} | beside | {"images": ""})
+            rows.append({"model": "", "group": "", "corruption": "paper (difference)"} | beside | {"images from": ""})
     return pd.DataFrame(rows)
 
 

@@ -139,18 +139,19 @@ def head_maps(maps: pd.DataFrame, titles: dict[str, str], count: str) -> Figure:
         panel = maps[maps["level"] == level].pivot(index="layer", columns="head", values="features")
         layers, heads = panel.shape
         image = axis.imshow(
-            panel, cmap="cividis", vmin=0, vmax=max(top, 1e-9), origin="lower", extent=(0.5, heads + 0.5, 0.5, layers + 0.5)
+            panel,
+            cmap="cividis",
+            vmin=0,
+            vmax=max(top, 1e-9),
+            origin="lower",
+            extent=(0.5, heads + 0.5, 0.5, layers + 0.5),
         )
         axis.set(title=title, xticks=_ends_of(heads), yticks=_ends_of(layers), aspect="auto")
         axis.grid(False)
     for axis in axes.flat[len(titles) :]:
         axis.set_visible(False)
-    for column in range(columns):  # the lowest panel of each column has the ticks
-        lowest = axes[(len(titles) - 1 - column) // columns, column]
-        lowest.tick_params(labelbottom=True)
-        lowest.set_xlabel("head")
-    for row in axes:
-        row[0].set_ylabel("layer")
+    figure.supxlabel("head", fontsize=STYLE["font.size"])
+    figure.supylabel("layer", fontsize=STYLE["font.size"])
     figure.colorbar(image, ax=axes, label=count, shrink=0.8, aspect=30)
     return figure
 
@@ -179,11 +180,20 @@ def figure_8(drops: pd.DataFrame, titles: dict[str, str]) -> Figure:
             label = f"{name} ({part[f'{prefix}clean'].iloc[0]:.2f} on clean images)"
             line = "-" if not prefix else (0, (4, 2))
             axis.errorbar(
-                places, drop, errors, color=colour, marker=marker, linestyle=line, capsize=2, elinewidth=0.9, label=label
+                places,
+                drop,
+                errors,
+                color=colour,
+                marker=marker,
+                linestyle=line,
+                capsize=2,
+                elinewidth=0.9,
+                label=label,
             )
         axis.set(title=perturbation, xlabel=title)
+        axis.axhline(part["clean"].iloc[0], label="all features of classes lost", **CHANCE)
         axis.set_xticks(places, part["level"])
-        axis.set_ylim(0, None)
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), title="common features of")
     axes[0, 0].set_ylabel("mean drop (features a head)")
+    axes[0, 0].set_ylim(0, 1.05 * drops["clean"].max())
     return figure
