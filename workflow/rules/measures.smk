@@ -76,6 +76,28 @@ for dataset in DATASETS:
         script:
             "../scripts/features.py"
 
+    rule:
+        name:
+            f"shift_{dataset}"
+        input:
+            library=library("shift"),
+            tokens=tokens_of(dataset),
+        output:
+            measure=f"results/measures/shift/{{model}}/{dataset}/{{perturbation}}.csv",
+        log:
+            f"results/logs/shift/{{model}}/{dataset}/{{perturbation}}.log",
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            mem_mb=2000,
+            runtime=10,
+        params:
+            classes=DATASETS[dataset]["classes"],
+            labels=DATASETS[dataset]["labels"],
+            config_hash=hash_of(dataset),
+        script:
+            "../scripts/shift.py"
+
 
 rule quality:
     input:

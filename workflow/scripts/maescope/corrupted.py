@@ -51,7 +51,7 @@ def table_2(
         conditions = pd.DataFrame(asked, columns=["perturbation", "level"]).assign(model=model)
         parts += [conditions.merge(measured, how="left"), _means(own, sources, intervals).assign(model=model)]
         if imagenet:
-            parts.append(_errors(own, sources, intervals).assign(model=model))
+            parts.append(errors(own, sources, intervals).assign(model=model))
     table = pd.concat(parts, ignore_index=True)
     table["images"] = table["images"].fillna(0).astype(int)
     for column in ("corruption", "source"):
@@ -92,8 +92,8 @@ def _by_image(accuracy: pd.DataFrame) -> pd.DataFrame:
     return accuracy.pivot(index=["label", "image"], columns=["perturbation", "level"], values="correct")
 
 
-def _errors(accuracy: pd.DataFrame, sources: dict, intervals: dict) -> pd.DataFrame:
-    """Mean error and mCE in percent, where all 75 conditions are there; both are means over images of weighted errors."""
+def errors(accuracy: pd.DataFrame, sources: dict, intervals: dict) -> pd.DataFrame:
+    """Mean error and mCE in percent, where all 75 conditions are there: means over images of weighted errors."""
     names = {source["corruption"]: name for name, source in sources.items()}
     right = _by_image(accuracy)
     conditions = [(names.get(corruption), severity) for corruption in CORRUPTIONS for severity in SEVERITIES]

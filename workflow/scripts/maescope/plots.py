@@ -128,11 +128,10 @@ def head_maps(maps: pd.DataFrame, titles: dict[str, str], count: str) -> Figure:
     titles : level -> how its panel is named, in the order of the panels
     count : what the colours count
     """
-    columns = min(4, len(titles))
+    columns = min(5 if len(titles) % 5 == 0 else 4, len(titles))
     rows = -(-len(titles) // columns)
-    width = PAGE / 4 * columns
     figure, axes = plt.subplots(
-        rows, columns, figsize=(width + 0.4, 1.72 * rows + 0.2), sharex=True, sharey=True, squeeze=False
+        rows, columns, figsize=(PAGE, (PAGE - 1) / columns * rows + 0.4), sharex=True, sharey=True, squeeze=False
     )
     top = maps["features"].max()
     for axis, (level, title) in zip(axes.flat, titles.items(), strict=False):

@@ -52,9 +52,10 @@ def is_trained(weights: str) -> bool:
     return weights.startswith(TRAINED)
 
 
-def is_imagenet(labels: list[str]) -> bool:
-    """Whether these are all 1000 classes of ImageNet-1K."""
-    return len(labels) == 1000 and set(labels) == set(_synsets("imagenet"))
+def known_list(labels: list[str]) -> str | None:
+    """imagenet-1k, imagenet-r or imagenet-a, where the labels are all of its classes."""
+    lists = {"imagenet-1k": "imagenet", "imagenet-r": "imagenet_r", "imagenet-a": "imagenet_a"}
+    return next((name for name, file in lists.items() if sorted(labels) == sorted(_synsets(file))), None)
 
 
 def _with_defaults(validator, properties, instance, schema):
