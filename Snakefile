@@ -34,6 +34,8 @@ rule all:
         rules.table_1.output,
         rules.table_2.output if STUDY["corruptions"] else [],
         rules.table_3.output,
+        rules.claims.output,
+        rules.shifts.output,
 
 
 localrules:

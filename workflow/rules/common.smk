@@ -146,4 +146,17 @@ def source_of(perturbation):
     return {"corruption": entry["name"], "source": "files" if entry["folder"] else f"generated{overlay}"}
 
 
-CORRUPTED = [name for name in STUDY["corruptions"] if PERTURBATIONS[name]["levels"]]  # those of which something is there
+def corruptions_of(model):
+    """The corruptions that Table II measures of a model, those of which any severity is there."""
+    return CORRUPTED if model in STUDY["corrupted"] else []
+
+
+def claims_file():
+    """The paper's claims: those of the study's folder, else the project's own."""
+    return published("claims") or workflow.source_path("../../config/paper/claims.csv")
+
+
+CORRUPTED = [name for name in STUDY["corruptions"] if PERTURBATIONS[name]["levels"]]
+SHIFT_DATASETS = list(dict.fromkeys(name for pair in STUDY["shifts"].items() for name in pair))
+SHIFTED_LISTS = {settings.known_list(DATASETS[name]["labels"]): name for name in STUDY["shifts"]}
+SHIFTED_LISTS.pop(None, None)

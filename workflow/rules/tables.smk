@@ -60,7 +60,7 @@ rule table_2:
         perturbations=["clean", *CORRUPTED] * len(STUDY["corrupted"]),
         sources={name: source_of(name) for name in STUDY["corruptions"]},
         small=MODELS[STUDY["corrupted"][0]]["preprocessing"]["crop"] <= 64,
-        imagenet=settings.is_imagenet(DATASETS[STUDY["dataset"]]["labels"]),
+        imagenet=settings.known_list(DATASETS[STUDY["dataset"]]["labels"]) == "imagenet-1k",
         images_asked=DATASETS[STUDY["dataset"]]["count"],
         intervals=INTERVALS,
     script:
@@ -104,7 +104,89 @@ rule table_3:
         "../scripts/table_3.py"
 
 
+rule claims:
+    input:
+        library=library("claims"),
+        claims=claims_file(),
+        accuracy=expand(
+            "results/measures/accuracy/{model}/{dataset}/{perturbation}.csv",
+            model=STUDY["finetuned"][0],
+            dataset=STUDY["dataset"],
+            perturbation=["clean", STUDY["occlusion"][0], *corruptions_of(STUDY["finetuned"][0])],
+        ),
+        alignment=expand(
+            "results/measures/alignment/{model}/{dataset}/{perturbation}.csv",
+            model=STUDY["finetuned"][0],
+            dataset=STUDY["dataset"],
+            perturbation=[STUDY["blur"], STUDY["occlusion"][0]],
+        ),
+        shift=expand(
+            "results/measures/shift/{model}/{dataset}/clean.csv",
+            model=STUDY["finetuned"][0],
+            dataset=SHIFTED_LISTS.values(),
+        ),
+    output:
+        **tables("claims"),
+        html=report(
+            f"{RESULTS}/tables/claims.html",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"figure": "Claims", "what": "what the paper says, and what holds here"},
+        ),
+    log:
+        "results/logs/claims.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        perturbations=["clean", STUDY["occlusion"][0], *corruptions_of(STUDY["finetuned"][0])],
+        shifted=list(SHIFTED_LISTS),
+        study={
+            "blur": STUDY["blur"],
+            "strongest": list(PERTURBATIONS[STUDY["blur"]]["levels"])[-1],
+            "occlusion": STUDY["occlusion"][0],
+            "sources": {name: source_of(name) for name in STUDY["corruptions"]},
+            "images": settings.known_list(DATASETS[STUDY["dataset"]]["labels"]),
+            "crop": MODELS[STUDY["finetuned"][0]]["preprocessing"]["crop"],
+            "repeats_paper": bool(STUDY["paper"]),
+        },
+        intervals=INTERVALS,
+    script:
+        "../scripts/claims.py"
+
+
+rule shifts:
+    input:
+        library=library("shifts"),
+        claims=rules.claims.output.csv,
+        paper=claims_file(),
+        shift=expand(
+            "results/measures/shift/{model}/{dataset}/clean.csv", model=STUDY["corrupted"], dataset=SHIFT_DATASETS
+        ),
+    output:
+        **tables("shifts"),
+        html=report(
+            f"{RESULTS}/tables/shifts.html",
+            caption="../report/shifts.rst",
+            category="Claims",
+            labels={"figure": "Shifts", "what": "distribution shift and the text's numbers"},
+        ),
+    log:
+        "results/logs/shifts.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        models=[model for model in STUDY["corrupted"] for _ in SHIFT_DATASETS],
+        datasets=SHIFT_DATASETS * len(STUDY["corrupted"]),
+        pairs=STUDY["shifts"],
+        lists={dataset: name for name, dataset in SHIFTED_LISTS.items()},
+        intervals=INTERVALS,
+    script:
+        "../scripts/shifts.py"
+
+
 localrules:
+    claims,
+    shifts,
     table_1,
     table_2,
     table_3,

@@ -369,7 +369,7 @@ NOTES = [
     "Verdicts are about the model and images of this study, each by the rule in its row; of what is not there, or "
     "measured too coarsely, nothing is said.",
     "Intervals: Wilson's for accuracies; bootstrap over images within classes for cosines, distances and changes, and "
-    "over pairs of classes for angles; of a number that the paper gives of one image, the central share of images here.",
+    "over pairs of classes for angles; for a number that the paper gives of one image, the central share of images.",
 ]
 
 

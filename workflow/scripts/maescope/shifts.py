@@ -1,71 +1,74 @@
-"""Accuracy under distribution shift (ImageNet-R and -A) and the text's numbers: one row a quantity."""
+"""The table of shifts: accuracy on ImageNet-R and -A, and the text's numbers; one row a quantity."""
 
 import pandas as pd
 
 from maescope import stats
 
-COLUMNS = ["model", "dataset", "quantity", "unit", "measured", "low", "high", "images", "paper", "difference"]
+COLUMNS = ["claim", "quantity", "value", "low", "high", "baseline", "baseline_value", "images", "paper", "difference"]
 
 
 def shifted(
     shift: pd.DataFrame, pairs: dict[str, str], lists: dict[str, str], paper: dict[str, float], intervals: dict
 ) -> pd.DataFrame:
-    """Top-1 of shifted datasets and of clean images of the same classes, among these classes and among all.
+    """Top-1 under distribution shift, beside that of clean images of the same classes, and their difference.
 
     The images of the two differ, so the interval of the change is Newcombe's of independent proportions.
 
     Parameters
     ----------
-    shift : measure `shift` of all of them with columns `model` and `dataset`
+    shift : measure `shift` of all datasets with columns `model` and `dataset`
     pairs : shifted dataset -> clean dataset of the same labels
     lists : shifted dataset -> imagenet-r or imagenet-a, where it has all of its classes
     paper : imagenet-r, imagenet-a -> published top-1 in percent among the 200 classes
     """
     rows = []
-    for model, own in shift.groupby("model", sort=False):
+    for (model, among), own in shift.groupby(["model", "among"], sort=False):
         for name, clean in pairs.items():
-            parts = {dataset: own[own["dataset"] == dataset] for dataset in (name, clean)}
-            for among in parts[name]["among"].unique():
-                right = {key: part.loc[part["among"] == among, "correct"] for key, part in parts.items()}
-                counts = {key: (int(values.sum()), len(values)) for key, values in right.items()}
-                for dataset, count in counts.items():
-                    known = (
-                        paper.get(lists.get(dataset if dataset == name else None))
-                        if among.startswith("masked")
-                        else None
-                    )
-                    row = {"model": model, "dataset": dataset, "quantity": f"top-1, {among}", "images": count[1]}
-                    ends = stats.wilson(*count, intervals["confidence"])
-                    rows.append(row | _percent(count[0] / count[1], ends) | {"paper": known})
-                change = counts[name][0] / counts[name][1] - counts[clean][0] / counts[clean][1]
-                ends = stats.newcombe(counts[name], counts[clean], intervals["confidence"])
-                row = {"model": model, "dataset": name, "quantity": f"change from {clean}, {among}"}
-                rows.append(row | {"images": counts[name][1]} | _percent(change, ends))
+            (right, images), (right_clean, images_clean) = (_count(own, dataset) for dataset in (name, clean))
+            known = paper.get(lists.get(name)) if among.startswith("masked") else None
+            ends = stats.wilson(right, images, intervals["confidence"])
+            change = stats.newcombe((right, images), (right_clean, images_clean), intervals["confidence"])
+            before = {"claim": f"accuracy on {name}", "images": images, "baseline": f"{clean}, {images_clean} images"}
+            before["baseline_value"] = 100 * right_clean / images_clean
+            about = f"{model}, {among} (%)"
+            row = {"quantity": f"top-1 of {about}", "value": 100 * right / images, "paper": known}
+            rows.append(before | row | {"low": 100 * ends[0], "high": 100 * ends[1]})
+            row = {"quantity": f"change from clean of {about}", "value": rows[-1]["value"] - before["baseline_value"]}
+            rows.append(before | row | {"low": 100 * change[0], "high": 100 * change[1]})
     return _complete(pd.DataFrame(rows))
 
 
+def published(claims: pd.DataFrame) -> dict[str, float]:
+    """The paper's top-1 on ImageNet-R and -A, by the names of their lists of classes."""
+    values = claims.set_index("claim")["value"]
+    return {
+        f"imagenet-{letter.lower()}": values[f"top-1 on ImageNet-{letter} with 200 classes (He et al.; percent)"]
+        for letter in "RA"
+    }
+
+
+def _count(shift: pd.DataFrame, dataset: str) -> tuple[int, int]:
+    """How many images are right, and how many there are."""
+    correct = shift.loc[shift["dataset"] == dataset, "correct"]
+    return int(correct.sum()), len(correct)
+
+
 def from_claims(claims: pd.DataFrame) -> pd.DataFrame:
-    """The text's claims that were measured, as rows of the same table."""
-    measured = claims[claims["measured"].notna()]
-    names = {"claim": "quantity"}
-    return _complete(measured.rename(columns=names))
+    """The text's claims that were measured, as rows of this table.
 
-
-def table(*parts: pd.DataFrame) -> pd.DataFrame:
-    """All rows below each other."""
-    filled = [part for part in parts if len(part)]
-    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=COLUMNS)
-
-
-def _percent(share: float, ends: tuple[float, float]) -> dict[str, float | str]:
-    return {"measured": 100 * share, "low": 100 * ends[0], "high": 100 * ends[1], "unit": "%"}
+    Parameters
+    ----------
+    claims : from `maescope.claims.table`
+    """
+    rows = claims[claims["measured"].notna()].rename(columns={"measured": "value", "claim": "quantity"})
+    return _complete(rows.assign(claim="the text: " + rows["where"]))
 
 
 def _complete(rows: pd.DataFrame) -> pd.DataFrame:
     """All columns, with the difference from the paper where it gives a value."""
     rows = rows.reindex(columns=COLUMNS)
     rows["paper"] = rows["paper"].astype(float)
-    return rows.assign(difference=rows["measured"] - rows["paper"])
+    return rows.assign(difference=rows["value"] - rows["paper"])
 
 
 NOTES = [
@@ -77,17 +80,17 @@ NOTES = [
 
 def print_shifts(rows: pd.DataFrame) -> pd.DataFrame:
     """The table as text."""
-    printed = {
-        "model": rows["model"],
-        "images of": rows["dataset"],
-        "quantity": rows["quantity"],
-        "measured": [_value(row) for _, row in rows.iterrows()],
-        "unit": rows["unit"],
-        "images": [_count(value) for value in rows["images"]],
-        "paper": [_short(value) for value in rows["paper"]],
-        "difference": [_short(value, sign=True) for value in rows["difference"]],
-    }
-    return pd.DataFrame(printed).fillna("")
+    return pd.DataFrame(
+        {
+            "claim": rows["claim"],
+            "quantity": rows["quantity"],
+            "value": [_value(row) for _, row in rows.iterrows()],
+            "baseline": [_baseline(row) for _, row in rows.iterrows()],
+            "images": [_short(value) for value in rows["images"]],
+            "paper": [_short(value) for value in rows["paper"]],
+            "difference": [_short(value, sign=True) for value in rows["difference"]],
+        }
+    )
 
 
 def _short(value: float, sign: bool = False) -> str:
@@ -95,12 +98,10 @@ def _short(value: float, sign: bool = False) -> str:
     return "–" if pd.isna(value) else f"{value:{'+' if sign else ''}.4g}"
 
 
-def _count(value: float) -> str:
-    return "–" if pd.isna(value) else str(int(value))
-
-
 def _value(row: pd.Series) -> str:
-    """The measured value with its interval, where there is one."""
-    if pd.isna(row["measured"]) or pd.isna(row["low"]):
-        return _short(row["measured"])
-    return f"{_short(row['measured'])} [{_short(row['low'])}, {_short(row['high'])}]"
+    """The value with its interval, where there is one."""
+    return _short(row["value"]) + ("" if pd.isna(row["low"]) else f" [{_short(row['low'])}, {_short(row['high'])}]")
+
+
+def _baseline(row: pd.Series) -> str:
+    return "–" if pd.isna(row["baseline_value"]) else f"{_short(row['baseline_value'])} ({row['baseline']})"
