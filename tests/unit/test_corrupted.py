@@ -10,7 +10,7 @@ import yaml
 from maescope import corrupted
 from maescope.corruptions import CORRUPTIONS, GROUPS
 
-INTERVALS = {"resamples": 200, "confidence": 0.95, "seed": 0}
+INTERVALS = {"resamples": 50, "confidence": 0.95, "seed": 0}
 LABELS, IMAGES = ("a", "b"), 5
 ALL = {name: {"corruption": name, "source": "files"} for name in CORRUPTIONS}
 
@@ -76,14 +76,9 @@ def test_mean_error_and_mce_by_hand(full):
     assert value(full, "mCE", "mean") == pytest.approx(by_hand)
 
 
-def test_alexnet_against_itself_has_an_mce_of_one_hundred():
+def test_alexnet_errors_are_those_of_the_fifteen_with_the_published_mean():
     assert set(corrupted.ALEXNET) == set(CORRUPTIONS)
-    conditions, rng = [], np.random.default_rng(0)
-    for name in CORRUPTIONS:
-        wrong = rng.permutation(2_000_000) < round(corrupted.ALEXNET[name] * 2_000_000)
-        conditions.append(wrong.mean() / corrupted.ALEXNET[name])
-    assert np.mean(conditions) == pytest.approx(1, abs=1e-6)
-    assert np.mean(list(corrupted.ALEXNET.values())) == pytest.approx(0.787, abs=0.005)  # the mean error they publish
+    assert np.mean(list(corrupted.ALEXNET.values())) == pytest.approx(0.787, abs=0.005)
 
 
 def test_only_all_of_imagenet_has_an_mce():
