@@ -156,10 +156,10 @@ def _cached(identifier: str) -> str:
 
 
 def _unpicklable(reason: str) -> str:
-    """What a refused pickle means for whoever gave it."""
+    """What a refused pickle means for whoever gave it; torch's own words advise to load it all the same."""
     if found := re.search(r"GLOBAL (\S+)", reason):
         return f"refused, it would execute {found[1]}; save the state dict alone, best as .safetensors"
-    return f"no whole checkpoint ({_line(reason)}); fetch it again"
+    return "no whole checkpoint (no pickle of tensors); fetch it again"
 
 
 def _line(error: Exception | str) -> str:

@@ -185,6 +185,10 @@ def _interval(row: pd.Series, value: str, low: str, high: str, digits: int, sign
     return f"{_number(row[value], digits, sign)} [{_number(row[low], digits)}, {_number(row[high], digits)}]"
 
 
+def _change(row: pd.Series) -> str:
+    return _interval(row, "change", "change_low", "change_high", 1, sign=True)
+
+
 Column = tuple[str, Callable[[pd.Series], str]]
 
 _TABLE_1: list[Column] = [
@@ -193,7 +197,7 @@ _TABLE_1: list[Column] = [
     ("kernel", lambda r: _number(r["kernel"], 0)),
     ("sigma", lambda r: _number(r["sigma"], 1)),
     ("accuracy (%)", partial(_interval, value="accuracy", low="accuracy_low", high="accuracy_high", digits=1)),
-    ("change", partial(_interval, value="change", low="change_low", high="change_high", digits=1, sign=True)),
+    ("change", lambda r: "–" if r["level"] == "clean" else _change(r)),
     ("p", lambda r: "–" if r["level"] == "clean" else f"{r['p_mcnemar']:.2g}"),
     ("PSNR (dB)", lambda r: _number(r["psnr_db"], 2)),
     ("SSIM", lambda r: _number(r["ssim"], 3)),
