@@ -156,6 +156,13 @@ def test_the_papers_values_stand_beside(full):
     assert after_fog["corruption"] == "paper (difference)" and after_fog["2"].startswith("20.0 (")
 
 
+def test_row_11_a_clean_accuracy_near_chance_is_a_loud_note():
+    frame = measure([("fog", "1")])
+    assert corrupted.notes_on_chance(frame, classes=10) == []
+    guessing = frame.assign(correct=[1, 0] * 10)
+    assert "CLEAN ACCURACY NEAR CHANCE: m, 50.0 % among 2 classes" in corrupted.notes_on_chance(guessing, 2)[0]
+
+
 def test_two_models_have_a_block_each():
     both = pd.concat([measure(EVERY, "m"), measure(EVERY, "n")])
     table = corrupted.table_2(both, ALL, INTERVALS, None, imagenet=False)

@@ -61,6 +61,9 @@ rule table_2:
         sources={name: source_of(name) for name in STUDY["corruptions"]},
         small=MODELS[STUDY["corrupted"][0]]["preprocessing"]["crop"] <= 64,
         imagenet=settings.known_list(DATASETS[STUDY["dataset"]]["labels"]) == "imagenet-1k",
+        choices=len(
+            DATASETS[STUDY["dataset"]]["labels" if CONFIG["analysis"]["among"] == "labels" else "classes"] or []
+        ),
         images_asked=DATASETS[STUDY["dataset"]]["count"],
         intervals=INTERVALS,
     script:

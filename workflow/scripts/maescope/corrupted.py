@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from maescope import stats, tables
+from maescope.accuracy import near_chance
 from maescope.corruptions import CORRUPTIONS, GROUPS
 
 SEVERITIES = ("1", "2", "3", "4", "5")
@@ -122,6 +123,17 @@ def _beside_paper(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     ]
     table["accuracy_difference"] = table["accuracy"] - table["accuracy_paper"]
     return table
+
+
+def notes_on_chance(accuracy: pd.DataFrame, classes: int) -> list[str]:
+    """A loud note on each model whose clean accuracy could be guessing."""
+    clean = accuracy[accuracy["level"] == "clean"].groupby("model", sort=False)["correct"]
+    return [
+        f"CLEAN ACCURACY NEAR CHANCE: {model}, {100 * correct.mean():.1f} % among {classes} classes; most often the "
+        "labels are in another order than the outputs of the head. Nothing in this table means anything then."
+        for model, correct in clean
+        if near_chance(correct, classes)
+    ]
 
 
 def notes(table: pd.DataFrame, sources: dict[str, dict], small: bool) -> list[str]:

@@ -184,11 +184,12 @@ def _contradictions(config: dict) -> Iterator[str]:
         yield "perturbations.clean: kind must be clean"
     for name, dataset in datasets.items():
         yield from _dataset_contradictions(name, dataset)
-    measured = {(name, study["dataset"]) for name in (*study["finetuned"], *study["corrupted"], study["heads"])}
-    measured |= {(name, shift) for name in study["corrupted"] for pair in study["shifts"].items() for shift in pair}
-    for name, dataset in sorted(measured):
+    measured = {(name, study["dataset"]): "heads" for name in [study["heads"]]}
+    measured |= {(name, dataset): "corrupted" for name in study["corrupted"] for dataset in _corrupted_datasets(study)}
+    measured |= {(name, study["dataset"]): "finetuned" for name in study["finetuned"]}
+    for (name, dataset), key in sorted(measured.items()):
         if name in models and dataset in datasets:
-            yield from _head_contradictions(name, models[name], dataset, datasets[dataset])
+            yield from _head_contradictions(name, models[name], dataset, datasets[dataset], f"study.{key}")
     for name, model in models.items():
         yield from _model_contradictions(name, model, config)
     for name, perturbation in perturbations.items():
@@ -211,10 +212,15 @@ def _dataset_contradictions(name: str, dataset: dict) -> Iterator[str]:
             yield f"{key}.labels: {', '.join(unknown[:5])} not among the {len(dataset['classes'])} classes"
 
 
-def _head_contradictions(name: str, model: dict, dataset_name: str, dataset: dict) -> Iterator[str]:
+def _corrupted_datasets(study: dict) -> list[str]:
+    """The datasets on which the models of `study.corrupted` are measured."""
+    return [study["dataset"], *(name for pair in study["shifts"].items() for name in pair)]
+
+
+def _head_contradictions(name: str, model: dict, dataset_name: str, dataset: dict, key: str) -> Iterator[str]:
     """A model whose accuracy is measured must have a head that fits the dataset's classes."""
     if not model["num_classes"]:
-        yield f"models.{name}: study.finetuned needs a head, so num_classes and fine-tuned weights"
+        yield f"models.{name}: {key} needs a head, so num_classes and fine-tuned weights"
     elif not dataset["classes"]:
         yield f"datasets.{dataset_name}.classes: needed to measure the accuracy of {name}"
     elif len(dataset["classes"]) != model["num_classes"]:
