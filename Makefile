@@ -43,6 +43,8 @@ $(STAMP): requirements.txt
 environment:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "maescope needs Python >= 3.11, found $$($(PYTHON) --version); set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test ! -e "$(VENV)" || test -e "$(VENV)/pyvenv.cfg" || test -z "$$(ls -A "$(VENV)")" || \
+	    { echo "VENV=$(VENV) is a folder with other things in it; name one that is an environment, or new" >&2; exit 1; }
 	rm -rf "$(VENV)"
 	if command -v uv >/dev/null && uv --version >/dev/null 2>&1; then \
 	    uv venv -q --python "$(PYTHON)" "$(VENV)" && \

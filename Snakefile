@@ -25,7 +25,12 @@ include: "workflow/rules/tables.smk"
 rule all:
     default_target: True
     input:
+        rules.figure_1.output if STUDY["pretrained"] else [],
+        rules.figure_2.output if STUDY["pretrained"] else [],
+        rules.figure_3.output if STUDY["pretrained"] else [],
+        rules.figure_4.output if STUDY["pretrained"] else [],
         rules.figure_5.output,
+        rules.figure_masks.output if STUDY["mask_variants"] else [],
         rules.training_curves.output if TRAINED else [],
         rules.reconstruction.output if PRETRAINED_HERE else [],
         rules.figure_6.output,

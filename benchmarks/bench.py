@@ -1,6 +1,6 @@
 """What extraction costs beside the bare forward pass of timm: ratios of images per second, measured in one run.
 
-python benchmarks/bench.py [--architecture NAME] [--batch N] [--rounds N] [--device auto|cpu|cuda]
+python benchmarks/bench.py [--architecture NAME] [--batch N] [--rounds N] [--device auto|cpu|cuda] [--layers N]
 
 Every row alternates the bare pass and the measured one, round by round, so that a drift of the machine's speed falls on
 both; the ratio is the median over rounds. Prints Markdown and writes benchmarks/latest.json.
@@ -21,6 +21,8 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+import layers  # noqa: E402
 
 from maescope import extraction, images, models, perturb, store  # noqa: E402
 
@@ -56,6 +58,7 @@ def main() -> None:
             f"{row['ratio']:.3f} | {row['lowest']:.3f} to {row['highest']:.3f} | >= {target} |",
             flush=True,
         )
+    results += layers.rows(options.layers)
     settings = vars(options) | {"machine": machine, "platform": platform.platform(), "versions": store.versions()}
     (ROOT / "benchmarks" / "latest.json").write_text(
         json.dumps({"settings": settings, "rows": results}, indent=1) + "\n"
@@ -110,6 +113,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--layers", type=int, default=12, help="of subspaces and t-SNE")
     return parser.parse_args()
 
 

@@ -213,14 +213,23 @@ def test_more_global_than_a_supervised_model_in_its_most_local_head():
 def test_the_first_layer_of_clusters_within_one_layer(first, verdict):
     silhouette = [0.3 if layer >= first else 0.02 for layer in range(1, 13)]
     separation = pd.DataFrame({"token": "mean", "layer": range(1, 13), "silhouette": silhouette, "knn_accuracy": 1.0})
+    separation = separation.assign(scope="all")
     other = separation.assign(token="cls", silhouette=0.9)
-    found = claims.first_clustered_layer(evidence(separation=pd.concat([other, separation])), 7)
+    found = claims.first_clustered_layer(
+        evidence(separation=pd.concat([other, separation.assign(scope="shown", silhouette=0.5), separation])), 7
+    )
     assert (found.measured, found.verdict) == (first, verdict)
 
 
 def test_norms_over_masks():
-    pairs = pd.DataFrame({"label": "a", "image": ["1"] * 3 + ["2"] * 3, "norm_a": [93, 94, 95, 92.5, 93, 94.0]})
-    pairs["norm_b"] = [94, 95, 93, 93, 94, 95.5]
+    norms = {"1": [93.0, 94, 95], "2": [92.5, 94, 95.5]}
+    rows = [
+        {"label": "a", "other_label": "a", "image": image, "other_image": image, "mask_a": i, "mask_b": j}
+        | {"norm_a": values[i], "norm_b": values[j]}
+        for image, values in norms.items()
+        for i, j in ((0, 1), (0, 2), (1, 2))
+    ]
+    pairs = pd.DataFrame([*rows, rows[0] | {"other_image": "2", "norm_a": 1.0, "norm_b": 500.0}])  # between images
     known = evidence(mask_invariance=pairs, repeats_paper=True)
     assert claims.lowest_mask_norm(known, 92.75).measured == pytest.approx(92.75)  # of 93 and 92.5
     assert claims.highest_mask_norm(known, 95.4).verdict == claims.HOLDS  # between 95 and 95.5
@@ -241,7 +250,9 @@ def test_angles_grow_or_not():
         for index in (1, 2)
         for wobble, (a, b) in enumerate([("a", "b"), ("a", "c"), ("b", "c")])
     ]
-    angles = pd.DataFrame(rows)
+    between = pd.DataFrame(rows).assign(kind="between", k=10)
+    random = between.assign(kind="random", angle_deg=80.0, label_a=None, label_b=None)
+    angles = pd.concat([random, between, between.assign(k=20, angle_deg=1.0)])
     found = claims.growing_angles(evidence(angles=angles), np.nan)
     assert (found.verdict, found.measured) == (claims.HOLDS, pytest.approx(4))
     shrinking = claims.growing_angles(evidence(angles=angles.assign(layer=4 - angles["layer"])), np.nan)

@@ -139,3 +139,11 @@ def test_errors_name_the_numbers():
         probes.knn_accuracy(apart, two, np.array([0, 0, 1, 2, 3, 4]), 4)
     with pytest.raises(ValueError, match=r"3 folds .* class 1 has 2"):
         probes.linear_probe_accuracy(apart, two, images, folds=3, seed=0)
+
+
+def test_measure_is_all_of_them_with_chance():
+    points, labels, groups = blobs(np.random.default_rng(6), 3)
+    found = probes.measure(points, labels, groups, neighbours=5, folds=5, seed=0)
+    assert (found["silhouette"], found["knn_accuracy"]) == probes.separation(points, labels, groups, 5)
+    assert found["probe_accuracy"] == probes.linear_probe_accuracy(points, labels, groups, 5, 0)
+    assert (found["chance"], found["classes"], found["images"]) == (pytest.approx(1 / 3), 3, 30)

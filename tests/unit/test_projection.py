@@ -35,3 +35,11 @@ def test_starts_from_pca_and_uses_the_seed():
 def test_perplexity_not_below_n_names_both(n):
     with pytest.raises(ValueError, match=f"perplexity 30 .* {n}$"):
         projection.tsne(np.zeros((n, 4)), seed=0)
+
+
+def test_side_by_side_equals_one_after_the_other():
+    sets = [blobs(np.random.default_rng(seed), each) for seed, each in ((0, 12), (1, 8))]
+    expected = [projection.tsne(points, 0, 5) for points in sets]
+    for processes in (1, 2):
+        found = projection.side_by_side(sets, 0, 5, processes)
+        assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))

@@ -52,8 +52,17 @@ def test_defaults_are_filled_in_at_every_depth(config):
     config["models"]["vit"]["weights"] = "results/models/vit.safetensors"
     checked = settings.check(config, SCHEMA)
     assert checked["seed"] == 0
-    features = {"k": None, "threshold": 0.6, "shuffles": 10}
-    assert checked["analysis"] == {"among": "all", "confidence": 0.95, "resamples": 2000, "features": features}
+    assert checked["analysis"] == {
+        "among": "all",
+        "subspace": {"k": 10, "centring": "none"},
+        "neighbours": 5,
+        "folds": 5,
+        "perplexity": 30,
+        "features": {"k": None, "threshold": 0.6, "shuffles": 10},
+        "confidence": 0.95,
+        "resamples": 2000,
+    }
+    assert checked["study"]["tsne"] == {"labels": None, "images": 30}
     assert checked["study"]["occlusion"] == ["occlusion"]
     model = checked["models"]["vit"]
     assert model["preprocessing"]["resize"] == 256

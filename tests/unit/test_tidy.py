@@ -32,3 +32,9 @@ def test_files_are_read_one_below_the_other_with_columns_of_their_own(tmp_path):
     read = tidy.read(paths, model=["mae", "vit"])
     assert read["label"].tolist() == ["a", "b", "c"]
     assert read["model"].tolist() == ["mae", "mae", "vit"]
+
+
+def test_text_is_written_whole(tmp_path):
+    tidy.write_text("θ", tmp_path / "a" / "b.rst")
+    assert (tmp_path / "a/b.rst").read_text(encoding="utf-8") == "θ"
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.rst"]

@@ -11,8 +11,9 @@ LIBRARY = {
     name: workflow.source_path(f"../scripts/maescope/{name}.py")
     for name in (
         "__init__ accuracy alignment atomic attention claims corrupted corruptions errors extraction features "
-        "forward geometry heads images logs mae models perturb plots probes progress projection quality seeds "
-        "settings shifts stats store tables tidy training"
+        "forward geometry grid heads images invariance layerplots layersettings layertables logs mae models "
+        "perturb plots points probes progress projection quality seeds settings shifts stats store subspaces "
+        "tables tidy training"
     ).split()
 }
 sys.path.insert(0, str(Path(LIBRARY["settings"]).parent.parent))
@@ -67,20 +68,30 @@ def weights_of(model):
     return [] if MODELS[model]["weights"].startswith(settings.HUB) else MODELS[model]["weights"]
 
 
-def tokens_of(dataset):
-    """Token files of a dataset, {model} and {perturbation} left open."""
+def tokens_of(dataset, labels=None):
+    """Token files of a dataset, or of some of its labels, {model} and {perturbation} left open."""
     return expand(
         "results/tokens/{{model}}/{dataset}/{{perturbation}}/{label}.h5",
         dataset=dataset,
-        label=DATASETS[dataset]["labels"],
+        label=labels or DATASETS[dataset]["labels"],
     )
 
 
 def config_hash(model, dataset, perturbation):
     """Fingerprint of all settings that decide what is in a token file."""
-    speed = ("batch_size", "device", "threads")
-    entry = {key: value for key, value in MODELS[model].items() if key not in speed}
-    return settings.fingerprint(SEED, entry, DATASETS[dataset], PERTURBATIONS[perturbation], dataset, perturbation)
+    entries = content_of(model), stores_patches(model, perturbation), DATASETS[dataset], PERTURBATIONS[perturbation]
+    return settings.fingerprint(SEED, *entries, dataset, perturbation)
+
+
+def content_of(model):
+    """A model's entry without what decides only how fast it runs: changing that makes nothing again."""
+    speed = ("batch_size", "device", "threads", "patch_tokens")
+    return {key: value for key, value in MODELS[model].items() if key not in speed}
+
+
+def stores_patches(model, perturbation):
+    """Whether every patch token is stored."""
+    return perturbation in MODELS[model]["patch_tokens"]
 
 
 def needs_rollout(perturbation):
@@ -95,7 +106,7 @@ PRETRAINED_HERE = [name for name in TRAINED if MODELS[name]["training"]["recipe"
 
 def made_by_workflow(dataset):
     """The folder of pictures that the workflow itself makes for a dataset, if it does."""
-    folders = [f"results/data/digits/{part}" for part in ("train", "test")]
+    folders = [f"results/data/{part}" for part in ("digits/train", "digits/test", "scenes")]
     return [folder for folder in folders if DATASETS[dataset]["pattern"].startswith(f"{folder}/")]
 
 
@@ -151,6 +162,12 @@ def corruptions_of(model):
     return CORRUPTED if model in STUDY["corrupted"] else []
 
 
+def of_layers(measure, key, perturbation):
+    """A measure of the model that the study looks at layer by layer, or of the supervised one; none if it has none."""
+    model = STUDY["pretrained"] and STUDY[key]
+    return f"results/measures/{measure}/{model}/{STUDY['dataset']}/{perturbation}.csv" if model else []
+
+
 def claims_file():
     """The paper's claims: those of the study's folder, else the project's own."""
     return published("claims") or workflow.source_path("../../config/paper/claims.csv")
@@ -160,3 +177,35 @@ CORRUPTED = [name for name in STUDY["corruptions"] if PERTURBATIONS[name]["level
 SHIFT_DATASETS = list(dict.fromkeys(name for pair in STUDY["shifts"].items() for name in pair))
 SHIFTED_LISTS = {settings.known_list(DATASETS[name]["labels"]): name for name in STUDY["shifts"]}
 SHIFTED_LISTS.pop(None, None)
+
+
+def named(key):
+    """What study.<key> names, which the rule that asks cannot do without."""
+    if STUDY[key] is None:
+        raise WorkflowError(f"study.{key} is not set, but this target needs it; config/README.md explains it")
+    return STUDY[key]
+
+
+def masked(measure):
+    """An input: a measure of the pretrained model under the study's mask."""
+    return lambda wildcards: f"results/{measure}/{named('pretrained')}/{STUDY['dataset']}/{STUDY['mask']}.csv"
+
+
+def shown(dataset):
+    """The labels of a dataset that t-SNE shows: the study's, or the first three."""
+    labels = DATASETS[dataset]["labels"]
+    return [label for label in STUDY["tsne"]["labels"] or [] if label in labels] or labels[:3]
+
+
+def attention_of(key):
+    """Models or datasets of Figure 3's panels, those that the study names."""
+    keys = {"models": ("pretrained", "supervised"), "datasets": ("dataset", "scenes")}[key]
+    return [STUDY[name] for name in keys if STUDY[name]]
+
+
+def mask_variants(wildcards):
+    """An input: the measure of the pretrained model's embeddings under many masks."""
+    variants = named("mask_variants")
+    return (
+        f"results/measures/mask_invariance/{named('pretrained')}/{variants['dataset']}/{variants['perturbation']}.csv"
+    )

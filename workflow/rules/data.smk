@@ -30,6 +30,10 @@ rule sample:
         "results/logs/sample/{dataset}.log",
     conda:
         "../../envs/cpu.yaml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=120,
     params:
         dataset=lambda wildcards: DATASETS[wildcards.dataset],
         seed=SEED,
@@ -37,6 +41,21 @@ rule sample:
         "../scripts/sample.py"
 
 
+rule scenes:
+    input:
+        library=library("scenes"),
+    output:
+        pictures=directory("results/data/scenes"),
+    log:
+        "results/logs/scenes.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        tile=106,
+    script:
+        "../scripts/scenes.py"
+
+
 localrules:
     digits,
-    sample,
+    scenes,

@@ -110,6 +110,128 @@ rule figure_8:
         "../scripts/figure_8.py"
 
 
+rule figure_1:
+    input:
+        library=library("figure_1"),
+        tsne=masked("measures/tsne"),
+        separation=masked("measures/separation"),
+    output:
+        pdf=f"{RESULTS}/figures/figure_1.pdf",
+        png=report(
+            f"{RESULTS}/figures/figure_1.png",
+            caption="../report/figure_1.rst",
+            category="Layer by layer",
+            labels={"figure": "1", "what": "t-SNE of CLS and mean tokens by layer, and how well classes separate"},
+        ),
+        numbers=f"{RESULTS}/figures/figure_1.csv",
+        seen=f"{RESULTS}/figures/figure_1.rst",
+    log:
+        "results/logs/figure_1.log",
+    conda:
+        "../../envs/cpu.yaml"
+    script:
+        "../scripts/figure_1.py"
+
+
+rule figure_2:
+    input:
+        library=library("figure_2"),
+        tsne=masked("measures/tsne"),
+        separation=masked("measures/separation"),
+    output:
+        pdf=f"{RESULTS}/figures/figure_2.pdf",
+        png=report(
+            f"{RESULTS}/figures/figure_2.png",
+            caption="../report/figure_2.rst",
+            category="Layer by layer",
+            labels={"figure": "2", "what": "t-SNE of patch tokens by layer, and how well classes separate"},
+        ),
+        numbers=f"{RESULTS}/figures/figure_2.csv",
+        seen=f"{RESULTS}/figures/figure_2.rst",
+    log:
+        "results/logs/figure_2.log",
+    conda:
+        "../../envs/cpu.yaml"
+    script:
+        "../scripts/figure_2.py"
+
+
+rule figure_3:
+    input:
+        library=library("figure_3"),
+        measures=expand(
+            "results/measures/attention/{model}/{dataset}/clean.csv",
+            model=attention_of("models"),
+            dataset=attention_of("datasets"),
+        ),
+    output:
+        pdf=f"{RESULTS}/figures/figure_3.pdf",
+        png=report(
+            f"{RESULTS}/figures/figure_3.png",
+            caption="../report/figure_3.rst",
+            category="Layer by layer",
+            labels={"figure": "3", "what": "attention distance of each head by layer"},
+        ),
+        numbers=f"{RESULTS}/figures/figure_3.csv",
+        seen=f"{RESULTS}/figures/figure_3.rst",
+    log:
+        "results/logs/figure_3.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        models=lambda wildcards: named("pretrained") and attention_of("models"),
+        datasets=attention_of("datasets"),
+    script:
+        "../scripts/figure_3.py"
+
+
+rule figure_4:
+    input:
+        library=library("figure_4"),
+        angles=masked("measures/angles"),
+        singular_values=masked("measures/singular_values"),
+    output:
+        pdf=f"{RESULTS}/figures/figure_4.pdf",
+        png=report(
+            f"{RESULTS}/figures/figure_4.png",
+            caption="../report/figure_4.rst",
+            category="Layer by layer",
+            labels={"figure": "4", "what": "angles between class subspaces by layer, and singular values"},
+        ),
+        numbers=f"{RESULTS}/figures/figure_4.csv",
+        seen=f"{RESULTS}/figures/figure_4.rst",
+    log:
+        "results/logs/figure_4.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        centring=CONFIG["analysis"]["subspace"]["centring"],
+    script:
+        "../scripts/figure_4.py"
+
+
+rule figure_masks:
+    input:
+        library=library("figure_masks"),
+        measure=mask_variants,
+    output:
+        pdf=f"{RESULTS}/figures/figure_masks.pdf",
+        png=report(
+            f"{RESULTS}/figures/figure_masks.png",
+            caption="../report/figure_masks.rst",
+            category="Layer by layer",
+            labels={"figure": "–", "what": "embeddings of one image under many masks"},
+        ),
+        numbers=f"{RESULTS}/figures/figure_masks.csv",
+        seen=f"{RESULTS}/figures/figure_masks.rst",
+    log:
+        "results/logs/figure_masks.log",
+    conda:
+        "../../envs/cpu.yaml"
+    script:
+        "../scripts/figure_masks.py"
+
+
 rule training_curves:
     input:
         library=library("training_curves"),
@@ -160,9 +282,14 @@ rule reconstruction:
 
 
 localrules:
+    figure_1,
+    figure_2,
+    figure_3,
+    figure_4,
     figure_5,
     figure_6,
     figure_7,
     figure_8,
+    figure_masks,
     training_curves,
     reconstruction,

@@ -53,6 +53,146 @@ for dataset in DATASETS:
 
     rule:
         name:
+            f"tsne_{dataset}"
+        input:
+            library=library("tsne"),
+            tokens=tokens_of(dataset, shown(dataset)),
+        output:
+            measure=f"results/measures/tsne/{{model}}/{dataset}/{{perturbation}}.csv",
+        log:
+            f"results/logs/tsne/{{model}}/{dataset}/{{perturbation}}.log",
+        conda:
+            "../../envs/cpu.yaml"
+        threads: 12  # layers side by side, one thread each
+        resources:
+            mem_mb=8000,
+            runtime=60,
+        params:
+            labels=shown(dataset),
+            images=STUDY["tsne"]["images"],
+            perplexity=CONFIG["analysis"]["perplexity"],
+            seed=SEED,
+            config_hash=hash_of(dataset),
+        script:
+            "../scripts/tsne.py"
+
+    rule:
+        name:
+            f"separation_{dataset}"
+        input:
+            library=library("separation"),
+            tokens=tokens_of(dataset),
+        output:
+            measure=f"results/measures/separation/{{model}}/{dataset}/{{perturbation}}.csv",
+        log:
+            f"results/logs/separation/{{model}}/{dataset}/{{perturbation}}.log",
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            mem_mb=4000,
+            runtime=60,
+        params:
+            labels=DATASETS[dataset]["labels"],
+            shown=shown(dataset),
+            images=STUDY["tsne"]["images"],
+            probes={key: CONFIG["analysis"][key] for key in ("neighbours", "folds")} | {"seed": SEED},
+            config_hash=hash_of(dataset),
+        script:
+            "../scripts/separation.py"
+
+    rule:
+        name:
+            f"attention_{dataset}"
+        input:
+            library=library("attention"),
+            tokens=tokens_of(dataset),
+        output:
+            measure=f"results/measures/attention/{{model}}/{dataset}/{{perturbation}}.csv",
+        log:
+            f"results/logs/attention/{{model}}/{dataset}/{{perturbation}}.log",
+        wildcard_constraints:
+            perturbation="clean",
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            mem_mb=4000,
+            runtime=10,
+        params:
+            labels=DATASETS[dataset]["labels"],
+            crop=lambda wildcards: MODELS[wildcards.model]["preprocessing"]["crop"],
+            config_hash=hash_of(dataset),
+        script:
+            "../scripts/attention.py"
+
+    rule:
+        name:
+            f"subspace_{dataset}"
+        input:
+            library=library("subspace"),
+            tokens=tokens_of(dataset),
+        output:
+            bases=f"results/subspaces/{{model}}/{dataset}/{{perturbation}}.npz",
+            singular_values=f"results/measures/singular_values/{{model}}/{dataset}/{{perturbation}}.csv",
+        log:
+            f"results/logs/subspace/{{model}}/{dataset}/{{perturbation}}.log",
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            mem_mb=4000,
+            runtime=60,
+        params:
+            labels=DATASETS[dataset]["labels"],
+            k=CONFIG["analysis"]["subspace"]["k"],
+            centring=CONFIG["analysis"]["subspace"]["centring"],
+            config_hash=hash_of(dataset),
+        script:
+            "../scripts/subspace.py"
+
+    rule:
+        name:
+            f"principal_angles_{dataset}"
+        input:
+            library=library("principal_angles"),
+            bases=f"results/subspaces/{{model}}/{dataset}/{{perturbation}}.npz",
+        output:
+            measure=f"results/measures/angles/{{model}}/{dataset}/{{perturbation}}.csv",
+        log:
+            f"results/logs/principal_angles/{{model}}/{dataset}/{{perturbation}}.log",
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            mem_mb=4000,
+            runtime=60,
+        params:
+            labels=DATASETS[dataset]["labels"],
+            draws=25,
+            seed=SEED,
+        script:
+            "../scripts/principal_angles.py"
+
+    rule:
+        name:
+            f"mask_invariance_{dataset}"
+        input:
+            library=library("mask_invariance"),
+            tokens=tokens_of(dataset),
+        output:
+            measure=f"results/measures/mask_invariance/{{model}}/{dataset}/{{perturbation}}.csv",
+        log:
+            f"results/logs/mask_invariance/{{model}}/{dataset}/{{perturbation}}.log",
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            mem_mb=2000,
+            runtime=10,
+        params:
+            labels=DATASETS[dataset]["labels"],
+            config_hash=hash_of(dataset),
+        script:
+            "../scripts/mask_invariance.py"
+
+    rule:
+        name:
             f"features_{dataset}"
         input:
             library=library("features"),

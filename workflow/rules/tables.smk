@@ -128,6 +128,11 @@ rule claims:
             model=STUDY["finetuned"][0],
             dataset=SHIFTED_LISTS.values(),
         ),
+        attention=of_layers("attention", "pretrained", perturbation="clean"),
+        attention_supervised=of_layers("attention", "supervised", perturbation="clean"),
+        separation=of_layers("separation", "pretrained", STUDY["mask"]),
+        angles=of_layers("angles", "pretrained", STUDY["mask"]),
+        mask_invariance=mask_variants if STUDY["mask_variants"] else [],
     output:
         **tables("claims"),
         html=report(
@@ -149,7 +154,7 @@ rule claims:
             "occlusion": STUDY["occlusion"][0],
             "sources": {name: source_of(name) for name in STUDY["corruptions"]},
             "images": settings.known_list(DATASETS[STUDY["dataset"]]["labels"]),
-            "crop": MODELS[STUDY["finetuned"][0]]["preprocessing"]["crop"],
+            "crop": MODELS[STUDY["pretrained"] or STUDY["finetuned"][0]]["preprocessing"]["crop"],
             "repeats_paper": bool(STUDY["paper"]),
         },
         intervals=INTERVALS,
@@ -161,6 +166,7 @@ rule shifts:
     input:
         library=library("shifts"),
         claims=rules.claims.output.csv,
+        mask_invariance=mask_variants if STUDY["mask_variants"] else [],
         paper=claims_file(),
         shift=expand(
             "results/measures/shift/{model}/{dataset}/clean.csv", model=STUDY["corrupted"], dataset=SHIFT_DATASETS
@@ -171,7 +177,7 @@ rule shifts:
             f"{RESULTS}/tables/shifts.html",
             caption="../report/shifts.rst",
             category="Claims",
-            labels={"figure": "Shifts", "what": "distribution shift and the text's numbers"},
+            labels={"figure": "Shifts", "what": "distribution shift, mask invariance, the text"},
         ),
     log:
         "results/logs/shifts.log",

@@ -23,10 +23,13 @@ for dataset in DATASETS:
         threads: lambda wildcards: MODELS[wildcards.model]["threads"]
         resources:
             gpu=lambda wildcards: int(MODELS[wildcards.model]["device"] != "cpu"),
+            device=lambda wildcards: MODELS[wildcards.model]["device"],  # not params: they make nothing again
+            batch_size=lambda wildcards: MODELS[wildcards.model]["batch_size"],
             mem_mb=8000,
             runtime=120,
         params:
-            model=lambda wildcards: MODELS[wildcards.model],
+            model=lambda wildcards: content_of(wildcards.model),
+            patch=lambda wildcards: stores_patches(wildcards.model, wildcards.perturbation),
             perturbation=lambda wildcards: PERTURBATIONS[wildcards.perturbation],
             classes=DATASETS[dataset]["classes"],
             dataset=dataset,

@@ -11,7 +11,7 @@ evidence = claims.Evidence(
     alignment=tidy.read(given.alignment, perturbation=[params.study["blur"], params.study["occlusion"]]),
     shift={name: tidy.read([path]) for name, path in zip(params.shifted, given.shift, strict=True)},
     intervals=params.intervals,
-    **{name: tidy.read(given.get(name)) for name in layers if given.get(name)},
+    **{name: tidy.read([given[name]]) for name in layers if given[name]},
     **params.study,
 )
 table = claims.table(evidence, tidy.read([given.claims]))

@@ -14,13 +14,13 @@ perturbation = perturb.build(params.perturbation, params.seed, params.dataset)
 extraction.require_corrupted(perturbation, rows)
 model = models.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
 digest = models.load(model, spec["weights"], spec["sha256"])
-device = models.device_of(spec["device"])
+device = models.device_of(snakemake.resources.device)
 
 extractor = extraction.Extractor(
     model.to(device, models.PRECISIONS[spec["precision"]]),
     perturbation,
     images.Preprocessing(**spec["preprocessing"]),
-    patch=name in spec["patch_tokens"],
+    patch=params.patch,
     attention=params.perturbation["kind"] == "clean",
 )
 attributes = {
@@ -39,7 +39,7 @@ done = extraction.extract(
     dict(zip(params.labels, snakemake.output.tokens, strict=True)),
     dict(zip(params.labels, snakemake.input.clean, strict=True)) if snakemake.input.clean else None,
     attributes,
-    spec["batch_size"],
+    snakemake.resources.batch_size,
     spec["tokens_dtype"],
     params.clean_hash,
 )

@@ -15,6 +15,7 @@ chosen, skipped = images.sample(
     snakemake.params.seed,
     allow_fewer=dataset["allow_fewer"],
     on_bad_image=dataset["on_bad_image"],
+    threads=snakemake.threads,
 )
 targets = {label: target for target, label in enumerate(dataset["classes"] or [])}
 rows = pd.DataFrame(chosen, columns=["label", "image", "path"])

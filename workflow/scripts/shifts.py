@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from maescope import logs, shifts, tables, tidy
+from maescope import invariance, logs, shifts, tables, tidy
 
 logs.to_file(snakemake.log[0])
 
@@ -11,7 +11,12 @@ if given.shift:
     paper = shifts.published(tidy.read([given.paper]))
     shift = tidy.read(given.shift, model=params.models, dataset=params.datasets)
     parts.append(shifts.shifted(shift, params.pairs, params.lists, paper, params.intervals))
+if given.mask_invariance:
+    pairs = tidy.read([given.mask_invariance])
+    pairs["compared"] = invariance.compared(pairs)
+    parts.append(shifts.mask_shifts(pairs, invariance.norms(pairs), params.intervals, tidy.read([given.paper])))
 parts.append(shifts.from_claims(tidy.read([given.claims])))
-table = pd.concat(parts, ignore_index=True)
-title = "Distribution shift, and the numbers of the text"
-tables.write_table(table, shifts.print_shifts(table), title, shifts.NOTES, snakemake.output)
+table = shifts.with_differences(pd.concat(parts, ignore_index=True))
+title = "Distribution shift, mask invariance, and the numbers of the text"
+notes = shifts.NOTES + (tables.NOTES_SHIFTS if given.mask_invariance else [])
+tables.write_table(table, shifts.print_shifts(table), title, notes, snakemake.output)

@@ -31,8 +31,10 @@ def _exact_products_of(dtype: torch.dtype) -> Iterator[None]:
     before = torch.get_float32_matmul_precision()
     if dtype == torch.bfloat16:
         torch.set_float32_matmul_precision("medium")
-    yield
-    torch.set_float32_matmul_precision(before)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def patch_distances(grid: tuple[int, int], patch_size: tuple[int, int]) -> Tensor:

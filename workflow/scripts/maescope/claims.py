@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from maescope import corrupted, stats, tables
+from maescope import corrupted, invariance, stats, tables
 
 HOLDS, FAILS, UNKNOWN = "holds", "does not hold", "cannot be said with this data"
 
@@ -303,7 +303,8 @@ def first_clustered_layer(evidence: Evidence, paper: float) -> Finding:
     rule = "the silhouette of mean tokens is half way from layer 1 to its maximum within one layer of the paper's"
     if evidence.separation is None:
         return Finding(rule, why="the separation of classes by layer is not measured in this study")
-    silhouette = evidence.separation.query("token == 'mean'").set_index("layer")["silhouette"].sort_index()
+    mean = evidence.separation.query("token == 'mean' and scope == 'all'")
+    silhouette = mean.set_index("layer")["silhouette"].sort_index()
     half = (silhouette.iloc[0] + silhouette.max()) / 2
     if silhouette.idxmax() == silhouette.index[0]:
         return Finding(rule, FAILS, why="it is largest in layer 1")
@@ -324,8 +325,8 @@ def highest_mask_norm(evidence: Evidence, paper: float) -> Finding:
 def _mask_norm(evidence: Evidence, paper: float, extreme: str) -> Finding:
     if evidence.mask_invariance is None:
         return Finding("the paper's example lies within those here", why="masks are not compared in this study")
-    norms = evidence.mask_invariance.groupby(["label", "image"])[["norm_a", "norm_b"]].agg(extreme)
-    return _example(norms.agg(extreme, axis=1), evidence, paper)
+    norms = invariance.norms(evidence.mask_invariance).groupby(["label", "image"])["norm"]
+    return _example(norms.agg(extreme), evidence, paper)
 
 
 def growing_angles(evidence: Evidence, paper: float) -> Finding:
@@ -335,8 +336,8 @@ def growing_angles(evidence: Evidence, paper: float) -> Finding:
     )
     if evidence.angles is None:
         return Finding(rule, why="angles between classes are not measured in this study")
-    first = evidence.angles[evidence.angles["index"] == 1]
-    first = first[first["label_a"] != first["label_b"]]
+    between = evidence.angles[evidence.angles["kind"] == "between"]
+    first = between[(between["index"] == 1) & (between["k"] == between["k"].iloc[0])]
     pairs = first.pivot_table(index=["label_a", "label_b"], columns="layer", values="angle_deg")
     growth = (pairs[pairs.columns.max()] - pairs[pairs.columns.min()]).to_numpy()
     low, high = stats.bootstrap(growth, ["all"] * len(growth), **evidence.intervals)

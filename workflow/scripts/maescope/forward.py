@@ -101,14 +101,16 @@ def _head_taps(model: VisionTransformer) -> Iterator[list[Tensor]]:
     heads: list[Tensor] = []
     prefix = model.num_prefix_tokens
 
-    def tap(module: torch.nn.Module, inputs: tuple[Tensor]) -> None:
-        rows = _mean(inputs[0][:, prefix:])  # (B, H * d)
-        heads.append(rows.unflatten(-1, (module.heads_of_tap, -1)))  # (B, H, d)
+    def tap_of(attn: torch.nn.Module):
+        def tap(module: torch.nn.Module, inputs: tuple[Tensor]) -> None:
+            rows = _mean(inputs[0][:, prefix:])  # (B, H * d)
+            heads.append(rows.unflatten(-1, (attn.num_heads, -1)))  # (B, H, d)
+
+        return tap
 
     with ExitStack() as stack:
         for block in model.blocks:
-            block.attn.proj.heads_of_tap = block.attn.num_heads
-            stack.callback(block.attn.proj.register_forward_pre_hook(tap).remove)
+            stack.callback(block.attn.proj.register_forward_pre_hook(tap_of(block.attn)).remove)
         yield heads
 
 

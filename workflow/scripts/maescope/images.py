@@ -156,6 +156,7 @@ def sample(
     *,
     allow_fewer: bool = False,
     on_bad_image: str = "error",
+    threads: int = 1,
 ) -> tuple[list[dict], list[dict]]:
     """Draw `count` images of each label at random, every one decoded once to know that it is whole.
 
@@ -174,7 +175,7 @@ def sample(
     chosen, skipped = [], []
     for label, (paths, _) in found.items():
         order = seeds.generator(seed, dataset, label).permutation(len(paths))
-        good, bad = _take(([paths[i] for i in order]), count, on_bad_image)
+        good, bad = _take(([paths[i] for i in order]), count, on_bad_image, threads)
         if count is not None and len(good) < count:
             message = f"{dataset}: {label} has {len(good)} usable images of {count}"
             if not allow_fewer or not good:
@@ -203,12 +204,14 @@ def _require_enough(dataset: str, pattern: str, found: dict, count: int | None, 
     )
 
 
-def _take(paths: Sequence[str], count: int | None, on_bad_image: str) -> tuple[list[str], list[tuple[str, str]]]:
+def _take(
+    paths: Sequence[str], count: int | None, on_bad_image: str, threads: int
+) -> tuple[list[str], list[tuple[str, str]]]:
     """The first `count` paths that can be decoded, and those before them that cannot."""
     good: list[str] = []
     bad: list[tuple[str, str]] = []
     wanted = len(paths) if count is None else count
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(threads) as pool:
         while len(good) < wanted and (tried := len(good) + len(bad)) < len(paths):
             tries = paths[tried : tried + wanted - len(good)]
             for path, reason in zip(tries, pool.map(_fault, tries), strict=True):

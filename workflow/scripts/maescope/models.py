@@ -1,6 +1,7 @@
 """Vision transformers from timm with weights from a file or the local hub cache, checked before they are used."""
 
 import argparse
+import difflib
 import hashlib
 import pickle
 import re
@@ -11,6 +12,7 @@ import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from timm.layers import Attention, PatchEmbed
 from timm.models import VisionTransformer
 from torch import Tensor, nn
 
@@ -37,15 +39,26 @@ def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str
     try:
         model = timm.create_model(architecture, num_classes=num_classes, global_pool=pooling, **arguments)
     except (RuntimeError, TypeError, AssertionError, ValueError) as error:
-        near = ", ".join(timm.list_models(f"{architecture.split('_')[0]}*")[:5]) or "timm.list_models()"
-        raise InputError(f"architecture {architecture} with {arguments}: {error} (timm has {near}, ...)") from error
-    if not isinstance(model, VisionTransformer):
-        raise InputError(f"architecture {architecture} is a {type(model).__name__}; maescope reads VisionTransformers")
-    if model.cls_token is None:
-        raise InputError(f"architecture {architecture} has no CLS token, of which maescope writes a trace by layer")
-    if any(block.attn.gate is not None or not isinstance(block.attn.norm, nn.Identity) for block in model.blocks):
-        raise InputError(f"architecture {architecture} gates or normalises its heads: they are not attention x values")
+        near = ", ".join(difflib.get_close_matches(architecture, timm.list_models(), n=3, cutoff=0.5))
+        raise InputError(f"architecture {architecture} with {arguments}: {error} (timm has {near})") from error
+    if fault := _unsupported(model):
+        raise InputError(f"architecture {architecture} {fault}; maescope reads timm's plain VisionTransformers")
     return model.eval()
+
+
+def _unsupported(model: nn.Module) -> str | None:
+    """Why tokens of a model would not be what their names say, None if they are."""
+    if type(model) is not VisionTransformer:
+        return f"is a {type(model).__name__}"
+    if type(model.patch_embed) is not PatchEmbed:
+        return f"makes its patches by a {type(model.patch_embed).__name__}, which mixes pixels between them"
+    if model.cls_token is None:
+        return "has no CLS token"
+    if any(type(getattr(block, "attn", None)) is not Attention for block in model.blocks):
+        return "has other than plain attention blocks"
+    if any(block.attn.gate is not None or not isinstance(block.attn.norm, nn.Identity) for block in model.blocks):
+        return "gates or normalises its heads, which then are not attention x values"
+    return None
 
 
 def load(model: VisionTransformer, weights: str, sha256: str | None = None) -> str:

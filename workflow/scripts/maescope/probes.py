@@ -128,3 +128,18 @@ def _nearest(distances: np.ndarray, k: int) -> np.ndarray:
     room = k - (distances[tied] < farthest[tied]).sum(axis=1, keepdims=True)
     nearest[tied] &= ~equal | (equal.cumsum(axis=1) <= room)
     return nearest
+
+
+def measure(
+    points: np.ndarray, labels: np.ndarray, groups: np.ndarray, neighbours: int, folds: int, seed: int
+) -> dict[str, float]:
+    """Everything that tells how well classes separate, with the accuracy of guessing."""
+    silhouette, accuracy = separation(points, labels, groups, neighbours)
+    return {
+        "silhouette": silhouette,
+        "knn_accuracy": accuracy,
+        "probe_accuracy": linear_probe_accuracy(points, labels, groups, folds, seed),
+        "chance": chance_level(labels),
+        "classes": len(np.unique(labels)),
+        "images": len(np.unique(groups)),
+    }

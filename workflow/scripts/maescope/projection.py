@@ -1,6 +1,9 @@
 """t-SNE maps of tokens (the paper's Figs. 1 and 2). A picture proves nothing: `probes` measures what it shows."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from joblib import Parallel, delayed
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
@@ -30,3 +33,17 @@ def tsne(points: np.ndarray, seed: int, perplexity: float = 30.0, threads: int =
     points = np.asarray(points, dtype=np.float32)
     with threadpool_limits(threads):  # n_jobs reaches the neighbour search, not the descent
         return TSNE(init="pca", perplexity=perplexity, random_state=seed, n_jobs=threads).fit_transform(points)
+
+
+def side_by_side(sets: Sequence[np.ndarray], seed: int, perplexity: float, processes: int) -> list[np.ndarray]:
+    """`tsne` of several sets of points, each in a process with one thread.
+
+    Parameters
+    ----------
+    sets : arrays (n, D), n of each its own; the longest should come first
+
+    Returns
+    -------
+    arrays (n, 2) float32, the same for any number of processes
+    """
+    return Parallel(n_jobs=processes)(delayed(tsne)(points, seed, perplexity) for points in sets)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
+from maescope import layersettings
 from maescope.errors import InputError
 
 TRAINED = "results/models/"
@@ -29,9 +30,13 @@ def check(config: dict, schema: dict) -> dict:
     config = json.loads(json.dumps(config))
     problems = [_describe(error) for error in _Validator(schema).iter_errors(config)]
     if not problems:
-        for dataset in config["datasets"].values():
+        labels = _Validator(schema["$defs"]["labels"])
+        for name, dataset in config["datasets"].items():
             dataset["classes"] = _classes(dataset["classes"])
             dataset["labels"] = _labels(dataset["labels"]) or dataset["classes"]
+            for error in labels.iter_errors(dataset["classes"]) if dataset["classes"] is not None else ():
+                problems.append(f"datasets.{name}.classes: {_describe(error)}")
+    if not problems:
         names = schema["$defs"]["corruption"]["properties"]["name"]["enum"]
         fifteen = [name for name in names if name not in (None, "all")]
         config["perturbations"] = _corruptions(config["perturbations"], fifteen)
@@ -110,7 +115,7 @@ def _classes(classes: list[str] | str | None) -> list[str] | None:
     if isinstance(classes, str):
         if not Path(classes).is_file():
             raise InputError(f"datasets: classes: there is no file {classes}; give a list, a file or imagenet-1k")
-        return [line for line in Path(classes).read_text().splitlines() if line.strip()]
+        return [line.strip() for line in Path(classes).read_text().splitlines() if line.strip()]
     return classes
 
 
@@ -194,6 +199,9 @@ def _contradictions(config: dict) -> Iterator[str]:
         yield from _model_contradictions(name, model, config)
     for name, perturbation in perturbations.items():
         yield from _perturbation_contradictions(name, perturbation, models)
+    yield from _missing("study.supervised", filter(None, [study["supervised"]]), models, "models")
+    yield from _missing("study.scenes", filter(None, [study["scenes"]]), datasets, "datasets")
+    yield from layersettings.problems(config)
 
 
 def _missing(key: str, names, known: dict, where: str) -> Iterator[str]:

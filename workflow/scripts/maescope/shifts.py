@@ -1,8 +1,9 @@
-"""The table of shifts: accuracy on ImageNet-R and -A, and the text's numbers; one row a quantity."""
+"""The table of shifts: accuracy on ImageNet-R and -A, mask invariance, and the text's numbers; one row a quantity."""
 
+import numpy as np
 import pandas as pd
 
-from maescope import stats
+from maescope import layertables, stats
 
 COLUMNS = ["claim", "quantity", "value", "low", "high", "baseline", "baseline_value", "images", "paper", "difference"]
 
@@ -35,7 +36,7 @@ def shifted(
             rows.append(before | row | {"low": 100 * ends[0], "high": 100 * ends[1]})
             row = {"quantity": f"change from clean of {about}", "value": rows[-1]["value"] - before["baseline_value"]}
             rows.append(before | row | {"low": 100 * change[0], "high": 100 * change[1]})
-    return _complete(pd.DataFrame(rows))
+    return with_differences(pd.DataFrame(rows))
 
 
 def published(claims: pd.DataFrame) -> dict[str, float]:
@@ -53,6 +54,57 @@ def _count(shift: pd.DataFrame, dataset: str) -> tuple[int, int]:
     return int(correct.sum()), len(correct)
 
 
+def mask_shifts(pairs: pd.DataFrame, norms: pd.DataFrame, intervals: dict, claims: pd.DataFrame | None) -> pd.DataFrame:
+    """Mask invariance as rows of the table of shifts.
+
+    Parameters
+    ----------
+    pairs : as `invariance.table`, with `compared`
+    norms : label, image, mask, norm
+    claims : the paper's claims (claim, value), or None
+
+    Returns
+    -------
+    claim, quantity, value, low, high, baseline, baseline_value, images, and the paper's value or NaN
+    """
+    own = pairs[pairs["compared"] == "one image"]
+    cosines = own.groupby(["label", "image"], sort=False)["cosine"].mean().reset_index()
+    spread = layertables.norm_spread(norms)
+    at_mask = norms.groupby("mask")["norm"]
+    between_images = float((100 * at_mask.std() / at_mask.mean()).mean())
+    between = float(pairs.loc[pairs["compared"] != "one image", "cosine"].mean())
+    rows = [
+        ("cosine of two masks of one image", cosines["cosine"], "two images", between, np.nan),
+        ("range of the norm over masks (%)", spread["range"], "", np.nan, _paper_range(claims)),
+        ("deviation of the norm over masks (%)", spread["deviation"], "over images", between_images, np.nan),
+    ]
+    labels = spread["label"].to_numpy()
+    return pd.DataFrame(
+        [
+            {
+                "claim": "mask invariance",
+                "quantity": quantity,
+                "value": stats.class_mean(values.to_numpy(), labels),
+                **dict(zip(("low", "high"), stats.bootstrap(values.to_numpy(), labels, **intervals), strict=True)),
+                "baseline": baseline,
+                "baseline_value": baseline_value,
+                "images": len(values),
+                "paper": paper,
+            }
+            for quantity, values, baseline, baseline_value, paper in rows
+        ]
+    )
+
+
+def _paper_range(claims: pd.DataFrame | None) -> float:
+    """The range of norms over 100 masks of one image that the paper reports, in percent of its middle."""
+    if claims is None:
+        return np.nan
+    published = claims.set_index("claim")["value"]
+    low, high = (published[f"{end} norm over 100 random masks (one image)"] for end in ("lowest", "highest"))
+    return 100 * (high - low) / ((high + low) / 2)
+
+
 def from_claims(claims: pd.DataFrame) -> pd.DataFrame:
     """The text's claims that were measured, as rows of this table.
 
@@ -61,11 +113,11 @@ def from_claims(claims: pd.DataFrame) -> pd.DataFrame:
     claims : from `maescope.claims.table`
     """
     rows = claims[claims["measured"].notna()].rename(columns={"measured": "value", "claim": "quantity"})
-    return _complete(rows.assign(claim="the text: " + rows["where"]))
+    return with_differences(rows.assign(claim="the text: " + rows["where"]))
 
 
-def _complete(rows: pd.DataFrame) -> pd.DataFrame:
-    """All columns, with the difference from the paper where it gives a value."""
+def with_differences(rows: pd.DataFrame) -> pd.DataFrame:
+    """All columns, in order, with the difference from the paper where it gives a value."""
     rows = rows.reindex(columns=COLUMNS)
     rows["paper"] = rows["paper"].astype(float)
     return rows.assign(difference=rows["value"] - rows["paper"])

@@ -8,8 +8,8 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -97,14 +97,31 @@ class TokenFile:
         InputError
             where it is absent, damaged, of the wrong length or not finite
         """
+        return self._values(self._dataset(level, name), ... if layer is None else layer - 1)
+
+    def blocks(self, level: str, name: str, layer: int) -> Iterator[np.ndarray]:
+        """One 1-based layer of a layer-first array, as many images at a time as were written at a time."""
+        dataset = self._dataset(level, name)
+        for start in range(0, len(self.images), dataset.chunks[1]):
+            yield self._values(dataset, (layer - 1, slice(start, start + dataset.chunks[1])))
+
+    def shape(self, level: str, name: str) -> tuple[int, ...]:
+        """Shape of an array, without reading it."""
+        return self._dataset(level, name).shape
+
+    def _dataset(self, level: str, name: str) -> h5py.Dataset:
         dataset = self.file.get(f"levels/{level}/{name}")
         if dataset is None:
             raise InputError(f"{self.path}: has no {name} for level {level}; delete it to have it made again")
         axis = int(name in LAYER_FIRST)
         if dataset.shape[axis] != len(self.images):
             raise InputError(f"{self.path}: {name} has {dataset.shape[axis]} of {len(self.images)} images; delete it")
+        return dataset
+
+    def _values(self, dataset: h5py.Dataset, part) -> np.ndarray:
+        level, name = dataset.name.split("/")[-2:]
         try:
-            array = dataset[...] if layer is None else dataset[layer - 1]
+            array = dataset[part]
         except OSError as error:
             raise InputError(f"{self.path}: {name} of level {level} is damaged ({error}); delete it") from error
         if np.issubdtype(array.dtype, np.floating):
@@ -141,6 +158,19 @@ def _checked(path: str, file: h5py.File, config_hash: str) -> TokenFile:
     if file.attrs.get("schema") != SCHEMA or file.attrs.get("config_hash") != config_hash:
         raise InputError(f"{path}: was made with other settings; delete it to have it made again")
     return TokenFile(path, file)
+
+
+@contextmanager
+def open_all(labels: Sequence[str], paths: Sequence[str], config_hash: str) -> Iterator[dict[str, TokenFile]]:
+    """The token files of several labels, by label; see `open_tokens`."""
+    with ExitStack() as stack:
+        files = [stack.enter_context(open_tokens(path, config_hash)) for path in paths]
+        yield dict(zip(labels, files, strict=True))
+
+
+def streamer(files: Mapping[str, TokenFile], level: str, name: str) -> Callable[[int, str], Iterator[np.ndarray]]:
+    """`TokenFile.blocks` of one level and array as a function of layer and label."""
+    return lambda layer, label: files[label].blocks(level, name, layer)
 
 
 def require_pair(clean: TokenFile, perturbed: TokenFile) -> None:

@@ -158,6 +158,13 @@ NOTES_3 = [
     "their number in parentheses; the norm difference is the mean of | norm clean - norm perturbed |.",
 ]
 
+NOTES_SHIFTS = [
+    "Mask invariance: embeddings are the mean patch token at the last encoder layer, before any final norm; mean over "
+    "the images of a class, then over classes; intervals bootstrap over images. The baseline is the same between "
+    "images; for the deviation of the norm, over images under one mask each.",
+    "The paper: norms from 92.4 to 95.4 over 100 masks of one image, a range of 3.2 %.",
+]
+
 
 def notes_on_accuracy(accuracy: pd.DataFrame, count: int | None, intervals: dict) -> list[str]:
     """What a reader must know of the sample and the intervals."""

@@ -6,7 +6,8 @@ import pandas as pd
 
 from maescope.atomic import replacing
 
-TEXT = ("level", "label", "image", "path", "model", "perturbation")  # never numbers, even where they look like some
+TEXT = ("level", "label", "image", "path", "model", "perturbation", "dataset", "label_a", "label_b")
+TEXT += ("other_label", "other_image")  # never numbers, even where they look like some
 
 
 def read(paths: Sequence[str], **columns: Sequence[str]) -> pd.DataFrame:
@@ -22,3 +23,9 @@ def write(frame: pd.DataFrame, path: str) -> None:
     """Write a file, whole or not at all."""
     with replacing(path) as temporary:
         frame.to_csv(temporary, index=False)
+
+
+def write_text(text: str, path: str) -> None:
+    """Write a text file, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

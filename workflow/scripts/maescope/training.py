@@ -1,8 +1,8 @@
 """Training of small models on images held in memory: MAE pretraining, fine-tuning, and from scratch.
 
-The recipe is that of He et al. (2022): AdamW (0.9, 0.95), linear warm-up, cosine decay, for fine-tuning layer-wise
-learning rate decay and label smoothing. Every random draw comes from one generator, so a run is repeated exactly at
-the same number of threads.
+The recipes follow He et al. (2022), simplified: AdamW, linear warm-up, cosine decay; betas (0.9, 0.95) for pretraining
+and (0.9, 0.999) with labels; for fine-tuning layer-wise learning rate decay and label smoothing.
+Every random draw comes from one generator, so a run is repeated exactly at the same number of threads.
 """
 
 import logging
@@ -89,7 +89,7 @@ def pretrain(mae: MaskedAutoencoder, images: Tensor, ratio: float, schedule: Sch
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": schedule.weight_decay, "lr_scale": 1.0},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, "lr_scale": 1.0},
     ]
-    return _train(mae, groups, loss_of, len(images), schedule, generator)
+    return _train(mae, groups, (0.9, 0.95), loss_of, len(images), schedule, generator)
 
 
 def train_classifier(
@@ -115,20 +115,21 @@ def train_classifier(
         logits = model(random_affine(images[batch], schedule, generator))
         return F.cross_entropy(logits, targets[batch], label_smoothing=smoothing)
 
-    groups = param_groups_layer_decay(model, schedule.weight_decay, layer_decay=layer_decay)
-    return _train(model, groups, loss_of, len(images), schedule, generator)
+    groups = param_groups_layer_decay(model, schedule.weight_decay, model.no_weight_decay(), layer_decay=layer_decay)
+    return _train(model, groups, (0.9, 0.999), loss_of, len(images), schedule, generator)
 
 
 def _train(
     model: nn.Module,
     groups: list[dict],
+    betas: tuple[float, float],
     loss_of: Callable[[Tensor], Tensor],
     images: int,
     schedule: Schedule,
     generator: torch.Generator,
 ) -> list[dict]:
     """The loop itself: one row an epoch."""
-    optimizer = torch.optim.AdamW(groups, lr=schedule.learning_rate, betas=(0.9, 0.95), fused=True)
+    optimizer = torch.optim.AdamW(groups, lr=schedule.learning_rate, betas=betas, fused=True)
     steps = schedule.epochs * math.ceil(images / schedule.batch_size)
     step, history = 0, []
     flops = _flops_an_image(loss_of, min(images, schedule.batch_size))

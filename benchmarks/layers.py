@@ -1,0 +1,143 @@
+"""Subspaces with their angles, and t-SNE, against plain loops over scipy and scikit-learn; memory against images.
+
+Part of bench.py; alone: python benchmarks/layers.py [--layers N]. The ratios hardly depend on the number of layers.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import scipy.linalg
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
+
+from maescope import projection, store, subspaces
+
+LABELS = [str(number) for number in range(10)]
+VISIBLE, DIM, K, BATCH = 49, 768, 10, 50
+
+
+def rows(layers: int) -> list[dict]:
+    """All measurements; prints each as it comes."""
+    print("\n| layer by layer | seconds | plain seconds | ratio | target |\n|---|---|---|---|---|", flush=True)
+    found = []
+    for measure in (subspaces_and_angles, tsne):
+        found.append(measure(layers))
+        print("| {what} | {seconds:.1f} | {plain_seconds:.1f} | {ratio:.2f} | >= {target} |".format(**found[-1]))
+    found.append(memory())
+    print("\n{what}: {ratio:.3f} (<= {target})".format(**found[-1]), flush=True)
+    return found
+
+
+def subspaces_and_angles(layers: int) -> dict:
+    """From token files of 10 classes of 50 images, one thread, against SVD and angles in loops, all threads."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = _write(Path(folder), layers, images=50)
+        ours, seconds = _timed(lambda: _with_one_thread(files, layers))
+        plain, plain_seconds = _timed(lambda: _with_scipy(files, layers))
+    error = float(np.abs(np.radians(ours) - plain).max())
+    what = f"subspaces and angles of 10 classes, {layers} layers (angles differ by {error:.1e} rad)"
+    return _row(what, seconds, plain_seconds, 5) | {"angle_error_rad": error}
+
+
+def tsne(layers: int) -> dict:
+    """90 x 49 patch tokens a layer, layers in processes of one thread, against scikit-learn layer by layer."""
+    rng = np.random.default_rng(0)
+    sets = [_tokens(rng, 90).reshape(-1, DIM) for _ in range(layers)]
+    cores = len(os.sched_getaffinity(0))
+    ours, seconds = _timed(lambda: projection.side_by_side(sets, 0, 30, cores))
+    plain = TSNE(init="pca", perplexity=30, random_state=0, n_jobs=cores)
+    _, plain_seconds = _timed(lambda: [plain.fit_transform(points) for points in sets])
+    again = projection.side_by_side(sets[:1], 0, 30, 1)[0]
+    row = _row(f"t-SNE of {layers} layers, {len(sets[0])} x {DIM}, {cores} cores", seconds, plain_seconds, 1)
+    return row | {"rerun_identical": bool(np.array_equal(ours[0], again))}
+
+
+def memory() -> dict:
+    """Peak of a process that makes the subspaces of 5,000 images, over that of one for 500."""
+    peaks = []
+    for images in (50, 500):
+        with tempfile.TemporaryDirectory() as folder:
+            _write(Path(folder), 1, images)
+            done = subprocess.run(
+                [sys.executable, __file__, "--peak", folder], capture_output=True, text=True, check=True
+            )
+            peaks.append(int(done.stdout))
+    ratio = peaks[1] / peaks[0]
+    return {"what": "peak memory of subspaces, 5,000 over 500 images", "ratio": ratio, "target": 1.1, "peaks_kb": peaks}
+
+
+def _write(folder: Path, layers: int, images: int) -> list[Path]:
+    """Token files like those of ViT-B/16 under a mask of 0.75, each class with ten directions of its own."""
+    paths = [folder / f"{label}.h5" for label in LABELS]
+    for number, path in enumerate(paths):
+        rng = np.random.default_rng(number)
+        with store.writing(path, [str(i) for i in range(images)], [0] * images, ["1"], {"config_hash": ""}) as writer:
+            own = rng.standard_normal((K, DIM)).astype(np.float32)
+            for start in range(0, images, BATCH):
+                tokens = np.stack([_tokens(rng, BATCH, own) for _ in range(layers)])
+                writer.write("1", start, {"patch": tokens})
+    return paths
+
+
+def _tokens(rng: np.random.Generator, images: int, own: np.ndarray | None = None) -> np.ndarray:
+    """Noise, and directions that hold most of the energy: (images, VISIBLE, DIM) float32."""
+    noise = rng.standard_normal((images, VISIBLE, DIM), dtype=np.float32)
+    if own is None:
+        return noise + 5 * rng.standard_normal((images, 1, DIM), dtype=np.float32)
+    return noise + rng.standard_normal((images, VISIBLE, len(own)), dtype=np.float32) @ own
+
+
+def _with_one_thread(paths: list[Path], layers: int) -> np.ndarray:
+    """All angles between classes (L, pairs, k), degrees; the split halves are made as well."""
+    with threadpool_limits(1), store.open_all(LABELS, paths, "") as files:
+        found = subspaces.bases(store.streamer(files, "1", "patch"), layers, LABELS, K, "none")
+        table = subspaces.angle_table(found.whole, found.even, found.odd, LABELS, K, 1, 0)
+    return table.loc[table["kind"] == "between", "angle_deg"].to_numpy().reshape(layers, -1, K)
+
+
+def _with_scipy(paths: list[Path], layers: int) -> np.ndarray:
+    """The same in radians, as one would write it down, without the split halves."""
+    angles = []
+    with store.open_all(LABELS, paths, "") as files:
+        for layer in range(1, layers + 1):
+            bases = []
+            for file in files.values():
+                tokens = file.read("1", "patch", layer).reshape(-1, DIM).astype(np.float64)
+                bases.append(scipy.linalg.svd(tokens, full_matrices=False)[2][:K].T)
+            angles.append([scipy.linalg.subspace_angles(a, b)[::-1] for a, b in combinations(bases, 2)])
+    return np.array(angles)
+
+
+def _peak(folder: str) -> int:
+    """Peak memory in kB of this process after the subspaces of a folder."""
+    _with_one_thread([Path(folder, f"{label}.h5") for label in LABELS], 1)
+    return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
+
+
+def _row(what: str, seconds: float, plain_seconds: float, target: float) -> dict:
+    ratio = plain_seconds / seconds
+    return {"what": what, "seconds": seconds, "plain_seconds": plain_seconds, "ratio": ratio, "target": target}
+
+
+def _timed(action: Callable) -> tuple[object, float]:
+    start = time.perf_counter()
+    return action(), time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--layers", type=int, default=12)
+    parser.add_argument("--peak", metavar="FOLDER", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    print(_peak(options.peak)) if options.peak else rows(options.layers)

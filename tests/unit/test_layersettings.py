@@ -1,0 +1,86 @@
+"""What Figures 1-4 ask of a configuration: every refusal names its key and its numbers."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from maescope import layersettings, settings
+from maescope.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+
+
+def embedded(**changes):
+    """The embedded configuration with values at dotted paths changed."""
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    for path, value in changes.items():
+        *parents, key = path.split(".")
+        inner = config
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[key] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("analysis.perplexity", 90, "analysis.perplexity: 90 must be below the number of points, 90 (3 labels of 30"),
+        ("study.tsne", {"images": 51}, "study.tsne.images: 51 images of each label, but datasets.digits.count is 50"),
+        ("study.tsne", {"labels": ["3"]}, "study.tsne.labels: 1 label, but classes are compared: give 2 or more"),
+        ("study.tsne", {"labels": ["3", "x"]}, "study.tsne.labels: x not among the labels of datasets.digits"),
+        ("analysis.subspace", {"k": 97}, "analysis.subspace.k: 97 dimensions, but mae_pretrained is 96 wide"),
+        ("analysis.subspace", {"k": [5, 97]}, "analysis.subspace.k: 97 dimensions, but mae_pretrained is 96 wide"),
+        ("datasets.digits.count", 4, "analysis.folds: 5 folds need as many images of each label, but datasets.digits"),
+        ("datasets.digits.count", 1, "datasets.digits.count: 1 image a label, but Figures 1-4 need 2 or more"),
+        ("datasets.digits.labels", ["0"], "datasets.digits.labels: 1 label, but Figures 1-4 compare 2 or more"),
+        ("analysis.neighbours", 89, "analysis.neighbours: 89, but must be below the 89 other images that t-SNE shows"),
+        ("study.mask", "blur", "study.mask: blur is of kind blur, but mae_pretrained is to see masked images"),
+        ("study.mask", "gone", "study.mask: 'gone' is not among perturbations"),
+        ("perturbations.mask.ratio", 0.99, "study.mask: a ratio of 0.99 leaves none of the 64 patches of mae_"),
+        ("models.mae_pretrained.patch_tokens", [], "models.mae_pretrained.patch_tokens: Figures 2 and 4 need those"),
+        ("perturbations.mask_variants.masks", 1, "mask_variants has 1 mask an image, but masks are compared: 2"),
+        ("study.mask_variants.dataset", "gone", "study.mask_variants.dataset: 'gone' is not among datasets"),
+        ("study.pretrained", None, "study.pretrained: needed by study.mask_variants, study.scenes and"),
+        ("study.supervised", "gone", "study.supervised: 'gone' is not among models"),
+        ("study.scenes", "gone", "study.scenes: 'gone' is not among datasets"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_with_its_numbers(key, value, said):
+    with pytest.raises(InputError) as caught:
+        settings.check(embedded(**{key: value}), SCHEMA)
+    assert said in str(caught.value)
+
+
+def test_k_above_the_rows_of_half_a_class():
+    changes = {"analysis.subspace": {"k": 40}, "datasets.digits.count": 5, "study.tsne": {"images": 5}}
+    with pytest.raises(InputError) as caught:
+        settings.check(embedded(**changes, **{"analysis.perplexity": 5}), SCHEMA)
+    assert "above the rank of half a class, at most 32 (2 images of 16 visible patches)" in str(caught.value)
+
+
+@pytest.mark.parametrize("k", [0, 1.0, 1.5, -3, [], [0], [3, 3], "ten", True])
+def test_a_k_that_is_none_is_refused(k):
+    with pytest.raises(InputError, match=r"analysis\.subspace\.k"):
+        settings.check(embedded(**{"analysis.subspace": {"k": k}}), SCHEMA)
+
+
+@pytest.mark.parametrize("k", [1, 96, [2, 10], 0.9])
+def test_a_k_that_fits_is_kept(k):
+    assert settings.check(embedded(**{"analysis.subspace": {"k": k}}), SCHEMA)["analysis"]["subspace"]["k"] == k
+
+
+@pytest.mark.parametrize(
+    ("architecture", "arguments", "patches", "width"),
+    [
+        ("vit_base_patch16_224", {}, 196, 768),
+        ("vit_large_patch14_clip_224", {}, 256, 1024),
+        ("vit_base_patch16_224", {"patch_size": 8, "embed_dim": 96}, 784, 96),
+        ("deit3_something", {}, None, None),
+    ],
+)
+def test_sizes_are_read_from_arguments_or_the_name(architecture, arguments, patches, width):
+    model = {"architecture": architecture, "arguments": arguments, "preprocessing": {"crop": 224}}
+    assert (layersettings.patches_of(model), layersettings.width_of(model)) == (patches, width)

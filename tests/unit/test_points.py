@@ -1,0 +1,56 @@
+"""Points of a layer: which tokens, in which order, with which names."""
+
+import numpy as np
+
+from maescope import points, store
+
+
+def token_files(folder, labels=("a", "b"), layers=2, images=3, visible=2, dim=4, levels=("1",)):
+    """Paths of token files with numbers that tell their place apart."""
+    rng = np.random.default_rng(0)
+    paths = []
+    for label in labels:
+        paths.append(folder / f"{label}.h5")
+        names = [f"{number}.png" for number in range(images)]
+        with store.writing(paths[-1], names, [0] * images, levels, {"config_hash": "h"}) as writer:
+            for level in levels:
+                for start in range(0, images, 2):
+                    size = min(2, images - start)
+                    arrays = {
+                        "cls": rng.standard_normal((layers, size, dim)),
+                        "mean": rng.standard_normal((layers, size, dim)),
+                        "patch": rng.standard_normal((layers, size, visible, dim)),
+                        "visible": np.tile(np.arange(visible) * 3, (size, 1)),
+                    }
+                    writer.write(level, start, {k: v.astype("f4") if k != "visible" else v for k, v in arrays.items()})
+    return [str(path) for path in paths]
+
+
+def test_patch_tokens_keep_class_image_and_patch(tmp_path):
+    with store.open_all(["a", "b"], token_files(tmp_path), "h") as files:
+        found = points.collect(files, "1", "patch", 2, images=2)
+        assert np.array_equal(found.values[:4], files["a"].read("1", "patch", 2)[:2].reshape(4, 4))
+    assert found.values.shape == (8, 4)
+    assert found.labels.tolist() == ["a"] * 4 + ["b"] * 4
+    assert found.images[:4].tolist() == ["a/0.png", "a/0.png", "a/1.png", "a/1.png"]
+    assert found.names["patch"].tolist() == [0, 3] * 4
+    assert len(set(found.images)) == 4  # two labels hold files of the same name
+
+
+def test_mean_tokens_are_one_an_image_without_a_patch(tmp_path):
+    with store.open_all(["a", "b"], token_files(tmp_path), "h") as files:
+        found = points.collect(files, "1", "mean", 1)
+        assert np.array_equal(found.values[3:], files["b"].read("1", "mean", 1))
+    assert found.values.shape == (6, 4)
+    assert found.names["patch"].isna().all()
+
+
+def test_blocks_are_the_layer_in_pieces(tmp_path):
+    path = token_files(tmp_path, labels=("a",), images=5)[0]
+    with store.open_tokens(path, "h") as file:
+        pieces = list(file.blocks("1", "patch", 2))
+        assert [len(piece) for piece in pieces] == [2, 2, 1]
+        assert np.array_equal(np.concatenate(pieces), file.read("1", "patch", 2))
+        assert file.shape("1", "patch") == (2, 5, 2, 4)
+        stream = store.streamer({"a": file}, "1", "patch")
+        assert np.array_equal(np.concatenate(list(stream(1, "a"))), file.read("1", "patch", 1))

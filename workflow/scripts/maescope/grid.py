@@ -1,0 +1,24 @@
+"""The square grid of patches."""
+
+import math
+
+import numpy as np
+
+
+def uniform_distance(patches: int, size: int) -> float:
+    """Mean attention distance if every patch attended to all patches alike, itself included.
+
+    Parameters
+    ----------
+    patches : N, a square number
+    size : side of the model's input in pixels
+
+    Returns
+    -------
+    pixels; 116.4922 for 14 x 14 patches of 224 px
+    """
+    side = math.isqrt(patches)
+    if side * side != patches:
+        raise ValueError(f"{patches} patches make no square grid")
+    centres = np.stack(np.indices((side, side)), axis=-1).reshape(-1, 2) * size / side  # (N, 2)
+    return float(np.linalg.norm(centres[:, None] - centres, axis=-1).mean())

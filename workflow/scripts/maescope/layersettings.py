@@ -1,0 +1,132 @@
+"""What Figures 1-4 and mask invariance ask of a configuration, as far as it can be known before anything runs."""
+
+import re
+from collections.abc import Iterator
+
+WIDTHS = {"tiny": 192, "small": 384, "base": 768, "large": 1024, "huge": 1280}  # of timm's vit_<size>_patch...
+
+
+def problems(config: dict) -> Iterator[str]:
+    """Sizes that do not fit together, each with its numbers. Names that lead nowhere are left to `settings`."""
+    study, datasets, perturbations = config["study"], config["datasets"], config["perturbations"]
+    if study["pretrained"] in config["models"]:
+        yield from _mask_problems("study.mask", study["mask"], config)
+        if study["dataset"] in datasets:
+            yield from _class_problems(config)
+            yield from _tsne_problems(config)
+            yield from _subspace_problems(config)
+        model = config["models"][study["pretrained"]]
+        if study["mask"] in perturbations and study["mask"] not in model["patch_tokens"]:
+            yield f"models.{study['pretrained']}.patch_tokens: Figures 2 and 4 need those of {study['mask']}"
+    elif (study["mask_variants"] or study["scenes"] or study["supervised"]) and study["pretrained"] is None:
+        yield "study.pretrained: needed by study.mask_variants, study.scenes and study.supervised"
+    if study["mask_variants"] and study["pretrained"] in config["models"]:
+        yield from _variant_problems(config)
+
+
+def patches_of(model: dict) -> int | None:
+    """Patch tokens of a model's full image, None where neither its arguments nor its name tell."""
+    size = model["arguments"].get("patch_size") or _in_name(model, r"patch(\d+)")
+    return (model["preprocessing"]["crop"] // int(size)) ** 2 if size and str(size).isdigit() else None
+
+
+def width_of(model: dict) -> int | None:
+    """D, None where neither a model's arguments nor its name tell."""
+    return model["arguments"].get("embed_dim") or WIDTHS.get(_in_name(model, r"^vit_([a-z]+)_patch"))
+
+
+def _in_name(model: dict, pattern: str) -> str | None:
+    found = re.search(pattern, model["architecture"])
+    return found[1] if found else None
+
+
+def _visible(config: dict) -> int | None:
+    """Patch tokens that the pretrained model sees under the study's mask."""
+    study = config["study"]
+    mask = config["perturbations"].get(study["mask"], {})
+    patches = patches_of(config["models"][study["pretrained"]])
+    return int(patches * (1 - mask["ratio"])) if patches and "ratio" in mask else None
+
+
+def _mask_problems(key: str, name: str, config: dict) -> Iterator[str]:
+    """A perturbation that masks, and leaves the pretrained model something to see."""
+    pretrained, perturbation = config["study"]["pretrained"], config["perturbations"].get(name)
+    if perturbation is None:
+        yield f"{key}: {name!r} is not among perturbations; Figures 1, 2 and 4 of {pretrained} need one of kind mask"
+    elif perturbation["kind"] != "mask":
+        yield f"{key}: {name} is of kind {perturbation['kind']}, but {pretrained} is to see masked images (kind mask)"
+    elif (patches := patches_of(config["models"][pretrained])) and not int(patches * (1 - perturbation["ratio"])):
+        yield f"{key}: a ratio of {perturbation['ratio']} leaves none of the {patches} patches of {pretrained}"
+
+
+def _class_problems(config: dict) -> Iterator[str]:
+    """Two classes or more, of enough images."""
+    name, folds, k = config["study"]["dataset"], *(config["analysis"][key] for key in ("folds", "neighbours"))
+    labels, count = config["datasets"][name]["labels"] or [], config["datasets"][name]["count"]
+    if len(labels) == 1:
+        yield f"datasets.{name}.labels: 1 label, but Figures 1-4 compare 2 or more"
+    if count == 1:
+        yield f"datasets.{name}.count: 1 image a label, but Figures 1-4 need 2 or more"
+    elif count and count < folds:
+        yield f"analysis.folds: {folds} folds need as many images of each label, but datasets.{name}.count is {count}"
+    shown, images = _shown(config)
+    if count and len(shown) > 1 and k >= (points := len(shown) * min(images, count) - 1):
+        yield f"analysis.neighbours: {k}, but must be below the {points} other images that t-SNE shows"
+
+
+def _shown(config: dict) -> tuple[list[str], int]:
+    study = config["study"]
+    labels = study["tsne"]["labels"] or (config["datasets"][study["dataset"]]["labels"] or [])[:3]
+    return labels, study["tsne"]["images"]
+
+
+def _tsne_problems(config: dict) -> Iterator[str]:
+    """The images that t-SNE shows must be there, and more than the perplexity."""
+    name = config["study"]["dataset"]
+    dataset, perplexity, folds = config["datasets"][name], config["analysis"]["perplexity"], config["analysis"]["folds"]
+    labels, images = _shown(config)
+    unknown = [label for label in labels if label not in (dataset["labels"] or [])]
+    if unknown:
+        yield f"study.tsne.labels: {', '.join(unknown)} not among the labels of datasets.{name}"
+    if len(labels) == 1:
+        yield "study.tsne.labels: 1 label, but classes are compared: give 2 or more"
+    if dataset["count"] and images > dataset["count"]:
+        yield f"study.tsne.images: {images} images of each label, but datasets.{name}.count is {dataset['count']}"
+    elif images < folds:
+        yield f"study.tsne.images: {images} images of each label are too few for analysis.folds, {folds}"
+    if perplexity >= (points := len(labels) * images):
+        yield (
+            f"analysis.perplexity: {perplexity:g} must be below the number of points, {points} "
+            f"({len(labels)} labels of {images} images, study.tsne)"
+        )
+
+
+def _subspace_problems(config: dict) -> Iterator[str]:
+    """The tokens of half a class must span k dimensions."""
+    study, k = config["study"], config["analysis"]["subspace"]["k"]
+    if isinstance(k, float):
+        return
+    asked = max(k) if isinstance(k, list) else k
+    width, visible = width_of(config["models"][study["pretrained"]]), _visible(config)
+    count = config["datasets"][study["dataset"]]["count"]
+    if width and asked > width:
+        yield f"analysis.subspace.k: {asked} dimensions, but {study['pretrained']} is {width} wide"
+    elif visible and count and count > 1 and asked > (rows := count // 2 * visible):
+        yield (
+            f"analysis.subspace.k: {asked} dimensions are above the rank of half a class, at most {rows} "
+            f"({count // 2} images of {visible} visible patches)"
+        )
+
+
+def _variant_problems(config: dict) -> Iterator[str]:
+    variants, key = config["study"]["mask_variants"], "study.mask_variants"
+    if variants["dataset"] not in config["datasets"]:
+        yield f"{key}.dataset: {variants['dataset']!r} is not among datasets"
+    else:
+        dataset = config["datasets"][variants["dataset"]]
+        if len(dataset["labels"] or []) == 1 and dataset["count"] == 1:
+            yield f"{key}.dataset: {variants['dataset']} has 1 image, but images are compared: 2 or more"
+    yield from _mask_problems(f"{key}.perturbation", variants["perturbation"], config)
+    masks = config["perturbations"].get(variants["perturbation"], {}).get("masks")
+    if masks == 1:
+        yield f"{key}.perturbation: {variants['perturbation']} has 1 mask an image, but masks are compared: 2 or more"
