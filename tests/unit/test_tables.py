@@ -72,6 +72,7 @@ def test_the_area_of_a_single_level_is_not_a_number():
 
 
 FILTERS = {level: {"kernel": 5, "sigma": s} for level, s in {"I": 1.0, "II": 2.0, "III": 4.0}.items()}
+PAPER_FILTERS = {"kernel": [5, 7], "sigma": [1.0, 2.0]}  # its level II is another filter than ours
 
 
 def quality(psnr):
@@ -81,11 +82,11 @@ def quality(psnr):
     return pd.DataFrame(rows, columns=["level", "label", "image", "psnr_db", "ssim"])
 
 
-def blur_table(psnr=None, paper=None, models=("m",)):
+def blur_table(psnr=None, paper=None, models=("m",), same_crop=None):
     levels = {"clean": [1, 1, 1, 0], "I": [1, 1, 0, 0], "II": [1, 0, 0, 0], "III": [0] * 4}
     measure = pd.concat([accuracy(levels, model=model) for model in models])
     psnr = psnr or {"I": (30, 32), "II": (20, 22), "III": (25, 27)}
-    return tables.table_1(measure, quality(psnr), FILTERS, INTERVALS, paper)
+    return tables.table_1(measure, quality(psnr), FILTERS, same_crop or models, INTERVALS, paper)
 
 
 def test_table_1_has_means_of_psnr_and_ssim_the_filters_and_the_measured_order():
@@ -107,9 +108,8 @@ def test_levels_of_equal_psnr_share_the_better_place():
 
 
 def test_table_1_sets_the_papers_values_and_the_differences_beside_the_measured_ones():
-    paper = pd.DataFrame({"level": ["clean", "I"], "accuracy": [83.0, 40.0], "psnr_db": [np.nan, 30.0], "ssim": 0.9})
+    paper = pd.DataFrame({"level": ["I", "II"], **PAPER_FILTERS, "accuracy": 40.0, "psnr_db": 30.0, "ssim": 0.9})
     table = blur_table(paper=paper).set_index("level")
-    assert table.loc["clean", "accuracy_difference"] == pytest.approx(75 - 83)
     assert table.loc["I", "accuracy_difference"] == pytest.approx(10)
     assert table.loc["I", "psnr_db_difference"] == pytest.approx(1)
     assert np.isnan(table.loc["II", "accuracy_paper"])
@@ -117,6 +117,19 @@ def test_table_1_sets_the_papers_values_and_the_differences_beside_the_measured_
     assert printed.loc["I", "paper's accuracy"] == "40.0"
     assert printed.loc["I", "difference"] == "+10.0"
     assert printed.loc["II", "difference"] == "–"
+
+
+def test_the_papers_values_stand_beside_its_own_model_and_its_own_filters_only():
+    paper = pd.DataFrame({"level": ["I", "II"], **PAPER_FILTERS, "accuracy": 40.0, "psnr_db": 30.0, "ssim": 0.9})
+    table = blur_table(paper=paper, models=("mae", "vit")).set_index(["model", "level"])
+    assert table["accuracy_paper"].dropna().index.tolist() == [("mae", "I")]
+    assert table["accuracy_difference"].dropna().index.tolist() == [("mae", "I")]
+
+
+def test_quality_stands_beside_models_that_see_the_same_crop_only():
+    table = blur_table(models=("mae", "vit"), same_crop=["mae"]).set_index("model")
+    assert table.loc["mae", "psnr_db"].notna().sum() == 3
+    assert table.loc["vit", ["psnr_db", "ssim", "order_by_psnr"]].isna().to_numpy().all()
 
 
 def test_table_1_prints_dashes_where_there_is_nothing_and_no_paper_columns_without_a_paper():

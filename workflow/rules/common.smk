@@ -58,6 +58,16 @@ def trained_as(recipe):
     return "|".join(names) or "(?!)"
 
 
+def with_head():
+    """Names of the models that classify, as a pattern for a wildcard."""
+    return "|".join(name for name, model in MODELS.items() if model["num_classes"])
+
+
+def of_kind(kind):
+    """Names of the perturbations of a kind, as a pattern for a wildcard."""
+    return "|".join(name for name, entry in PERTURBATIONS.items() if entry["kind"] == kind) or "(?!)"
+
+
 def images_of(dataset):
     """The sampled list of a dataset's images."""
     return f"results/images/{dataset}.csv"
@@ -81,6 +91,11 @@ def config_hash(model, dataset, perturbation):
     """Fingerprint of all settings that decide what is in a token file."""
     entries = content_of(model), stores_patches(model, perturbation), DATASETS[dataset], PERTURBATIONS[perturbation]
     return settings.fingerprint(SEED, *entries, dataset, perturbation)
+
+
+def crop_of(model):
+    """How a model's input is cut out of a picture."""
+    return {key: MODELS[model]["preprocessing"][key] for key in ("resize", "crop", "interpolation")}
 
 
 def content_of(model):

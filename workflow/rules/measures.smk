@@ -13,6 +13,8 @@ for dataset in DATASETS:
             measure=f"results/measures/accuracy/{{model}}/{dataset}/{{perturbation}}.csv",
         log:
             f"results/logs/accuracy/{{model}}/{dataset}/{{perturbation}}.log",
+        wildcard_constraints:
+            model=with_head(),
         conda:
             "../../envs/cpu.yaml"
         resources:
@@ -37,6 +39,8 @@ for dataset in DATASETS:
             measure=f"results/measures/alignment/{{model}}/{dataset}/{{perturbation}}.csv",
         log:
             f"results/logs/alignment/{{model}}/{dataset}/{{perturbation}}.log",
+        wildcard_constraints:
+            model=with_head(),
         conda:
             "../../envs/cpu.yaml"
         resources:
@@ -226,6 +230,8 @@ for dataset in DATASETS:
             measure=f"results/measures/shift/{{model}}/{dataset}/{{perturbation}}.csv",
         log:
             f"results/logs/shift/{{model}}/{dataset}/{{perturbation}}.log",
+        wildcard_constraints:
+            model=with_head(),
         conda:
             "../../envs/cpu.yaml"
         resources:
@@ -247,13 +253,15 @@ rule quality:
         measure="results/measures/quality/{dataset}/{perturbation}.csv",
     log:
         "results/logs/quality/{dataset}/{perturbation}.log",
+    wildcard_constraints:
+        perturbation=of_kind("blur"),
     conda:
         "../../envs/torch.yaml"
     resources:
         mem_mb=4000,
         runtime=60,
     params:
-        preprocessing=lambda wildcards: MODELS[STUDY["finetuned"][0]]["preprocessing"],
+        preprocessing=MODELS[STUDY["finetuned"][0]]["preprocessing"],
         perturbation=lambda wildcards: PERTURBATIONS[wildcards.perturbation],
         dataset="{dataset}",
         seed=SEED,

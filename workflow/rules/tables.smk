@@ -27,6 +27,7 @@ rule table_1:
     params:
         models=[model for model in STUDY["finetuned"] for _ in range(2)],
         filters=PERTURBATIONS[STUDY["blur"]].get("levels"),
+        same_crop=[model for model in STUDY["finetuned"] if crop_of(model) == crop_of(STUDY["finetuned"][0])],
         images_asked=DATASETS[STUDY["dataset"]]["count"],
         intervals=INTERVALS,
     script:

@@ -52,10 +52,16 @@ def bootstrap(
     values : (n,) one number an image
     labels : (n,) its class
     balanced : of `class_mean`, each class counting the same; else of the plain mean over images
+
+    Returns
+    -------
+    low, high : NaN where no class has two images to resample
     """
     generator = seeds.generator(seed, "bootstrap")
     means = np.zeros(resamples)
     classes = pd.Series(np.asarray(values, dtype=np.float64)).groupby(np.asarray(labels))
+    if classes.size().max() < 2:
+        return np.nan, np.nan
     for _, own in classes:
         counts = generator.multinomial(len(own), np.full(len(own), 1 / len(own)), size=resamples)  # (resamples, n_c)
         means += counts @ own.to_numpy() / (len(own) * len(classes) if balanced else len(values))

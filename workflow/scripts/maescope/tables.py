@@ -72,7 +72,12 @@ def _first_seen(column: pd.Series) -> pd.Series:
 
 
 def table_1(
-    accuracy: pd.DataFrame, quality: pd.DataFrame, filters: dict, intervals: dict, paper: pd.DataFrame | None
+    accuracy: pd.DataFrame,
+    quality: pd.DataFrame,
+    filters: dict,
+    same_crop: Sequence[str],
+    intervals: dict,
+    paper: pd.DataFrame | None,
 ) -> pd.DataFrame:
     """Table I: accuracy, PSNR and SSIM by level of blur, with the order by measured PSNR.
 
@@ -81,6 +86,7 @@ def table_1(
     accuracy : measure `accuracy` of clean and blurred images with column `model`
     quality : measure `quality` of the blurred images
     filters : level -> kernel, sigma
+    same_crop : models that see the very pixels that `quality` was measured on
     paper : the published table (level, accuracy, psnr_db, ssim), or None
     """
     table = accuracies(accuracy, ["model", "level"], intervals)
@@ -89,10 +95,11 @@ def table_1(
     means.insert(0, "sigma", [filters[level]["sigma"] for level in means.index])
     means.insert(0, "kernel", [filters[level]["kernel"] for level in means.index])
     table = table.merge(means.reset_index(), how="left", on="level")
+    table.loc[~table["model"].isin(same_crop), ["psnr_db", "ssim", "order_by_psnr"]] = np.nan
     for column in ("kernel", "order_by_psnr"):
         table[column] = table[column].astype("Int64")
     if paper is not None:
-        table = _beside_paper(table, paper, ["level"], ["accuracy", "psnr_db", "ssim"])
+        table = _beside_paper(table, paper, ["level", "kernel", "sigma"], ["accuracy", "psnr_db", "ssim"])
     return table
 
 
@@ -136,9 +143,10 @@ def _mean_cosine(images: pd.DataFrame, suffix: str, intervals: dict) -> dict[str
 
 
 def _beside_paper(table: pd.DataFrame, paper: pd.DataFrame, keys: list[str], values: list[str]) -> pd.DataFrame:
-    """Set the paper's values and the differences from them behind the measured ones."""
+    """Set the paper's values and the differences from them behind those of the first model, the paper's."""
     published = paper[[*keys, *values]].rename(columns={value: f"{value}_paper" for value in values})
     table = table.merge(published, how="left", on=keys)
+    table.loc[table["model"] != table["model"].iloc[0], [f"{value}_paper" for value in values]] = np.nan
     for value in values:
         table[f"{value}_difference"] = table[value] - table[f"{value}_paper"]
     return table
@@ -154,8 +162,8 @@ NOTES_1 = [
 NOTES_3 = [
     "Cosine of the mean patch token of the clean and of the perturbed image at the last encoder layer, before any "
     "final norm; mean over the images of a class, then over classes.",
-    "Correct and misclassified: the same over the images that the model still gets right and over those it does not, "
-    "their number in parentheses; the norm difference is the mean of | norm clean - norm perturbed |.",
+    "Correct and misclassified: the same over the perturbed images that the model gets right and over those it gets "
+    "wrong, their number in parentheses; the norm difference is the mean of | norm clean - norm perturbed |.",
 ]
 
 NOTES_SHIFTS = [
