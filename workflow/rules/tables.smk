@@ -188,6 +188,7 @@ rule shifts:
         models=[model for model in STUDY["corrupted"] for _ in SHIFT_DATASETS],
         datasets=SHIFT_DATASETS * len(STUDY["corrupted"]),
         pairs=STUDY["shifts"],
+        repeats_paper=bool(STUDY["paper"]),
         lists={dataset: name for name, dataset in SHIFTED_LISTS.items()},
         intervals=INTERVALS,
     script:

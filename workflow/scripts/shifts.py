@@ -16,7 +16,7 @@ if given.mask_invariance:
     pairs["compared"] = invariance.compared(pairs)
     parts.append(shifts.mask_shifts(pairs, invariance.norms(pairs), params.intervals, tidy.read([given.paper])))
 parts.append(shifts.from_claims(tidy.read([given.claims])))
-table = shifts.with_differences(pd.concat(parts, ignore_index=True))
+table = shifts.with_differences(pd.concat(parts, ignore_index=True), params.repeats_paper)
 title = "Distribution shift, mask invariance, and the numbers of the text"
 notes = shifts.NOTES + (tables.NOTES_SHIFTS if given.mask_invariance else [])
 tables.write_table(table, shifts.print_shifts(table), title, notes, snakemake.output)

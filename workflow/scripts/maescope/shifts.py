@@ -116,17 +116,17 @@ def from_claims(claims: pd.DataFrame) -> pd.DataFrame:
     return with_differences(rows.assign(claim="the text: " + rows["where"]))
 
 
-def with_differences(rows: pd.DataFrame) -> pd.DataFrame:
-    """All columns, in order, with the difference from the paper where it gives a value."""
+def with_differences(rows: pd.DataFrame, repeats_paper: bool = True) -> pd.DataFrame:
+    """All columns, in order, with the difference from the paper where the study repeats it and it gives a value."""
     rows = rows.reindex(columns=COLUMNS)
     rows["paper"] = rows["paper"].astype(float)
-    return rows.assign(difference=rows["value"] - rows["paper"])
+    return rows.assign(difference=rows["value"] - rows["paper"] if repeats_paper else np.nan)
 
 
 NOTES = [
     "masked: the prediction is the best of the dataset's own classes; full: of all outputs of the head. Intervals are "
     "Wilson's; of changes, which are between different images, Newcombe's; of the text's claims as in their own table.",
-    "The paper's values are of its own model and images; a difference says something only where the study repeats it.",
+    "The paper's values are of its own model, images and pixels; the difference is taken where the study repeats it.",
 ]
 
 
