@@ -33,9 +33,14 @@ rule all:
         rules.figure_masks.output if STUDY["mask_variants"] else [],
         rules.training_curves.output if TRAINED else [],
         rules.reconstruction.output if PRETRAINED_HERE else [],
+        rules.figure_6.output,
+        rules.figure_7.output,
+        rules.figure_8.output,
         rules.table_1.output,
+        rules.table_2.output if STUDY["corruptions"] else [],
         rules.table_3.output,
-        rules.shifts.output if STUDY["mask_variants"] else [],
+        rules.claims.output,
+        rules.shifts.output,
 
 
 localrules:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maescope import claims, invariance, layertables
+from maescope import invariance, layertables, shifts
 
 LABELS, IMAGES = ["a", "a", "b"], ["0", "1", "0"]
 
@@ -51,10 +51,10 @@ def test_rows_of_the_table_of_shifts():
         columns=["claim", "value"],
     )
     options = {"resamples": 100, "confidence": 0.95, "seed": 0}
-    rows = claims.mask_shifts(pairs, invariance.norms(pairs), options, paper)
+    rows = shifts.mask_shifts(pairs, invariance.norms(pairs), options, paper)
     assert rows["value"].tolist() == pytest.approx([1, 120, 100 * np.std([1, 2, 3, 4], ddof=1) / 2.5])
     assert rows["baseline_value"].tolist()[::2] == pytest.approx([0, 0])  # cosine between images; equal norms
     assert rows["paper"][1] == pytest.approx(3.195, abs=1e-3)
     assert (rows["low"] <= rows["value"] + 1e-9).all() and (rows["value"] <= rows["high"] + 1e-9).all()
-    without = claims.mask_shifts(pairs, invariance.norms(pairs), options, None)
+    without = shifts.mask_shifts(pairs, invariance.norms(pairs), options, None)
     assert without["paper"].isna().all()

@@ -58,6 +58,7 @@ def test_defaults_are_filled_in_at_every_depth(config):
         "neighbours": 5,
         "folds": 5,
         "perplexity": 30,
+        "features": {"k": None, "threshold": 0.6, "shuffles": 10},
         "confidence": 0.95,
         "resamples": 2000,
     }
@@ -309,3 +310,108 @@ def test_the_fingerprint_ignores_the_order_of_keys_and_nothing_else():
 def test_trained_weights_are_known_by_their_folder():
     assert settings.is_trained("results/models/mae.safetensors")
     assert not settings.is_trained("/data/results/models/mae.safetensors")
+
+
+# --- corruptions, shifts and heads ----------------------------------------------------------------------------------
+
+FIFTEEN = SCHEMA["$defs"]["corruption"]["properties"]["name"]["enum"][2:]
+
+
+def test_all_corruptions_are_fifteen_perturbations_of_their_own_names(config):
+    config["perturbations"]["corruptions"] = {"kind": "corruption", "name": "all"}
+    checked = settings.check(config, SCHEMA)
+    assert "corruptions" not in checked["perturbations"]
+    assert checked["study"]["corruptions"] == FIFTEEN
+    assert {checked["perturbations"][name]["name"] for name in FIFTEEN} == set(FIFTEEN)
+    assert checked["perturbations"]["fog"]["levels"] == list("12345")
+
+
+def test_an_entry_of_its_own_goes_before_all(config, tmp_path):
+    config["perturbations"] |= {
+        "corruptions": {"kind": "corruption", "name": "all", "frost": str(tmp_path)},
+        "fog": {"kind": "corruption", "name": "snow"},
+        "plain": {"kind": "corruption", "name": "frost"},
+    }
+    checked = settings.check(config, SCHEMA)["perturbations"]
+    assert checked["fog"]["name"] == "snow"
+    assert (checked["frost"]["frost"], checked["plain"]["frost"]) == (str(tmp_path), None)
+    assert checked["snow"]["frost"] is None  # it would only change the fingerprint
+
+
+def test_a_corruption_is_named_by_its_entry_and_a_wrong_name_gets_the_nearest(config):
+    config["perturbations"]["fog"] = {"kind": "corruption"}
+    assert settings.check(config, SCHEMA)["perturbations"]["fog"]["name"] == "fog"
+    config["perturbations"]["gausian_noise"] = {"kind": "corruption"}
+    assert "perturbations.gausian_noise.name: 'gausian_noise' is none of the fifteen corruptions" in problems(config)
+    assert "did you mean 'gaussian_noise'" in problems(config)
+
+
+@pytest.mark.parametrize("group", ["", "weather/"])
+def test_a_tree_is_read_with_and_without_group_folders(config, tmp_path, group):
+    for severity in ("1", "3", ".DS_Store"):
+        (tmp_path / "c" / f"{group}fog" / severity).mkdir(parents=True)
+    config["perturbations"]["corruptions"] = {"kind": "corruption", "name": "all", "folder": str(tmp_path / "c")}
+    checked = settings.check(config, SCHEMA)["perturbations"]
+    assert checked["fog"]["folder"] == str(tmp_path / "c" / f"{group}fog")
+    assert checked["fog"]["levels"] == ["1", "3"]
+    assert checked["snow"]["levels"] == []
+
+
+def test_a_tree_without_any_of_them_is_refused(config, tmp_path):
+    (tmp_path / "n01440764").mkdir()
+    config["perturbations"]["corruptions"] = {"kind": "corruption", "name": "all", "folder": str(tmp_path)}
+    assert f"{tmp_path} has none of the corruptions asked for" in problems(config)
+    config["perturbations"]["corruptions"]["folder"] = str(tmp_path / "gone")
+    assert f"{tmp_path}/gone has none of the corruptions asked for" in problems(config)
+
+
+def test_a_folder_of_frost_must_be_there(config):
+    config["perturbations"]["frost"] = {"kind": "corruption", "frost": "/gone"}
+    assert "perturbations.frost.frost: there is no folder /gone" in problems(config)
+
+
+def test_defaults_of_table_2_and_of_the_heads(config):
+    study = settings.check(config, SCHEMA)["study"]
+    assert (study["corruptions"], study["corrupted"], study["heads"], study["shifts"]) == ([], ["vit"], "vit", {})
+
+
+def test_wrong_names_in_the_study_are_refused(config):
+    config["study"] |= {"corruptions": ["blur", "fgo"], "corrupted": ["vti"], "heads": "tiv", "shifts": {"r": "pets"}}
+    said = problems(config)
+    assert "study.corruptions: blur is of kind blur" in said
+    assert "study.corruptions: 'fgo' is not among perturbations" in said
+    assert "study.corrupted: 'vti' is not among models (did you mean 'vit'?)" in said
+    assert "study.heads: 'tiv' is not among models" in said
+    assert "study.shifts: 'r' is not among datasets" in said
+
+
+def test_the_clean_dataset_of_a_shift_has_the_same_labels(config):
+    config["datasets"]["drawn"] = {"pattern": "/r/{label}/*", "classes": ["cat", "dog"], "labels": ["dog"]}
+    config["study"]["shifts"] = {"drawn": "pets"}
+    assert "study.shifts.drawn: pets must have the same labels and classes" in problems(config)
+    config["study"]["shifts"] = {"drawn": "other"}
+    config["datasets"]["other"] = {"pattern": "/o/{label}/*", "classes": ["cat", "dog"], "labels": ["dog"]}
+    assert settings.check(config, SCHEMA)["study"]["shifts"] == {"drawn": "other"}
+
+
+def test_a_shifted_dataset_must_fit_the_head_as_well(config):
+    config["study"]["shifts"] = {"drawn": "drawn"}
+    config["datasets"]["drawn"] = {"pattern": "/r/{label}/*", "classes": ["cat", "dog", "cow"]}
+    assert "models.vit.num_classes: 2, but datasets.drawn has 3 classes" in problems(config)
+
+
+@pytest.mark.parametrize("name", ["imagenet-r", "imagenet-a"])
+def test_labels_of_imagenet_r_and_a_are_timms_synsets(config, name):
+    config["datasets"]["shifted"] = {"pattern": "/r/{label}/*", "classes": "imagenet-1k", "labels": name}
+    labels = settings.check(config, SCHEMA)["datasets"]["shifted"]["labels"]
+    assert len(labels) == len(set(labels)) == 200
+    assert settings.known_list(labels) == name and settings.known_list(labels[::-1]) == name
+    assert settings.known_list(labels[1:]) is None
+    indices = {"imagenet-r": [1, 2, 4], "imagenet-a": [6, 11, 13]}[name]
+    classes = settings.check(config, SCHEMA)["datasets"]["shifted"]["classes"]
+    assert [classes.index(label) for label in labels[:3]] == indices
+
+
+def test_another_word_for_labels_is_refused(config):
+    change(config, "datasets.pets.labels", "imagenet-x")
+    assert "datasets.pets.labels: 'imagenet-x' does not match" in problems(config)

@@ -68,3 +68,19 @@ def test_mcnemar_is_the_exact_binomial_test_of_the_discordant_pairs():
 def test_mcnemar_of_equal_answers_is_one():
     answers = np.array([True, False, True])
     assert stats.mcnemar(answers, answers) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "interval"),
+    [  # Newcombe 1998, Table II, method 10
+        ((56, 70), (48, 80), (0.0524, 0.3339)),
+        ((9, 10), (3, 10), (0.1705, 0.8090)),
+        ((6, 7), (2, 7), (0.0582, 0.8062)),
+        ((5, 56), (0, 29), (-0.0381, 0.1926)),
+        ((0, 10), (0, 20), (-0.1611, 0.2775)),
+    ],
+)
+def test_newcombe_gives_the_published_intervals(a, b, interval):
+    assert stats.newcombe(a, b) == pytest.approx(interval, abs=1e-4)
+    low, high = stats.newcombe(b, a)
+    assert (-high, -low) == pytest.approx(interval, abs=1e-4)

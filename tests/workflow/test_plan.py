@@ -6,6 +6,8 @@ from collections import Counter
 import pytest
 import yaml
 
+from maescope.corruptions import CORRUPTIONS
+
 MODELS, OCCLUSIONS = ("mae_finetuned", "supervised"), ("occlusion", "occlusion_random", "occlusion_least")
 TRAINING = Counter(digits=1, sample=2, pretrain=1, finetune=1, train_scratch=1)
 
@@ -27,6 +29,7 @@ def test_the_full_default_plan_has_each_extraction_once(workflow):
     assert rules >= TRAINING + Counter(["quality", "figure_5", "training_curves", "reconstruction"])
     assert rules >= Counter(["table_1", "table_3", "all"])
     assert len(set(jobs)) == len(jobs)
+    assert rules >= Counter(["figure_6", "figure_7", "figure_8", "table_2", "claims", "shifts"])
     study = {(model, name) for model in MODELS for name in ("clean", "blur", *OCCLUSIONS)}
     assert set(pairs(jobs, "extract_digits")) >= study
     assert set(pairs(jobs, "accuracy_digits")) >= study
@@ -102,3 +105,17 @@ def test_the_default_profile_overrides_nothing_of_slurm(workflow):
 
 def test_lint_is_clean(workflow):
     assert "Congratulations" in workflow.must_run("--lint")
+
+
+@pytest.mark.parametrize("target", ["table_2", "results/digits/tables/table_2.csv"])
+def test_table_2_is_fifteen_corruptions_of_the_first_model(workflow, target):
+    jobs = workflow.plan(target)
+    names = sorted(("mae_finetuned", name) for name in (*CORRUPTIONS, "clean"))
+    assert pairs(jobs, "extract_digits") == pairs(jobs, "accuracy_digits") == names
+
+
+@pytest.mark.parametrize(("target", "names"), [("figure_6", ["blur"]), ("figure_8", ["blur", "occlusion"])])
+def test_figures_of_heads_need_only_their_features(workflow, target, names):
+    jobs = workflow.plan(target)
+    assert pairs(jobs, "features_digits") == [("mae_finetuned", name) for name in names]
+    assert not {"accuracy_digits", "alignment_digits"} & {job[0] for job in jobs}

@@ -18,16 +18,20 @@ LEVELS = {
     "blur": ["I", "II"],
     "occlusion": ["0", "50", "90"],
     "occlusion_random": ["0", "50", "90"],
+    "gaussian_noise": ["1", "2", "3", "4", "5"],
 }
-EXTRACTED = [("mae_finetuned", name) for name in ("clean", "blur", "occlusion", "occlusion_random")]
+MEASURED = ("clean", "blur", "occlusion", "occlusion_random", "gaussian_noise")
+EXTRACTED = [("mae_finetuned", name) for name in MEASURED]
 EXTRACTED.append(("mae_pretrained", "mask"))
 COLUMNS = {
     "accuracy": ["level", "label", "image", "target", "prediction", "correct"],
     "alignment": ["level", "label", "image", "layer", "cosine", "norm_clean", "norm_perturbed", "correct"],
     "quality": ["level", "label", "image", "psnr_db", "ssim"],
+    "features": ["level", "label", "layer", "head", "common_clean", "common_perturbed"],
+    "shift": ["level", "label", "image", "target", "among", "prediction", "correct"],
 }
-FIGURES = ["figure_5", "training_curves", "reconstruction"]
-TABLES = ["table_1", "table_3"]
+FIGURES = ["figure_5", "figure_6", "figure_7", "figure_8", "training_curves", "reconstruction"]
+TABLES = ["table_1", "table_2", "table_3", "claims", "shifts"]
 
 
 def tokens(finished, model, perturbation, label="0"):
@@ -133,7 +137,7 @@ def test_occlusion_of_nothing_is_clean_bit_for_bit(finished, perturbation):
     assert clean.sort_values(order).to_csv(index=False) == nothing.sort_values(order).to_csv(index=False)
 
 
-@pytest.mark.parametrize("perturbation", ["clean", "blur", "occlusion", "occlusion_random"])
+@pytest.mark.parametrize("perturbation", MEASURED)
 def test_accuracy_has_one_row_an_image_and_level(finished, perturbation):
     frame = measure(finished, f"accuracy/mae_finetuned/three/{perturbation}")
     assert list(frame) == COLUMNS["accuracy"]
@@ -161,6 +165,55 @@ def test_quality_has_one_row_an_image_and_level(finished):
     assert means["I"] > means["II"]
 
 
+@pytest.mark.parametrize("perturbation", ["blur", "occlusion"])
+def test_features_have_one_row_a_level_class_layer_and_head(finished, perturbation):
+    frame = measure(finished, f"features/mae_finetuned/three/{perturbation}")
+    assert list(frame)[:6] == COLUMNS["features"]
+    assert len(frame) == len(LEVELS[perturbation]) * C * L * H
+    assert not frame.duplicated(COLUMNS["features"][:4]).any()
+    assert (frame["common_perturbed"] <= frame["common_clean"]).all()
+    assert (frame["shuffled_perturbed"] <= frame["shuffled_clean"]).all()
+    if perturbation == "occlusion":
+        nothing = frame[frame["level"] == "0"]
+        assert (nothing["common_perturbed"] == nothing["common_clean"]).all()
+
+
+@pytest.mark.parametrize("dataset", ["three", "shifted"])
+def test_shift_has_each_image_among_its_own_classes_and_among_all(finished, dataset):
+    frame = measure(finished, f"shift/mae_finetuned/{dataset}/clean")
+    assert list(frame) == COLUMNS["shift"]
+    assert len(frame) == 2 * C * B and set(frame["among"]) == {"masked3", "full3"}
+    by_choice = [part["prediction"].tolist() for _, part in frame.groupby("among")]
+    assert by_choice[0] == by_choice[1]  # its own classes are all
+
+
+def test_table_2_says_what_was_generated(finished):
+    table = pd.read_csv(finished / "results/smoke/tables/table_2.csv", dtype={"level": str})
+    text = (finished / "results/smoke/tables/table_2.md").read_text()
+    assert "2 of 2 corruptions were made here" in text and "the 2 corruptions of this table only" in text
+    assert "generated, synthetic" in text and "Accuracy under corruptions (%), generated" in text
+    assert "CIFAR-C" in text  # a crop of 16 px
+    accuracy = measure(finished, "accuracy/mae_finetuned/three/gaussian_noise").groupby("level")["correct"].mean() * 100
+    own = table[table["perturbation"] == "gaussian_noise"].set_index("level")["accuracy"]
+    for level in "12345":
+        assert own[level] == pytest.approx(accuracy[level])
+    assert own["mean"] == pytest.approx(accuracy.mean())
+
+
+def test_claims_have_a_verdict_and_a_reason_each(finished):
+    table = pd.read_csv(finished / "results/smoke/tables/claims.csv")
+    assert len(table) == len(pd.read_csv(finished / "config/paper/claims.csv"))
+    assert set(table["verdict"]) <= {"holds", "does not hold", "cannot be said with this data"}
+    assert table.loc[table["verdict"] == "cannot be said with this data", "why"].notna().all()
+
+
+def test_shifts_have_both_accuracies_and_the_change(finished):
+    table = pd.read_csv(finished / "results/smoke/tables/shifts.csv")
+    own = table[table["claim"] == "accuracy on shifted"]
+    assert len(own) == 4 and (own["images"] == C * B).all()
+    assert own["baseline"].unique().tolist() == ["three, 12 images"]
+
+
 def test_another_run_does_nothing(finished):
     assert finished.plan() == []
 
@@ -171,29 +224,49 @@ def test_a_changed_blur_level_reruns_blur_and_what_depends_on_it(smoke):
         ("accuracy_three", "mae_finetuned", "blur"),
         ("alignment_three", "mae_finetuned", "blur"),
         ("all",),
+        ("claims",),
         ("extract_three", "mae_finetuned", "blur"),
+        ("features_three", "mae_finetuned", "blur"),
+        ("figure_6",),
+        ("figure_8",),
         ("quality", "three", "blur"),
+        ("shifts",),
         ("table_1",),
         ("table_3",),
     ]
 
 
+def test_a_changed_threshold_reruns_the_features_and_their_figures(smoke):
+    edit(smoke, "config/config.yaml", "  resamples: 100", "  resamples: 100\n  features: {threshold: 0.5}")
+    assert smoke.plan() == [
+        ("all",),
+        ("features_three", "mae_finetuned", "blur"),
+        ("features_three", "mae_finetuned", "occlusion"),
+        ("figure_6",),
+        ("figure_7",),
+        ("figure_8",),
+    ]
+
+
 def test_a_changed_confidence_reruns_figures_and_tables(smoke):
     edit(smoke, "config/config.yaml", "  resamples: 100", "  resamples: 100\n  confidence: 0.9")
-    assert smoke.plan() == [("all",), ("figure_5",), ("shifts",), ("table_1",), ("table_3",)]
+    drawn = ["claims", "figure_5", "figure_8", "shifts", "table_1", "table_2", "table_3"]
+    assert smoke.plan() == sorted([("all",), *((name,) for name in drawn)])
 
 
 def test_an_edited_stats_module_reruns_figures_and_tables(smoke):
     edit(smoke, "workflow/scripts/maescope/stats.py", "import pandas", "# edited\nimport pandas")
-    assert smoke.plan() == [("all",), ("figure_5",), ("shifts",), ("table_1",), ("table_3",)]
+    drawn = ["claims", "figure_5", "figure_6", "figure_7", "figure_8", "shifts", "table_1", "table_2", "table_3"]
+    assert smoke.plan() == sorted([("all",), *((name,) for name in drawn)])
 
 
 def test_an_edited_attention_module_reruns_extraction_but_no_training(smoke):
     edit(smoke, "workflow/scripts/maescope/attention.py", "import math", "# edited\nimport math")
     jobs = smoke.plan()
     extracted = {job[1:] for job in jobs if job[0] == "extract_three"}
-    assert extracted == {*EXTRACTED, ("mae_pretrained", "clean")}
-    assert {"accuracy_three", "alignment_three", "figure_5", "table_1", "table_3", "all"} <= names(jobs)
+    assert extracted == {*EXTRACTED, ("mae_finetuned", "frost"), ("mae_pretrained", "clean")}
+    drawn = {"figure_5", "figure_6", "figure_7", "figure_8", "table_1", "table_2", "table_3", "claims", "shifts"}
+    assert {"accuracy_three", "alignment_three", "features_three", "shift_shifted", *drawn, "all"} <= names(jobs)
     assert not {"digits", "sample", "pretrain", "finetune", "train_scratch"} & names(jobs)
 
 
@@ -202,12 +275,13 @@ def test_figures_and_tables_come_again_from_measures_without_torch(smoke, tmp_pa
         (tmp_path / "without" / name).mkdir(parents=True)
         (tmp_path / "without" / name / "__init__.py").write_text(f"raise ImportError('{name} is not to be imported')")
     numbers = (smoke / "results/smoke/figures/figure_5.csv").read_bytes()
-    for name in ("figure_5", "training_curves"):
+    drawn = ("figure_5", "figure_6", "figure_7", "figure_8", "training_curves")
+    for name in drawn:
         for path in (smoke / "results/smoke/figures").glob(f"{name}.*"):
             path.unlink()
     shutil.rmtree(smoke / "results/smoke/tables")
     shutil.rmtree(smoke / "results/tokens")  # nor are the tokens needed
-    smoke.must_run("figure_5", "training_curves", "table_1", "table_3", modules=tmp_path / "without")
+    smoke.must_run(*drawn, "table_1", "table_2", "table_3", "claims", "shifts", modules=tmp_path / "without")
     assert (smoke / "results/smoke/figures/figure_5.csv").read_bytes() == numbers
     (smoke / "results/smoke/figures/reconstruction.png").unlink()  # which does need torch: the shim works
     refused = smoke.run("reconstruction", modules=tmp_path / "without")

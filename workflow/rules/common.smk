@@ -10,9 +10,10 @@ from snakemake.exceptions import WorkflowError
 LIBRARY = {
     name: workflow.source_path(f"../scripts/maescope/{name}.py")
     for name in (
-        "__init__ accuracy alignment atomic attention claims corruptions errors extraction features forward geometry "
-        "grid images invariance layerplots layersettings layertables logs mae models perturb plots points probes progress projection "
-        "quality seeds settings stats store subspaces tables tidy training"
+        "__init__ accuracy alignment atomic attention claims corrupted corruptions errors extraction features "
+        "forward geometry grid heads images invariance layerplots layersettings layertables logs mae models "
+        "perturb plots points probes progress projection quality seeds settings shifts stats store subspaces "
+        "tables tidy training"
     ).split()
 }
 sys.path.insert(0, str(Path(LIBRARY["settings"]).parent.parent))
@@ -155,6 +156,42 @@ def tables(name):
 def published(table):
     """The paper's own table, where the study is to be set beside it."""
     return [f"{STUDY['paper']}/{table}.csv"] if STUDY["paper"] else []
+
+
+def panels(perturbation):
+    """Levels of a perturbation and the titles of their heat maps, the clean images first."""
+    entry = PERTURBATIONS[perturbation]
+    unit = " %" if entry["kind"] == "occlusion" else ""
+    return {"clean": "clean"} | {str(level): f"{level}{unit}" for level in entry["levels"] if level != 0}
+
+
+def source_of(perturbation):
+    """Of a perturbation of kind corruption: which of the fifteen, and where its images come from."""
+    entry = PERTURBATIONS[perturbation]
+    overlay = {"frost": ", photographs" if entry["frost"] else ", synthetic"}.get(entry["name"], "")
+    return {"corruption": entry["name"], "source": "files" if entry["folder"] else f"generated{overlay}"}
+
+
+def corruptions_of(model):
+    """The corruptions that Table II measures of a model, those of which any severity is there."""
+    return CORRUPTED if model in STUDY["corrupted"] else []
+
+
+def of_layers(measure, key, perturbation):
+    """A measure of the model that the study looks at layer by layer, or of the supervised one; none if it has none."""
+    model = STUDY["pretrained"] and STUDY[key]
+    return f"results/measures/{measure}/{model}/{STUDY['dataset']}/{perturbation}.csv" if model else []
+
+
+def claims_file():
+    """The paper's claims: those of the study's folder, else the project's own."""
+    return published("claims") or workflow.source_path("../../config/paper/claims.csv")
+
+
+CORRUPTED = [name for name in STUDY["corruptions"] if PERTURBATIONS[name]["levels"]]
+SHIFT_DATASETS = list(dict.fromkeys(name for pair in STUDY["shifts"].items() for name in pair))
+SHIFTED_LISTS = {settings.known_list(DATASETS[name]["labels"]): name for name in STUDY["shifts"]}
+SHIFTED_LISTS.pop(None, None)
 
 
 def named(key):

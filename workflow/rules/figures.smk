@@ -35,6 +35,81 @@ rule figure_5:
         "../scripts/figure_5.py"
 
 
+rule figure_6:
+    input:
+        library=library("figure_6"),
+        measure=f"results/measures/features/{STUDY['heads']}/{STUDY['dataset']}/{STUDY['blur']}.csv",
+    output:
+        pdf=f"{RESULTS}/figures/figure_6.pdf",
+        png=report(
+            f"{RESULTS}/figures/figure_6.png",
+            caption="../report/figure_6.rst",
+            category="Heads",
+            labels={"figure": "6", "what": "common features under blur"},
+        ),
+        numbers=f"{RESULTS}/figures/figure_6.csv",
+    log:
+        "results/logs/figure_6.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        titles=panels(STUDY["blur"]),
+    script:
+        "../scripts/figure_6.py"
+
+
+rule figure_7:
+    input:
+        library=library("figure_7"),
+        measure=f"results/measures/features/{STUDY['heads']}/{STUDY['dataset']}/{STUDY['occlusion'][0]}.csv",
+    output:
+        pdf=f"{RESULTS}/figures/figure_7.pdf",
+        png=report(
+            f"{RESULTS}/figures/figure_7.png",
+            caption="../report/figure_7.rst",
+            category="Heads",
+            labels={"figure": "7", "what": "common features under occlusion"},
+        ),
+        numbers=f"{RESULTS}/figures/figure_7.csv",
+    log:
+        "results/logs/figure_7.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        titles=panels(STUDY["occlusion"][0]),
+    script:
+        "../scripts/figure_7.py"
+
+
+rule figure_8:
+    input:
+        library=library("figure_8"),
+        measures=expand(
+            "results/measures/features/{model}/{dataset}/{perturbation}.csv",
+            model=STUDY["heads"],
+            dataset=STUDY["dataset"],
+            perturbation=[STUDY["blur"], STUDY["occlusion"][0]],
+        ),
+    output:
+        pdf=f"{RESULTS}/figures/figure_8.pdf",
+        png=report(
+            f"{RESULTS}/figures/figure_8.png",
+            caption="../report/figure_8.rst",
+            category="Heads",
+            labels={"figure": "8", "what": "features lost by level"},
+        ),
+        numbers=f"{RESULTS}/figures/figure_8.csv",
+    log:
+        "results/logs/figure_8.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        titles={STUDY["blur"]: "level of blur", STUDY["occlusion"][0]: "patches occluded (%)"},
+        intervals=INTERVALS,
+    script:
+        "../scripts/figure_8.py"
+
+
 rule figure_1:
     input:
         library=library("figure_1"),
@@ -212,6 +287,9 @@ localrules:
     figure_3,
     figure_4,
     figure_5,
+    figure_6,
+    figure_7,
+    figure_8,
     figure_masks,
     training_curves,
     reconstruction,

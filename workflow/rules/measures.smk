@@ -195,6 +195,55 @@ for dataset in DATASETS:
         script:
             "../scripts/mask_invariance.py"
 
+    rule:
+        name:
+            f"features_{dataset}"
+        input:
+            library=library("features"),
+            clean=clean_tokens_of(dataset),
+            perturbed=tokens_of(dataset),
+        output:
+            measure=f"results/measures/features/{{model}}/{dataset}/{{perturbation}}.csv",
+        log:
+            f"results/logs/features/{{model}}/{dataset}/{{perturbation}}.log",
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            mem_mb=4000,
+            runtime=30,
+        params:
+            labels=DATASETS[dataset]["labels"],
+            features=CONFIG["analysis"]["features"],
+            seed=SEED,
+            clean_hash=hash_of(dataset, "clean"),
+            config_hash=hash_of(dataset),
+        script:
+            "../scripts/features.py"
+
+    rule:
+        name:
+            f"shift_{dataset}"
+        input:
+            library=library("shift"),
+            tokens=tokens_of(dataset),
+        output:
+            measure=f"results/measures/shift/{{model}}/{dataset}/{{perturbation}}.csv",
+        log:
+            f"results/logs/shift/{{model}}/{dataset}/{{perturbation}}.log",
+        wildcard_constraints:
+            model=with_head(),
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            mem_mb=2000,
+            runtime=10,
+        params:
+            classes=DATASETS[dataset]["classes"],
+            labels=DATASETS[dataset]["labels"],
+            config_hash=hash_of(dataset),
+        script:
+            "../scripts/shift.py"
+
 
 rule quality:
     input:

@@ -34,6 +34,43 @@ rule table_1:
         "../scripts/table_1.py"
 
 
+rule table_2:
+    input:
+        library=library("table_2"),
+        accuracy=expand(
+            "results/measures/accuracy/{model}/{dataset}/{perturbation}.csv",
+            model=STUDY["corrupted"],
+            dataset=STUDY["dataset"],
+            perturbation=["clean", *CORRUPTED],
+        ),
+        paper=published("table_2"),
+    output:
+        **tables("table_2"),
+        html=report(
+            f"{RESULTS}/tables/table_2.html",
+            caption="../report/table_2.rst",
+            category="Robustness",
+            labels={"figure": "Table II", "what": "fifteen corruptions"},
+        ),
+    log:
+        "results/logs/table_2.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        models=[model for model in STUDY["corrupted"] for _ in ("clean", *CORRUPTED)],
+        perturbations=["clean", *CORRUPTED] * len(STUDY["corrupted"]),
+        sources={name: source_of(name) for name in STUDY["corruptions"]},
+        small=MODELS[STUDY["corrupted"][0]]["preprocessing"]["crop"] <= 64,
+        imagenet=settings.known_list(DATASETS[STUDY["dataset"]]["labels"]) == "imagenet-1k",
+        choices=len(
+            DATASETS[STUDY["dataset"]]["labels" if CONFIG["analysis"]["among"] == "labels" else "classes"] or []
+        ),
+        images_asked=DATASETS[STUDY["dataset"]]["count"],
+        intervals=INTERVALS,
+    script:
+        "../scripts/table_2.py"
+
+
 rule table_3:
     input:
         library=library("table_3"),
@@ -71,30 +108,96 @@ rule table_3:
         "../scripts/table_3.py"
 
 
+rule claims:
+    input:
+        library=library("claims"),
+        claims=claims_file(),
+        accuracy=expand(
+            "results/measures/accuracy/{model}/{dataset}/{perturbation}.csv",
+            model=STUDY["finetuned"][0],
+            dataset=STUDY["dataset"],
+            perturbation=["clean", STUDY["occlusion"][0], *corruptions_of(STUDY["finetuned"][0])],
+        ),
+        alignment=expand(
+            "results/measures/alignment/{model}/{dataset}/{perturbation}.csv",
+            model=STUDY["finetuned"][0],
+            dataset=STUDY["dataset"],
+            perturbation=[STUDY["blur"], STUDY["occlusion"][0]],
+        ),
+        shift=expand(
+            "results/measures/shift/{model}/{dataset}/clean.csv",
+            model=STUDY["finetuned"][0],
+            dataset=SHIFTED_LISTS.values(),
+        ),
+        attention=of_layers("attention", "pretrained", perturbation="clean"),
+        attention_supervised=of_layers("attention", "supervised", perturbation="clean"),
+        separation=of_layers("separation", "pretrained", STUDY["mask"]),
+        angles=of_layers("angles", "pretrained", STUDY["mask"]),
+        mask_invariance=mask_variants if STUDY["mask_variants"] else [],
+    output:
+        **tables("claims"),
+        html=report(
+            f"{RESULTS}/tables/claims.html",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"figure": "Claims", "what": "what the paper says, and what holds here"},
+        ),
+    log:
+        "results/logs/claims.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        perturbations=["clean", STUDY["occlusion"][0], *corruptions_of(STUDY["finetuned"][0])],
+        shifted=list(SHIFTED_LISTS),
+        study={
+            "blur": STUDY["blur"],
+            "strongest": list(PERTURBATIONS[STUDY["blur"]]["levels"])[-1],
+            "occlusion": STUDY["occlusion"][0],
+            "sources": {name: source_of(name) for name in STUDY["corruptions"]},
+            "images": settings.known_list(DATASETS[STUDY["dataset"]]["labels"]),
+            "crop": MODELS[STUDY["pretrained"] or STUDY["finetuned"][0]]["preprocessing"]["crop"],
+            "repeats_paper": bool(STUDY["paper"]),
+        },
+        intervals=INTERVALS,
+    script:
+        "../scripts/claims.py"
+
+
 rule shifts:
     input:
         library=library("shifts"),
-        mask_invariance=mask_variants,
-        paper=published("claims"),
+        claims=rules.claims.output.csv,
+        mask_invariance=mask_variants if STUDY["mask_variants"] else [],
+        paper=claims_file(),
+        shift=expand(
+            "results/measures/shift/{model}/{dataset}/clean.csv", model=STUDY["corrupted"], dataset=SHIFT_DATASETS
+        ),
     output:
         **tables("shifts"),
         html=report(
             f"{RESULTS}/tables/shifts.html",
             caption="../report/shifts.rst",
-            category="Layer by layer",
-            labels={"figure": "Shifts", "what": "mask invariance"},
+            category="Claims",
+            labels={"figure": "Shifts", "what": "distribution shift, mask invariance, the text"},
         ),
     log:
         "results/logs/shifts.log",
     conda:
         "../../envs/cpu.yaml"
     params:
+        models=[model for model in STUDY["corrupted"] for _ in SHIFT_DATASETS],
+        datasets=SHIFT_DATASETS * len(STUDY["corrupted"]),
+        pairs=STUDY["shifts"],
+        repeats_paper=bool(STUDY["paper"]),
+        lists={dataset: name for name, dataset in SHIFTED_LISTS.items()},
         intervals=INTERVALS,
     script:
         "../scripts/shifts.py"
 
 
 localrules:
+    claims,
     shifts,
     table_1,
+    table_2,
     table_3,

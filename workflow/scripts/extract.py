@@ -10,13 +10,15 @@ torch.set_num_threads(snakemake.threads)
 spec, params, name = snakemake.params.model, snakemake.params, snakemake.wildcards.perturbation
 rows = tidy.read([snakemake.input.images])
 extraction.require_targets(rows, params.classes, spec["num_classes"], params.dataset)
+perturbation = perturb.build(params.perturbation, params.seed, params.dataset)
+extraction.require_corrupted(perturbation, rows)
 model = models.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
 digest = models.load(model, spec["weights"], spec["sha256"])
 device = models.device_of(snakemake.resources.device)
 
 extractor = extraction.Extractor(
     model.to(device, models.PRECISIONS[spec["precision"]]),
-    perturb.build(params.perturbation, params.seed, params.dataset),
+    perturbation,
     images.Preprocessing(**spec["preprocessing"]),
     patch=params.patch,
     attention=params.perturbation["kind"] == "clean",

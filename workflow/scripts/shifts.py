@@ -1,14 +1,22 @@
-"""Claims beside the figures, one row each: what was measured, its baseline and the paper's value."""
+"""Accuracy under distribution shift, and the text's numbers, each beside the paper's."""
 
 import pandas as pd
 
-from maescope import claims, invariance, logs, tables, tidy
+from maescope import invariance, logs, shifts, tables, tidy
 
 logs.to_file(snakemake.log[0])
 
-paper = tidy.read(snakemake.input.paper) if snakemake.input.paper else None
-pairs = tidy.read([snakemake.input.mask_invariance])
-pairs["compared"] = invariance.compared(pairs)
-rows = [claims.mask_shifts(pairs, invariance.norms(pairs), snakemake.params.intervals, paper)]
-table = pd.concat(rows, ignore_index=True)
-tables.write_table(table, tables.print_shifts(table), "Other claims", tables.NOTES_SHIFTS, snakemake.output)
+given, params, parts = snakemake.input, snakemake.params, []
+if given.shift:
+    paper = shifts.published(tidy.read([given.paper]))
+    shift = tidy.read(given.shift, model=params.models, dataset=params.datasets)
+    parts.append(shifts.shifted(shift, params.pairs, params.lists, paper, params.intervals))
+if given.mask_invariance:
+    pairs = tidy.read([given.mask_invariance])
+    pairs["compared"] = invariance.compared(pairs)
+    parts.append(shifts.mask_shifts(pairs, invariance.norms(pairs), params.intervals, tidy.read([given.paper])))
+parts.append(shifts.from_claims(tidy.read([given.claims])))
+table = shifts.with_differences(pd.concat(parts, ignore_index=True), params.repeats_paper)
+title = "Distribution shift, mask invariance, and the numbers of the text"
+notes = shifts.NOTES + (tables.NOTES_SHIFTS if given.mask_invariance else [])
+tables.write_table(table, shifts.print_shifts(table), title, notes, snakemake.output)

@@ -28,10 +28,20 @@ def predict(logits: np.ndarray, among: Sequence[int] | None = None) -> np.ndarra
     return among[logits[:, among].argmax(1)]
 
 
+def near_chance(clean: pd.Series, classes: int) -> bool:
+    """Whether so many right answers could be guessing.
+
+    Parameters
+    ----------
+    clean : right or wrong, of each clean image
+    """
+    return bool(len(clean)) and bool(clean.sum() <= binom.ppf(0.999, len(clean), 1 / classes))
+
+
 def warn_near_chance(measure: pd.DataFrame, classes: int) -> None:
     """Say so loudly where the clean accuracy could be guessing: most often the labels are in the wrong order."""
     clean = measure.loc[measure["level"] == "clean", "correct"]
-    if len(clean) and clean.sum() <= binom.ppf(0.999, len(clean), 1 / classes):
+    if near_chance(clean, classes):
         log.warning(
             "CLEAN ACCURACY NEAR CHANCE: %.1f %% of %d images among %d classes. Do `classes` follow the order of the "
             "head's outputs, and are preprocessing and pooling those of the model?",

@@ -1,57 +1,401 @@
-"""Rows of the table of shifts: one claim each, with its baseline and, where the study is the paper's, its value."""
+"""What the paper says against what was measured: one small function a claim, each with its rule in words.
+
+A function takes the evidence and the paper's value and returns a `Finding`. To add a claim: a function, its name in
+`CLAIMS` under the words of config/paper/claims.csv, and a row there.
+
+A verdict is `holds`, `does not hold` or `cannot be said with this data`, the last also where the data are there but the
+interval is wider than would tell.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from maescope import layertables, stats
+from maescope import corrupted, invariance, stats, tables
+
+HOLDS, FAILS, UNKNOWN = "holds", "does not hold", "cannot be said with this data"
 
 
-def mask_shifts(pairs: pd.DataFrame, norms: pd.DataFrame, intervals: dict, claims: pd.DataFrame | None) -> pd.DataFrame:
-    """Mask invariance as rows of the table of shifts.
+@dataclass
+class Finding:
+    """What was measured of a claim, and what follows."""
+
+    rule: str  # when the claim counts as holding
+    verdict: str = UNKNOWN
+    measured: float = np.nan
+    low: float = np.nan  # of the interval, in the unit of the claim
+    high: float = np.nan
+    unit: str = ""
+    images: float = np.nan
+    why: str = ""  # of a verdict that needs a reason
+
+
+@dataclass
+class Evidence:
+    """The measures of a study that claims are held against; None where the study has not measured one.
 
     Parameters
     ----------
-    pairs : as `invariance.table`, with `compared`
-    norms : label, image, mask, norm
-    claims : the paper's claims (claim, value), or None
-
-    Returns
-    -------
-    claim, quantity, value, low, high, baseline, baseline_value, images, and the paper's value or NaN
+    accuracy, alignment : with column `perturbation`, of the fine-tuned model
+    shift : imagenet-r, imagenet-a -> measure `shift`
+    attention : of clean images and the pretrained model; attention_supervised, of a supervised one
+    separation, mask_invariance, angles : of the pretrained model
+    blur, occlusion : names of the perturbations; strongest : the last level of blur
+    sources : perturbation -> corruption and source, as in Table II
+    images : which list of classes the study's dataset has all of, e.g. imagenet-1k
+    crop : side of the model's input in pixels
+    repeats_paper : whether model and data are the paper's, so that absolute numbers can be compared
     """
-    own = pairs[pairs["compared"] == "one image"]
-    cosines = own.groupby(["label", "image"], sort=False)["cosine"].mean().reset_index()
-    spread = layertables.norm_spread(norms)
-    at_mask = norms.groupby("mask")["norm"]
-    between_images = float((100 * at_mask.std() / at_mask.mean()).mean())
-    between = float(pairs.loc[pairs["compared"] != "one image", "cosine"].mean())
-    rows = [
-        ("cosine of two masks of one image", cosines["cosine"], "two images", between, np.nan),
-        ("range of the norm over masks (%)", spread["range"], "", np.nan, _paper_range(claims)),
-        ("deviation of the norm over masks (%)", spread["deviation"], "over images", between_images, np.nan),
-    ]
-    labels = spread["label"].to_numpy()
-    return pd.DataFrame(
-        [
-            {
-                "claim": "mask invariance",
-                "quantity": quantity,
-                "value": stats.class_mean(values.to_numpy(), labels),
-                **dict(zip(("low", "high"), stats.bootstrap(values.to_numpy(), labels, **intervals), strict=True)),
-                "baseline": baseline,
-                "baseline_value": baseline_value,
-                "images": len(values),
-                "paper": paper,
-            }
-            for quantity, values, baseline, baseline_value, paper in rows
-        ]
+
+    accuracy: pd.DataFrame
+    alignment: pd.DataFrame
+    blur: str
+    strongest: str
+    occlusion: str
+    intervals: dict
+    crop: int
+    repeats_paper: bool
+    images: str | None = None
+    sources: dict[str, dict] = field(default_factory=dict)
+    shift: dict[str, pd.DataFrame] = field(default_factory=dict)
+    attention: pd.DataFrame | None = None
+    attention_supervised: pd.DataFrame | None = None
+    separation: pd.DataFrame | None = None
+    mask_invariance: pd.DataFrame | None = None
+    angles: pd.DataFrame | None = None
+
+
+def table(evidence: Evidence, paper: pd.DataFrame) -> pd.DataFrame:
+    """One row a claim: claim, where, paper, measured, low, high, unit, images, verdict, rule, why.
+
+    Parameters
+    ----------
+    paper : claim, where, value (none for a claim without a number)
+    """
+    rows = []
+    for _, row in paper.iterrows():
+        finding = CLAIMS[row["claim"]](evidence, row["value"]) if row["claim"] in CLAIMS else Finding("no rule yet")
+        rows.append({"claim": row["claim"], "where": row["where"], "paper": row["value"]} | vars(finding))
+    order = ["claim", "where", "paper", "measured", "low", "high", "unit", "images", "verdict", "rule", "why"]
+    return pd.DataFrame(rows)[order]
+
+
+# ---- Verdicts --------------------------------------------------------------------------------------------------------
+
+
+def agreement(low: float, high: float, paper: float, direction: str, finest: float) -> tuple[str, str]:
+    """Whether a measured interval agrees with a published number: the verdict, and why where it cannot be said.
+
+    Parameters
+    ----------
+    direction : at least, at most or equal: the interval must reach the paper's value, or lie on the good side of it
+    finest : half a width of the interval beyond which nothing can be said
+    """
+    if (high - low) / 2 > finest:
+        return UNKNOWN, f"the interval is wider than +-{finest:g}"
+    reaches = {"at least": high >= paper, "at most": low <= paper, "equal": low <= paper <= high}
+    return (HOLDS if reaches[direction] else FAILS), ""
+
+
+def beyond(low: float, high: float, threshold: float) -> str:
+    """Whether a whole interval is at or above a threshold, below it, or neither."""
+    return HOLDS if low >= threshold else FAILS if high < threshold else UNKNOWN
+
+
+def _top_1(correct: pd.Series, paper: float, direction: str, rule: str, evidence: Evidence) -> Finding:
+    """A claim about an accuracy in percent."""
+    right, number = int(correct.sum()), len(correct)
+    low, high = (100 * end for end in stats.wilson(right, number, evidence.intervals["confidence"]))
+    verdict, why = agreement(low, high, paper, direction, 5)
+    return Finding(rule, verdict, 100 * right / number, low, high, "%", number, why)
+
+
+# ---- Occlusion and blur ----------------------------------------------------------------------------------------------
+
+
+def occluded_90(evidence: Evidence, paper: float) -> Finding:
+    """Accuracy with 90 % of the most attended patches occluded."""
+    rule = "the interval of the accuracy reaches the paper's value or lies above it"
+    part = _condition(evidence.accuracy, evidence.occlusion, "90")
+    if part.empty:
+        return Finding(rule, why=f"{evidence.occlusion} has no level 90")
+    return _top_1(part["correct"], paper, "at least", rule, evidence)
+
+
+def stays_high(evidence: Evidence, paper: float) -> Finding:
+    """The largest share of occluded patches up to which accuracy is high: at most 10 points below clean."""
+    rule = "up to the paper's percentage the accuracy is at most 10 points below clean (paired; our reading of 'high')"
+    both = evidence.accuracy[evidence.accuracy["perturbation"].isin(["clean", evidence.occlusion])]
+    changes = tables.accuracies(both.assign(model=""), ["model", "perturbation", "level"], evidence.intervals)
+    changes = changes[changes["perturbation"] == evidence.occlusion].assign(level=lambda t: t["level"].astype(int))
+    changes = changes[changes["level"] > 0].sort_values("level")
+    if changes.empty or changes["level"].max() < paper:
+        return Finding(rule, why=f"{evidence.occlusion} does not go up to {paper:g} %")
+    low, measured, high = (_last_above(changes, end, -10) for end in ("change_low", "change", "change_high"))
+    verdict = beyond(low, high, paper)
+    why = "at the paper's percentage the interval of the change includes 10 points" if verdict == UNKNOWN else ""
+    return Finding(rule, verdict, measured, low, high, "% of patches", changes["images"].iloc[0], why)
+
+
+def _last_above(changes: pd.DataFrame, column: str, threshold: float) -> int:
+    """The largest level such that a column is at or above the threshold there and at all levels before; 0 for none."""
+    kept = changes["level"][(changes[column] >= threshold).cummin()]
+    return int(kept.max()) if len(kept) else 0
+
+
+def cosine_correct(evidence: Evidence, paper: float) -> Finding:
+    """Mean cosine of the images that are still right at the strongest blur."""
+    rule = "the interval of the cosine reaches the paper's value or lies above it"
+    return _cosine(evidence, paper, 1, "at least", rule)
+
+
+def cosine_misclassified(evidence: Evidence, paper: float) -> Finding:
+    """Mean cosine of the images that are wrong at the strongest blur."""
+    rule = "the interval of the cosine reaches the paper's value or lies below it"
+    return _cosine(evidence, paper, 0, "at most", rule)
+
+
+def _cosine(evidence: Evidence, paper: float, correct: int, direction: str, rule: str) -> Finding:
+    part = _condition(_last_layer(evidence.alignment), evidence.blur, evidence.strongest)
+    part = part[part["correct"] == correct]
+    if len(part) < 10:
+        return Finding(rule, images=len(part), why=f"only {len(part)} such images")
+    values, labels = part["cosine"].to_numpy(), part["label"].to_numpy()
+    low, high = stats.bootstrap(values, labels, **evidence.intervals)
+    verdict, why = agreement(low, high, paper, direction, 0.05)
+    return Finding(rule, verdict, stats.class_mean(values, labels), low, high, "", len(part), why)
+
+
+def lowest_norm_difference(evidence: Evidence, paper: float) -> Finding:
+    """Smallest | norm clean - norm perturbed | of an image over all levels."""
+    return _norm_difference(evidence, paper, "min")
+
+
+def highest_norm_difference(evidence: Evidence, paper: float) -> Finding:
+    """Largest | norm clean - norm perturbed | of an image over all levels."""
+    return _norm_difference(evidence, paper, "max")
+
+
+def _norm_difference(evidence: Evidence, paper: float, extreme: str) -> Finding:
+    last = _last_layer(evidence.alignment)
+    last = last[last["level"] != "0"]  # occlusion of nothing changes nothing
+    drift = (last["norm_clean"] - last["norm_perturbed"]).abs()
+    return _example(drift.groupby([last["label"], last["image"]]).agg(extreme), evidence, paper)
+
+
+def _example(values: pd.Series, evidence: Evidence, paper: float) -> Finding:
+    """A number that the paper gives of one image, against the middle and the central share of the images here."""
+    rule = "the paper's example lies within the central share of the images measured here; only for the paper's model"
+    tail = (1 - evidence.intervals["confidence"]) / 2
+    low, measured, high = values.quantile([tail, 0.5, 1 - tail])
+    finding = Finding(rule, UNKNOWN, measured, low, high, "norm", len(values))
+    if evidence.repeats_paper:
+        finding.verdict = HOLDS if low <= paper <= high else FAILS
+    else:
+        finding.why = "norms depend on the model, and this one is not the paper's"
+    return finding
+
+
+def _condition(measure: pd.DataFrame, perturbation: str, level: str) -> pd.DataFrame:
+    return measure[(measure["perturbation"] == perturbation) & (measure["level"] == level)]
+
+
+def _last_layer(alignment: pd.DataFrame) -> pd.DataFrame:
+    return alignment[alignment["layer"] == alignment["layer"].max()]
+
+
+# ---- ImageNet, -C, -R and -A -----------------------------------------------------------------------------------------
+
+
+def top_1_imagenet(evidence: Evidence, paper: float) -> Finding:
+    """Top-1 on the validation images of all of ImageNet-1K."""
+    rule = "the interval of the accuracy contains the paper's value"
+    if evidence.images != "imagenet-1k":
+        return Finding(rule, why="the study's images are not of all 1000 classes of ImageNet-1K")
+    return _top_1(_condition(evidence.accuracy, "clean", "clean")["correct"], paper, "equal", rule, evidence)
+
+
+def mce(evidence: Evidence, paper: float) -> Finding:
+    """Mean corruption error on all of ImageNet-C."""
+    rule = "the interval of the mCE contains the paper's value"
+    if evidence.images != "imagenet-1k":
+        return Finding(rule, why="the study's images are not of all 1000 classes of ImageNet-1K")
+    if not evidence.sources or any(source["source"] != "files" for source in evidence.sources.values()):
+        return Finding(rule, why="the corrupted images are not ImageNet-C's files")
+    errors = corrupted.errors(evidence.accuracy, evidence.sources, evidence.intervals).set_index("perturbation")
+    if "accuracy" not in errors:
+        return Finding(rule, why="not all 75 conditions are there")
+    value, low, high, images = errors.loc["mCE", ["accuracy", "accuracy_low", "accuracy_high", "images"]]
+    verdict, why = agreement(low, high, paper, "equal", 5)
+    return Finding(rule, verdict, value, low, high, "%", images, why)
+
+
+def top_1_r(evidence: Evidence, paper: float) -> Finding:
+    """Top-1 on ImageNet-R among its 200 classes."""
+    return _top_1_shifted(evidence, paper, "imagenet-r")
+
+
+def top_1_a(evidence: Evidence, paper: float) -> Finding:
+    """Top-1 on ImageNet-A among its 200 classes."""
+    return _top_1_shifted(evidence, paper, "imagenet-a")
+
+
+def _top_1_shifted(evidence: Evidence, paper: float, name: str) -> Finding:
+    rule = "the interval of the accuracy among the 200 classes contains the paper's value"
+    if name not in evidence.shift:
+        return Finding(rule, why=f"the study has no dataset with the classes of {name}")
+    shift = evidence.shift[name]
+    return _top_1(shift.loc[shift["among"] == "masked200", "correct"], paper, "equal", rule, evidence)
+
+
+# ---- Layers: attention, clusters, masks, subspaces -------------------------------------------------------------------
+
+
+def lowest_distance(evidence: Evidence, paper: float) -> Finding:
+    """Smallest mean attention distance of a head."""
+    return _distance(evidence, paper, "idxmin", "at least")
+
+
+def highest_distance(evidence: Evidence, paper: float) -> Finding:
+    """Largest mean attention distance of a head."""
+    return _distance(evidence, paper, "idxmax", "at most")
+
+
+def _distance(evidence: Evidence, paper: float, extreme: str, direction: str) -> Finding:
+    """Distances scale with the input: the paper's 224 px are brought to the size of this model's."""
+    scale = evidence.crop / 224
+    rule = f"the mean distance of the head is {direction} {paper * scale:.4g} px, the paper's {paper:g} of 224 px"
+    if evidence.attention is None:
+        return Finding(rule, why="attention distances are not measured in this study")
+    heads = evidence.attention.groupby(["layer", "head"])["distance_px"].mean()
+    layer, head = getattr(heads, extreme)()
+    part = evidence.attention[(evidence.attention["layer"] == layer) & (evidence.attention["head"] == head)]
+    values, labels = part["distance_px"].to_numpy(), part["label"].to_numpy()
+    low, high = stats.bootstrap(values, labels, **evidence.intervals)
+    verdict, why = agreement(low, high, paper * scale, direction, 10 * scale)
+    return Finding(rule, verdict, stats.class_mean(values, labels), low, high, "px", len(part), why)
+
+
+def more_global_than_supervised(evidence: Evidence, paper: float) -> Finding:
+    """Early attention is global, unlike that of a supervised ViT: the most local head of layer 1."""
+    rule = "in layer 1 the most local head looks further than that of the supervised model; the whole interval above 0"
+    if evidence.attention is None or evidence.attention_supervised is None:
+        return Finding(rule, why="attention distances of both models are not measured in this study")
+    by_image = [_most_local(frame) for frame in (evidence.attention, evidence.attention_supervised)]
+    paired = pd.concat(by_image, axis=1, join="inner", keys=["own", "supervised"])
+    difference, labels = (paired["own"] - paired["supervised"]).to_numpy(), paired.index.get_level_values("label")
+    low, high = stats.bootstrap(difference, labels, **evidence.intervals)
+    measured = stats.class_mean(difference, labels)
+    return Finding(rule, beyond(low, high, 0), measured, low, high, "px", len(paired))
+
+
+def _most_local(attention: pd.DataFrame) -> pd.Series:
+    """Distance of each image in that head of layer 1 whose mean is smallest."""
+    first = attention[attention["layer"] == 1]
+    head = first.groupby("head")["distance_px"].mean().idxmin()
+    return first[first["head"] == head].set_index(["label", "image"])["distance_px"]
+
+
+def first_clustered_layer(evidence: Evidence, paper: float) -> Finding:
+    """The first layer with class clusters: where the silhouette of mean tokens is half way up to its largest value."""
+    rule = "the silhouette of mean tokens is half way from layer 1 to its maximum within one layer of the paper's"
+    if evidence.separation is None:
+        return Finding(rule, why="the separation of classes by layer is not measured in this study")
+    mean = evidence.separation.query("token == 'mean' and scope == 'all'")
+    silhouette = mean.set_index("layer")["silhouette"].sort_index()
+    half = (silhouette.iloc[0] + silhouette.max()) / 2
+    if silhouette.idxmax() == silhouette.index[0]:
+        return Finding(rule, FAILS, why="it is largest in layer 1")
+    layer = int(silhouette.index[silhouette >= half][0])
+    return Finding(rule, HOLDS if abs(layer - paper) <= 1 else FAILS, layer, unit="layer")
+
+
+def lowest_mask_norm(evidence: Evidence, paper: float) -> Finding:
+    """Smallest norm of an image over random masks."""
+    return _mask_norm(evidence, paper, "min")
+
+
+def highest_mask_norm(evidence: Evidence, paper: float) -> Finding:
+    """Largest norm of an image over random masks."""
+    return _mask_norm(evidence, paper, "max")
+
+
+def _mask_norm(evidence: Evidence, paper: float, extreme: str) -> Finding:
+    if evidence.mask_invariance is None:
+        return Finding("the paper's example lies within those here", why="masks are not compared in this study")
+    norms = invariance.norms(evidence.mask_invariance).groupby(["label", "image"])["norm"]
+    return _example(norms.agg(extreme), evidence, paper)
+
+
+def growing_angles(evidence: Evidence, paper: float) -> Finding:
+    """Subspaces of classes separate with depth: the smallest angle in the last layer against the first."""
+    rule = (
+        "the smallest angle between classes is larger in the last layer than in the first; the whole interval above 0"
+    )
+    if evidence.angles is None:
+        return Finding(rule, why="angles between classes are not measured in this study")
+    between = evidence.angles[evidence.angles["kind"] == "between"]
+    first = between[(between["index"] == 1) & (between["k"] == between["k"].iloc[0])]
+    pairs = first.pivot_table(index=["label_a", "label_b"], columns="layer", values="angle_deg")
+    growth = (pairs[pairs.columns.max()] - pairs[pairs.columns.min()]).to_numpy()
+    low, high = stats.bootstrap(growth, ["all"] * len(growth), **evidence.intervals)
+    return Finding(
+        rule, beyond(low, high, 0), growth.mean(), low, high, "degrees", why=f"{len(growth)} pairs of classes"
     )
 
 
-def _paper_range(claims: pd.DataFrame | None) -> float:
-    """The range of norms over 100 masks of one image that the paper reports, in percent of its middle."""
-    if claims is None:
-        return np.nan
-    published = claims.set_index("claim")["value"]
-    low, high = (published[f"{end} norm over 100 random masks (one image)"] for end in ("lowest", "highest"))
-    return 100 * (high - low) / ((high + low) / 2)
+CLAIMS: dict[str, Callable[[Evidence, float], Finding]] = {
+    "accuracy with 90% of the most attended patches occluded (percent)": occluded_90,
+    "accuracy stays high up to this occlusion (percent of patches)": stays_high,
+    "mean cosine of correctly classified images at the strongest blur": cosine_correct,
+    "mean cosine of misclassified images at the strongest blur": cosine_misclassified,
+    "lowest absolute norm difference clean against perturbed (one example)": lowest_norm_difference,
+    "highest absolute norm difference clean against perturbed (one example)": highest_norm_difference,
+    "lowest norm over 100 random masks (one image)": lowest_mask_norm,
+    "highest norm over 100 random masks (one image)": highest_mask_norm,
+    "lowest mean attention distance over heads and layers (pixels)": lowest_distance,
+    "highest mean attention distance over heads and layers (pixels)": highest_distance,
+    "first layer at which class clusters emerge": first_clustered_layer,
+    "top-1 of fine-tuned MAE ViT-B on all of ImageNet-1K val (He et al.; percent)": top_1_imagenet,
+    "mean corruption error of fine-tuned MAE ViT-B on all of ImageNet-C (mCE)": mce,
+    "top-1 on ImageNet-R with 200 classes (He et al.; percent)": top_1_r,
+    "top-1 on ImageNet-A with 200 classes (He et al.; percent)": top_1_a,
+    "attention is global from the first layer on, unlike that of a supervised ViT": more_global_than_supervised,
+    "subspaces of classes become increasingly separable with depth": growing_angles,
+}
+
+NOTES = [
+    "Verdicts are about the model and images of this study, each by the rule in its row; of what is not there, or "
+    "measured too coarsely, nothing is said.",
+    "Intervals: Wilson's for accuracies; bootstrap over images within classes for cosines, distances and changes, and "
+    "over pairs of classes for angles; for a number that the paper gives of one image, the central share of images.",
+]
+
+
+def print_claims(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as text."""
+    return pd.DataFrame(
+        {
+            "claim": table["claim"],
+            "where": table["where"],
+            "paper": [_short(value) for value in table["paper"]],
+            "measured": [_measured(row) for _, row in table.iterrows()],
+            "verdict": table["verdict"],
+            "holds if": table["rule"],
+            "remark": table["why"],
+        }
+    )
+
+
+def _short(value: float) -> str:
+    return "–" if pd.isna(value) else f"{value:.4g}"
+
+
+def _measured(row: pd.Series) -> str:
+    """The measured value with its interval and unit."""
+    if pd.isna(row["measured"]):
+        return "–"
+    ends = "" if pd.isna(row["low"]) else f" [{_short(row['low'])}, {_short(row['high'])}]"
+    return f"{_short(row['measured'])}{ends} {row['unit']}".rstrip()

@@ -26,7 +26,7 @@ from io import BytesIO
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage, signal, sparse
+from scipy import fft, ndimage, sparse
 
 GROUPS = {
     "noise": ("gaussian_noise", "shot_noise", "impulse_noise"),
@@ -204,7 +204,9 @@ def _defocus_blur(x, parameters, rng):
     kernel = _disk(*parameters)
     reach = kernel.shape[0] // 2
     padded = np.pad(x, ((reach, reach), (reach, reach), (0, 0)), mode="reflect")
-    return signal.fftconvolve(padded, kernel[..., None], mode="valid", axes=(0, 1))
+    shape = [fft.next_fast_len(side, real=True) for side in padded.shape[:2]]  # what wraps around is cut off
+    spectrum = fft.rfft2(padded, shape, axes=(0, 1)) * fft.rfft2(kernel, shape)[..., None]
+    return fft.irfft2(spectrum, shape, axes=(0, 1))[2 * reach :, 2 * reach :][: x.shape[0], : x.shape[1]]
 
 
 @lru_cache

@@ -13,7 +13,7 @@ from torch import Tensor
 from maescope import images, store
 from maescope.errors import InputError
 from maescope.forward import forward
-from maescope.perturb import Batch, Geometry
+from maescope.perturb import Batch, CorruptionFiles, Geometry
 
 
 @dataclass
@@ -46,7 +46,12 @@ class Extractor:
             raise InputError(f"preprocessing.crop is {size} px, but the model's input is {wanted[0]} x {wanted[1]} px")
 
     def arrays(
-        self, pixels: np.ndarray, names: Sequence[str], scores: np.ndarray | None, tokens_dtype: str
+        self,
+        pixels: np.ndarray,
+        names: Sequence[str],
+        scores: np.ndarray | None,
+        tokens_dtype: str,
+        labels: Sequence[str] = (),
     ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
         """What is stored of one batch, level by level.
 
@@ -56,6 +61,7 @@ class Extractor:
         names : (B,) identities
         scores : (B, N) rollout of the clean images, where the perturbation needs them
         tokens_dtype : type of the layer-first tokens
+        labels : (B,), where the perturbed images lie on disk
 
         Raises
         ------
@@ -66,6 +72,7 @@ class Extractor:
             torch.from_numpy(pixels).to(self.device).float().div_(255),
             names,
             None if scores is None else torch.from_numpy(scores),
+            labels,
         )
         for level in self.perturbation.levels:
             condition = self.perturbation.apply(level, batch, self.geometry)
@@ -104,14 +111,14 @@ def extract(
     levels = extractor.perturbation.levels
     for label, path in outputs.items():
         part = rows[rows["label"] == label]
-        names, targets = part["image"].tolist(), part["target"].tolist()
+        names, own, targets = part["image"].tolist(), part["label"].tolist(), part["target"].tolist()
         ranking = _rollout(scores[label], clean_hash, names) if scores else None
         with store.writing(path, names, targets, levels, attributes | {"label": label}, tokens_dtype) as writer:
             start = 0
             for pixels in images.batches(part["path"].tolist(), batch_size, extractor.preprocessing):
                 batch = slice(start, start + len(pixels))
                 ranks = None if ranking is None else ranking[batch]
-                for level, arrays in extractor.arrays(pixels, names[batch], ranks, tokens_dtype):
+                for level, arrays in extractor.arrays(pixels, names[batch], ranks, tokens_dtype, own[batch]):
                     if label == next(iter(outputs)) and start == 0 and level == levels[0]:
                         _require_space(path, arrays, len(pixels), len(rows) * len(levels))
                     writer.write(level, start, arrays)
@@ -139,6 +146,12 @@ def require_targets(rows: pd.DataFrame, classes: Sequence[str] | None, num_class
         raise InputError(f"datasets.{dataset} has {len(classes)} classes, but the model's head has {num_classes}")
     if num_classes and (rows["target"] >= num_classes).any():
         raise InputError(f"results/images/{dataset}.csv has targets beyond {num_classes - 1}; delete it")
+
+
+def require_corrupted(perturbation: object, rows: pd.DataFrame) -> None:
+    """Corrupted images that lie on disk must be there, one for each clean image."""
+    if isinstance(perturbation, CorruptionFiles):
+        perturbation.require(rows["label"].tolist(), rows["image"].tolist())
 
 
 def _rollout(path: str, clean_hash: str, names: list[str]) -> np.ndarray:

@@ -1,8 +1,10 @@
 """Head-wise common features: the dimensions of a head that most images of a class share (the paper's Figs. 6-8)."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
+import pandas as pd
 
 
 def scaled_k(head_dim: int) -> int:
@@ -94,3 +96,35 @@ def shuffled_retained(
         counts.append([retained(common(clean[:, m], threshold), common(perturbed[:, m], threshold)) for m in members])
     both = np.array(counts)  # (draws, classes, 2, L, H)
     return both[:, :, 0], both[:, :, 1]
+
+
+def table(
+    clean: np.ndarray, perturbed: np.ndarray, labels: Sequence[str], threshold: float, draws: int, seed: int
+) -> pd.DataFrame:
+    """`retained` of every class, layer and head, and beside it the mean over draws of `shuffled_retained`.
+
+    The shuffled counts in the rows of a class are those of a random set of as many images.
+
+    Parameters
+    ----------
+    clean, perturbed : (L, B, H, d) bool, from `top_dims`, the same images of all classes in the same order
+    labels : (B,) the class of each image
+    """
+    labels = np.asarray(labels)
+    classes = np.unique(labels)
+    members = [labels == label for label in classes]
+    counts = [retained(common(clean[:, m], threshold), common(perturbed[:, m], threshold)) for m in members]
+    own_clean, own_perturbed = np.array(counts).transpose(1, 0, 2, 3)  # (classes, L, H) each
+    shuffled_clean, shuffled_perturbed = shuffled_retained(clean, perturbed, labels, threshold, draws, seed)
+    number, layer, head = (index.ravel() for index in np.indices(own_clean.shape))
+    return pd.DataFrame(
+        {
+            "label": classes[number],
+            "layer": layer + 1,
+            "head": head + 1,
+            "common_clean": own_clean.ravel(),
+            "common_perturbed": own_perturbed.ravel(),
+            "shuffled_clean": shuffled_clean.mean(axis=0).ravel(),
+            "shuffled_perturbed": shuffled_perturbed.mean(axis=0).ravel(),
+        }
+    )

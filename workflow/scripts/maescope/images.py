@@ -1,6 +1,7 @@
 """From files to pixels: find, sample, decode, crop. The only module that opens pictures."""
 
 import logging
+import os
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -68,6 +69,11 @@ def crop(picture: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
     if short != resize:
         target = (int(resize * width / short), int(resize * height / short))
         picture = picture.resize(target, Image.Resampling[preprocessing.interpolation.upper()])
+    return _centre(picture, size)
+
+
+def _centre(picture: Image.Image, size: int) -> np.ndarray:
+    """The middle of a picture: (3, size, size) uint8."""
     width, height = picture.size
     if min(width, height) < size:
         raise InputError(f"a picture of {width} x {height} px is smaller than the crop of {size}; raise resize")
@@ -92,6 +98,33 @@ def batches(paths: Sequence[str], size: int, preprocessing: Preprocessing, worke
             now = ahead
             ahead = [pool.submit(read, path) for path in paths[start + size : start + 2 * size]]
             yield np.stack([future.result() for future in now])
+
+
+def centres(paths: Sequence[str | os.PathLike], size: int, workers: int = 2) -> np.ndarray:
+    """The middle of each picture, nothing resized: (B, 3, size, size) uint8.
+
+    Raises
+    ------
+    InputError
+        naming the picture that is smaller, or that cannot be decoded
+    """
+
+    def read(path: str | os.PathLike) -> np.ndarray:
+        picture = load(str(path))
+        if min(picture.size) < size:
+            raise InputError(f"{path}: {picture.size[0]} x {picture.size[1]} px, smaller than the model's {size} px")
+        return _centre(picture, size)
+
+    with ThreadPoolExecutor(workers) as pool:
+        return np.stack(list(pool.map(read, paths)))
+
+
+def pictures(folder: str) -> list[np.ndarray]:
+    """All pictures in a folder, sorted by name: (h, w, 3) uint8 each."""
+    paths = sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise InputError(f"{folder}: has no pictures")
+    return [np.asarray(load(str(path))) for path in paths]
 
 
 def normalised(paths: Sequence[str], preprocessing: Preprocessing) -> np.ndarray:

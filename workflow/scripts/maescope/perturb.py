@@ -5,14 +5,17 @@ one: a class here, an entry in `KINDS`, and its keys in workflow/schemas/config.
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
-from maescope import seeds
+from maescope import corruptions, images, seeds
+from maescope.errors import InputError
 from maescope.mae import visible_count
 
 
@@ -23,6 +26,7 @@ class Batch:
     pixels: Tensor  # (B, 3, height, width) in [0, 1]
     images: Sequence[str]  # (B,) identities
     scores: Tensor | None = None  # (B, N), rollout of the clean image, where `needs_scores`
+    labels: Sequence[str] = ()  # (B,), for corruptions that lie on disk
 
 
 @dataclass
@@ -133,6 +137,80 @@ class Occlusion:
         return removal.argsort(1).to(batch.pixels.device)
 
 
+@dataclass
+class Corruption:
+    """One of the fifteen corruptions of ImageNet-C, generated from the crop; the levels are severities (Table II).
+
+    Each image, corruption and severity has a seed of its own, so nothing depends on order, batch size or threads.
+    """
+
+    name: str
+    seed: int
+    dataset: str
+    frost: Sequence[np.ndarray] | None = None  # photographs (h, w, 3) uint8, None for a synthetic overlay
+    levels: tuple[str, ...] = tuple(map(str, corruptions.SEVERITIES))
+    needs_scores = False
+
+    def apply(self, level: str, batch: Batch, geometry: Geometry) -> Condition:
+        crops = (batch.pixels * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()  # (B, h, w, 3)
+
+        def one(crop: np.ndarray, image: str) -> np.ndarray:
+            seed = seeds.number(self.seed, self.dataset, image, self.name, level)
+            return corruptions.corrupt(crop, self.name, int(level), seed, frost=self.frost)
+
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            corrupted = np.stack(list(pool.map(one, crops, batch.images)))
+        return Condition(_as_pixels(corrupted.transpose(0, 3, 1, 2), batch))
+
+
+@dataclass
+class CorruptionFiles:
+    """A corruption as ImageNet-C has it: <folder>/<severity>/<label>/<file>, paired with the clean images by file name.
+
+    The files are crops already: the centre is cut out, nothing is resized.
+    """
+
+    folder: str
+    levels: tuple[str, ...]  # the severities that are there
+    needs_scores = False
+
+    def path(self, level: str, label: str, image: str) -> Path:
+        return Path(self.folder, level, label, Path(image).name)
+
+    def apply(self, level: str, batch: Batch, geometry: Geometry) -> Condition:
+        paths = [self.path(level, label, image) for label, image in zip(batch.labels, batch.images, strict=True)]
+        return Condition(_as_pixels(images.centres(paths, batch.pixels.shape[-1]), batch))
+
+    def require(self, labels: Sequence[str], names: Sequence[str]) -> None:
+        """Every clean image must have its corrupted self, at every severity.
+
+        Raises
+        ------
+        InputError
+            naming the class folders or the image that are missing
+        """
+        for level in self.levels:
+            folder, wanted = Path(self.folder, level), list(dict.fromkeys(labels))
+            absent = [label for label in wanted if not (folder / label).is_dir()]
+            if absent:
+                raise InputError(
+                    f"{folder}: no folder for {len(absent)} of {len(wanted)} classes ({', '.join(absent[:5])}, ...); "
+                    "corrupted images must be of the classes of the dataset"
+                )
+            paths = (self.path(level, label, image) for label, image in zip(labels, names, strict=True))
+            missing = [str(path) for path in paths if not path.is_file()]
+            if missing:
+                raise InputError(
+                    f"{missing[0]}: there is no such file, though the clean image is there ({len(missing)} missing at "
+                    f"severity {level}); complete the copy, or remove {folder} to leave the severity out"
+                )
+
+
+def _as_pixels(pictures: np.ndarray, batch: Batch) -> Tensor:
+    """(B, 3, height, width) uint8 as the batch has its pixels."""
+    return torch.from_numpy(pictures).to(batch.pixels.device).float().div_(255)
+
+
 def fill_patches(pixels: Tensor, masked: Tensor, geometry: Geometry, fill: str) -> Tensor:
     """Paint masked patches with the mean colour or black.
 
@@ -184,9 +262,21 @@ def _occlusion(entry: dict, seed: int, dataset: str) -> Occlusion:
     return Occlusion(tuple(entry["levels"]), entry["order"], entry["fill"], seed, dataset)
 
 
-KINDS: dict[str, Callable] = {"clean": _clean, "mask": _mask, "blur": _blur, "occlusion": _occlusion}
+def _corruption(entry: dict, seed: int, dataset: str) -> Corruption | CorruptionFiles:
+    if entry["folder"]:
+        return CorruptionFiles(entry["folder"], tuple(entry["levels"]))
+    return Corruption(entry["name"], seed, dataset, images.pictures(entry["frost"]) if entry["frost"] else None)
 
 
-def build(entry: dict, seed: int, dataset: str) -> Clean | Mask | Blur | Occlusion:
+KINDS: dict[str, Callable] = {
+    "clean": _clean,
+    "mask": _mask,
+    "blur": _blur,
+    "occlusion": _occlusion,
+    "corruption": _corruption,
+}
+
+
+def build(entry: dict, seed: int, dataset: str) -> Clean | Mask | Blur | Occlusion | Corruption | CorruptionFiles:
     """The perturbation that an entry of the configuration names."""
     return KINDS[entry["kind"]](entry, seed, dataset)

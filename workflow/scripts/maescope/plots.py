@@ -117,3 +117,82 @@ def reconstruction(original: np.ndarray, masked: np.ndarray, rebuilt: np.ndarray
     for axis, name in zip(axes[0], names, strict=True):
         axis.set_title(name)
     return figure
+
+
+def head_maps(maps: pd.DataFrame, titles: dict[str, str], count: str) -> Figure:
+    """Figures 6 and 7: a heat map of layers x heads for each level, all on one colour scale.
+
+    Parameters
+    ----------
+    maps : level, layer, head, features
+    titles : level -> how its panel is named, in the order of the panels
+    count : what the colours count
+    """
+    columns = min(5 if len(titles) % 5 == 0 else 4, len(titles))
+    rows = -(-len(titles) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(PAGE, (PAGE - 1) / columns * rows + 0.4), sharex=True, sharey=True, squeeze=False
+    )
+    top = maps["features"].max()
+    for axis, (level, title) in zip(axes.flat, titles.items(), strict=False):
+        panel = maps[maps["level"] == level].pivot(index="layer", columns="head", values="features")
+        layers, heads = panel.shape
+        image = axis.imshow(
+            panel,
+            cmap="cividis",
+            vmin=0,
+            vmax=max(top, 1e-9),
+            origin="lower",
+            extent=(0.5, heads + 0.5, 0.5, layers + 0.5),
+        )
+        axis.set(title=title, xticks=_ends_of(heads), yticks=_ends_of(layers), aspect="auto")
+        axis.grid(False)
+    for axis in axes.flat[len(titles) :]:
+        axis.set_visible(False)
+    figure.supxlabel("head", fontsize=STYLE["font.size"])
+    figure.supylabel("layer", fontsize=STYLE["font.size"])
+    figure.colorbar(image, ax=axes, label=count, shrink=0.8, aspect=30)
+    return figure
+
+
+def _ends_of(number: int) -> list[int]:
+    """Ticks at 1, the middle and the end."""
+    return sorted({1, (number + 1) // 2, number})
+
+
+def figure_8(drops: pd.DataFrame, titles: dict[str, str]) -> Figure:
+    """Figure 8: common features lost by level, one panel a perturbation, beside those of shuffled classes.
+
+    Parameters
+    ----------
+    drops : perturbation, level, clean, drop, drop_low, drop_high, and the same with shuffled_ before
+    titles : perturbation -> what its levels are
+    """
+    figure, axes = plt.subplots(1, len(titles), figsize=(PAGE, 2.9), sharey=True, squeeze=False)
+    series = {"": "classes", "shuffled_": "shuffled labels"}
+    for axis, (perturbation, title) in zip(axes[0], titles.items(), strict=True):
+        part = drops[drops["perturbation"] == perturbation]
+        places = np.arange(len(part))
+        for (prefix, name), colour, marker in zip(series.items(), COLOURS, MARKERS, strict=False):
+            drop = part[f"{prefix}drop"]
+            errors = [drop - part[f"{prefix}drop_low"], part[f"{prefix}drop_high"] - drop]
+            label = f"{name} ({part[f'{prefix}clean'].iloc[0]:.2f} on clean images)"
+            line = "-" if not prefix else (0, (4, 2))
+            axis.errorbar(
+                places,
+                drop,
+                errors,
+                color=colour,
+                marker=marker,
+                linestyle=line,
+                capsize=2,
+                elinewidth=0.9,
+                label=label,
+            )
+        axis.set(title=perturbation, xlabel=title)
+        axis.axhline(part["clean"].iloc[0], label="all features of classes lost", **CHANCE)
+        axis.set_xticks(places, part["level"])
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), title="common features of")
+    axes[0, 0].set_ylabel("mean drop (features a head)")
+    axes[0, 0].set_ylim(0, 1.05 * drops["clean"].max())
+    return figure

@@ -5,7 +5,12 @@ import hashlib
 import numpy as np
 
 
-def generator(seed: int, *names: str | int) -> np.random.Generator:
-    """A generator of its own for each seed and sequence of names (dataset, image, mask number, ...)."""
+def number(seed: int, *names: str | int) -> int:
+    """A seed of its own for each seed and sequence of names (dataset, image, mask number, ...)."""
     digest = hashlib.sha256("\0".join(map(str, (seed, *names))).encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:16], "little"))
+    return int.from_bytes(digest[:16], "little")
+
+
+def generator(seed: int, *names: str | int) -> np.random.Generator:
+    """A generator of its own, seeded by `number`."""
+    return np.random.default_rng(number(seed, *names))

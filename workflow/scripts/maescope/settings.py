@@ -33,11 +33,15 @@ def check(config: dict, schema: dict) -> dict:
         labels = _Validator(schema["$defs"]["labels"])
         for name, dataset in config["datasets"].items():
             dataset["classes"] = _classes(dataset["classes"])
-            dataset["labels"] = dataset["labels"] or dataset["classes"]
+            dataset["labels"] = _labels(dataset["labels"]) or dataset["classes"]
             for error in labels.iter_errors(dataset["classes"]) if dataset["classes"] is not None else ():
                 problems.append(f"datasets.{name}.classes: {_describe(error)}")
     if not problems:
-        problems = list(_contradictions(config))
+        names = schema["$defs"]["corruption"]["properties"]["name"]["enum"]
+        fifteen = [name for name in names if name not in (None, "all")]
+        config["perturbations"] = _corruptions(config["perturbations"], fifteen)
+        _complete_study(config["study"], config["perturbations"])
+        problems = [*_contradictions(config), *_corruption_contradictions(config["perturbations"], fifteen)]
     if problems:
         raise InputError("the configuration is not usable:\n" + "\n".join(f"  {problem}" for problem in problems))
     return config
@@ -51,6 +55,12 @@ def fingerprint(*settings) -> str:
 def is_trained(weights: str) -> bool:
     """Whether the workflow makes these weights."""
     return weights.startswith(TRAINED)
+
+
+def known_list(labels: list[str]) -> str | None:
+    """imagenet-1k, imagenet-r or imagenet-a, where the labels are all of its classes."""
+    lists = {"imagenet-1k": "imagenet", "imagenet-r": "imagenet_r", "imagenet-a": "imagenet_a"}
+    return next((name for name, file in lists.items() if sorted(labels) == sorted(_synsets(file))), None)
 
 
 def _with_defaults(validator, properties, instance, schema):
@@ -101,13 +111,60 @@ def _nearest(key: str, known) -> str:
 def _classes(classes: list[str] | str | None) -> list[str] | None:
     """The labels in the order of the head's outputs, read from where the configuration says."""
     if classes == "imagenet-1k":
-        package = Path(importlib.util.find_spec("timm").origin).parent  # without importing it, and torch with it
-        return (package / "data" / "_info" / "imagenet_synsets.txt").read_text().split()
+        return _synsets("imagenet")
     if isinstance(classes, str):
         if not Path(classes).is_file():
             raise InputError(f"datasets: classes: there is no file {classes}; give a list, a file or imagenet-1k")
         return [line.strip() for line in Path(classes).read_text().splitlines() if line.strip()]
     return classes
+
+
+def _labels(labels: list[str] | str | None) -> list[str] | None:
+    """The labels that are used, of ImageNet-R and -A from timm's lists and never from the folders found."""
+    return _synsets(labels.replace("-", "_")) if isinstance(labels, str) else labels
+
+
+def _synsets(name: str) -> list[str]:
+    """One of timm's lists of synsets, read without importing timm, and torch with it."""
+    package = Path(importlib.util.find_spec("timm").origin).parent
+    return (package / "data" / "_info" / f"{name}_synsets.txt").read_text().split()
+
+
+def _corruptions(perturbations: dict, fifteen: list[str]) -> dict:
+    """Perturbations with `name: all` made into fifteen, and the severities that each has."""
+    entries = {}
+    for name, entry in perturbations.items():
+        if entry["kind"] != "corruption":
+            entries[name] = entry
+        elif entry["name"] == "all":
+            own = {corruption: entry | {"name": corruption} for corruption in fifteen}
+            entries |= {corruption: one for corruption, one in own.items() if corruption not in perturbations}
+        else:
+            entries[name] = entry | {"name": entry["name"] or name}
+    for entry in entries.values():
+        if entry["kind"] == "corruption":
+            entry["frost"] = entry["frost"] if entry["name"] == "frost" and not entry["folder"] else None
+            entry["tree"] = entry["folder"]
+            entry["folder"], entry["levels"] = _severities(entry["folder"], entry["name"])
+    return entries
+
+
+def _severities(tree: str | None, corruption: str) -> tuple[str | None, list[str]]:
+    """The folder of a corruption in a tree with or without group folders, and its severities; all where generated."""
+    severities = ["1", "2", "3", "4", "5"]
+    if tree is None:
+        return None, severities
+    found = sorted(path for path in (Path(tree, corruption), *Path(tree).glob(f"*/{corruption}")) if path.is_dir())
+    folder = found[0] if found else Path(tree, corruption)
+    return str(folder), [severity for severity in severities if (folder / severity).is_dir()]
+
+
+def _complete_study(study: dict, perturbations: dict) -> None:
+    """What a study shows where it does not say."""
+    corruptions = [name for name, entry in perturbations.items() if entry["kind"] == "corruption"]
+    study["corruptions"] = corruptions if study["corruptions"] is None else study["corruptions"]
+    study["corrupted"] = study["corrupted"] or study["finetuned"][:1]
+    study["heads"] = study["heads"] or study["finetuned"][0]
 
 
 def _contradictions(config: dict) -> Iterator[str]:
@@ -119,17 +176,25 @@ def _contradictions(config: dict) -> Iterator[str]:
     yield from _missing("study.dataset", [study["dataset"]], datasets, "datasets")
     yield from _missing("study.blur", [study["blur"]], perturbations, "perturbations")
     yield from _missing("study.occlusion", study["occlusion"], perturbations, "perturbations")
-    for kind, names in (("blur", [study["blur"]]), ("occlusion", study["occlusion"])):
+    yield from _missing("study.corruptions", study["corruptions"], perturbations, "perturbations")
+    yield from _missing("study.corrupted", study["corrupted"], models, "models")
+    yield from _missing("study.heads", [study["heads"]], models, "models")
+    yield from _shift_contradictions(study, datasets)
+    kinds = {"blur": [study["blur"]], "occlusion": study["occlusion"], "corruptions": study["corruptions"]}
+    for key, names in kinds.items():
         for name in names:
-            if name in perturbations and perturbations[name]["kind"] != kind:
-                yield f"study.{kind}: {name} is of kind {perturbations[name]['kind']}"
+            if name in perturbations and perturbations[name]["kind"] != key.removesuffix("s"):
+                yield f"study.{key}: {name} is of kind {perturbations[name]['kind']}"
     if perturbations["clean"]["kind"] != "clean":
         yield "perturbations.clean: kind must be clean"
     for name, dataset in datasets.items():
         yield from _dataset_contradictions(name, dataset)
-    for name in dict.fromkeys(study["finetuned"]):
-        if name in models and study["dataset"] in datasets:
-            yield from _head_contradictions(name, models[name], study["dataset"], datasets[study["dataset"]])
+    measured = {(name, study["dataset"]): "heads" for name in [study["heads"]]}
+    measured |= {(name, dataset): "corrupted" for name in study["corrupted"] for dataset in _corrupted_datasets(study)}
+    measured |= {(name, study["dataset"]): "finetuned" for name in study["finetuned"]}
+    for (name, dataset), key in sorted(measured.items()):
+        if name in models and dataset in datasets:
+            yield from _head_contradictions(name, models[name], dataset, datasets[dataset], f"study.{key}")
     for name, model in models.items():
         yield from _model_contradictions(name, model, config)
     for name, perturbation in perturbations.items():
@@ -155,10 +220,15 @@ def _dataset_contradictions(name: str, dataset: dict) -> Iterator[str]:
             yield f"{key}.labels: {', '.join(unknown[:5])} not among the {len(dataset['classes'])} classes"
 
 
-def _head_contradictions(name: str, model: dict, dataset_name: str, dataset: dict) -> Iterator[str]:
+def _corrupted_datasets(study: dict) -> list[str]:
+    """The datasets on which the models of `study.corrupted` are measured."""
+    return [study["dataset"], *(name for pair in study["shifts"].items() for name in pair)]
+
+
+def _head_contradictions(name: str, model: dict, dataset_name: str, dataset: dict, key: str) -> Iterator[str]:
     """A model whose accuracy is measured must have a head that fits the dataset's classes."""
     if not model["num_classes"]:
-        yield f"models.{name}: study.finetuned needs a head, so num_classes and fine-tuned weights"
+        yield f"models.{name}: {key} needs a head, so num_classes and fine-tuned weights"
     elif not dataset["classes"]:
         yield f"datasets.{dataset_name}.classes: needed to measure the accuracy of {name}"
     elif len(dataset["classes"]) != model["num_classes"]:
@@ -193,6 +263,36 @@ def _weights_problems(key: str, weights: str) -> Iterator[str]:
         yield f"{key}.weights: {weights} is a folder; give the .pth or .safetensors file in it"
     elif not weights.startswith(HUB) and not Path(weights).is_file():
         yield f"{key}.weights: there is no file {weights}; config/README.md says where checkpoints come from"
+
+
+def _shift_contradictions(study: dict, datasets: dict) -> Iterator[str]:
+    """Clean accuracy is of the same classes, so both datasets must have the same labels and outputs."""
+    for shifted, clean in study["shifts"].items():
+        yield from _missing("study.shifts", [shifted], datasets, "datasets")
+        yield from _missing(f"study.shifts.{shifted}", [clean], datasets, "datasets")
+        if {shifted, clean} <= set(datasets):
+            one, other = datasets[shifted], datasets[clean]
+            if set(one["labels"] or ()) != set(other["labels"] or ()) or one["classes"] != other["classes"]:
+                yield f"study.shifts.{shifted}: {clean} must have the same labels and classes"
+
+
+def _corruption_contradictions(perturbations: dict, fifteen: list[str]) -> Iterator[str]:
+    """Folders that are named must be there; a tree may lack a corruption, but not all of them."""
+    trees = {}
+    for name, entry in perturbations.items():
+        if entry["kind"] != "corruption":
+            continue
+        if entry["name"] not in fifteen:
+            near = _nearest(entry["name"], fifteen)
+            yield f"perturbations.{name}.name: {entry['name']!r} is none of the fifteen corruptions{near}"
+        if entry["frost"] and not Path(entry["frost"]).is_dir():
+            yield f"perturbations.{name}.frost: there is no folder {entry['frost']}"
+        if entry["tree"]:
+            trees.setdefault(entry["tree"], []).append(entry)
+    for tree, entries in trees.items():
+        if not any(entry["levels"] for entry in entries):
+            example = f"{tree}/[group/]{entries[0]['name']}/1"
+            yield f"perturbations: folder: {tree} has none of the corruptions asked for; looked for {example} and so on"
 
 
 def _perturbation_contradictions(name: str, perturbation: dict, models: dict) -> Iterator[str]:

@@ -17,6 +17,20 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def newcombe(a: tuple[int, int], b: tuple[int, int], confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of the difference of two independent proportions, from Wilson's of each (Newcombe 1998, method 10).
+
+    Parameters
+    ----------
+    a, b : successes and trials; the difference is that of a from b, a - b
+    """
+    (low_a, high_a), (low_b, high_b) = wilson(*a, confidence), wilson(*b, confidence)
+    share_a, share_b = a[0] / a[1], b[0] / b[1]
+    below = np.hypot(share_a - low_a, high_b - share_b)
+    above = np.hypot(high_a - share_a, share_b - low_b)
+    return float(share_a - share_b - below), float(share_a - share_b + above)
+
+
 def class_mean(values: np.ndarray, labels: np.ndarray) -> float:
     """Mean of each class, then over classes."""
     return float(pd.Series(values).groupby(labels).mean().mean())

@@ -250,21 +250,6 @@ def print_table_3(table: pd.DataFrame) -> pd.DataFrame:
     return _print(table, _TABLE_3 + (_TABLE_3_PAPER if "mean_cosine_paper" in table else []))
 
 
-_SHIFTS: list[Column] = [
-    ("claim", lambda r: r["claim"]),
-    ("quantity", lambda r: r["quantity"]),
-    ("value", partial(_interval, value="value", low="low", high="high", digits=3)),
-    ("baseline", lambda r: f"{_number(r['baseline_value'], 3)} {r['baseline']}".strip()),
-    ("images", lambda r: str(r["images"])),
-    ("paper", lambda r: _number(r["paper"], 3)),
-]
-
-
-def print_shifts(table: pd.DataFrame) -> pd.DataFrame:
-    """The table of other claims as text."""
-    return _print(table, _SHIFTS)
-
-
 def _print(table: pd.DataFrame, columns: list[Column]) -> pd.DataFrame:
     return pd.DataFrame({name: [text(row) for _, row in table.iterrows()] for name, text in columns})
 

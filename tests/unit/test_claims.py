@@ -1,0 +1,300 @@
+"""Verdicts: what holds, what does not, and what cannot be said, on measures whose answer is known."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from maescope import claims, corrupted, shifts, tidy
+from maescope.corruptions import CORRUPTIONS
+
+INTERVALS = {"resamples": 200, "confidence": 0.95, "seed": 0}
+LABELS = ("a", "b")
+
+
+def images(shares, perturbation, count=200, **columns):
+    """Accuracy rows: at each level the given share of the images is right, the first ones of each label."""
+    half = count // 2
+    rows = [
+        {"level": level, "label": label, "image": f"{label}{n}", "correct": int(n < round(share * half))}
+        for level, share in shares.items()
+        for label in LABELS
+        for n in range(half)
+    ]
+    return pd.DataFrame(rows).assign(perturbation=perturbation, **columns)
+
+
+def cosines(right, wrong, number=20):
+    rows = [
+        {"perturbation": "blur", "level": "X", "label": label, "image": f"{label}{n}{correct}", "layer": layer}
+        | {"cosine": value if layer == 2 else 0, "correct": correct, "norm_clean": 10.0, "norm_perturbed": 10.0 - n}
+        for layer in (1, 2)
+        for correct, value in ((1, right), (0, wrong))
+        for label in LABELS
+        for n in range(number)
+    ]
+    return pd.DataFrame(rows)
+
+
+def evidence(**changes):
+    accuracy = [images({"clean": 0.9}, "clean"), images({"0": 0.9, "50": 0.9, "90": 0.6}, "occlusion")]
+    whole = {"accuracy": pd.concat(accuracy), "alignment": cosines(0.95, 0.2), "blur": "blur", "strongest": "X"}
+    whole |= {"occlusion": "occlusion", "intervals": INTERVALS, "crop": 224, "repeats_paper": False}
+    return claims.Evidence(**whole | changes)
+
+
+def occlusion(**shares):
+    return pd.concat([images({"clean": 0.9}, "clean"), images({k[1:]: v for k, v in shares.items()}, "occlusion")])
+
+
+def test_every_claim_of_the_data_file_has_a_rule_and_the_other_way_round(request):
+    paper = tidy.read([str(request.config.rootpath / "config/paper/claims.csv")])
+    assert list(paper) == ["claim", "where", "value"]
+    assert set(paper["claim"]) == set(claims.CLAIMS)
+    table = claims.table(evidence(), paper)
+    assert len(table) == len(paper) and set(table["verdict"]) <= {claims.HOLDS, claims.FAILS, claims.UNKNOWN}
+    unsaid = table[(table["verdict"] == claims.UNKNOWN)]
+    assert (unsaid["why"].str.len() > 0).all()  # a reason each
+    assert (table["rule"].str.len() > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "direction", "verdict"),
+    [
+        (58, 62, "at least", claims.HOLDS),
+        (61, 63, "at least", claims.HOLDS),
+        (55, 59.9, "at least", claims.FAILS),
+        (58, 62, "at most", claims.HOLDS),
+        (55, 59, "at most", claims.HOLDS),
+        (61, 63, "at most", claims.FAILS),
+        (58, 62, "equal", claims.HOLDS),
+        (61, 63, "equal", claims.FAILS),
+        (55, 59, "equal", claims.FAILS),
+        (50, 70, "equal", claims.UNKNOWN),  # too wide for +-5
+    ],
+)
+def test_agreement_with_a_number_of_sixty(low, high, direction, verdict):
+    said, why = claims.agreement(low, high, 60, direction, 5)
+    assert said == verdict
+    assert bool(why) == (verdict == claims.UNKNOWN)
+
+
+def test_beyond_a_threshold_needs_the_whole_interval():
+    assert claims.beyond(1, 2, 1) == claims.HOLDS
+    assert claims.beyond(0, 0.9, 1) == claims.FAILS
+    assert claims.beyond(0, 2, 1) == claims.UNKNOWN
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.62, claims.HOLDS), (0.9, claims.HOLDS), (0.3, claims.FAILS)])
+def test_accuracy_at_90_percent(share, verdict):
+    accuracy = pd.concat([images({"clean": 0.9}, "clean"), images({"90": share}, "occlusion", 1000)])
+    found = claims.occluded_90(evidence(accuracy=accuracy), 60.8)
+    assert (found.verdict, found.images) == (verdict, 1000)
+    assert found.measured == pytest.approx(100 * share)
+
+
+def test_too_few_images_say_nothing_of_an_accuracy():
+    accuracy = pd.concat([images({"clean": 0.9}, "clean"), images({"90": 0.6}, "occlusion", 40)])
+    found = claims.occluded_90(evidence(accuracy=accuracy), 60.8)
+    assert found.verdict == claims.UNKNOWN and "wider" in found.why
+
+
+def test_without_the_level_nothing_is_said():
+    found = claims.occluded_90(evidence(accuracy=occlusion(p50=0.9)), 60.8)
+    assert found.verdict == claims.UNKNOWN and "no level 90" in found.why
+
+
+@pytest.mark.parametrize(
+    ("shares", "measured", "verdict"),
+    [
+        ({"p0": 0.9, "p30": 0.9, "p50": 0.88, "p70": 0.4}, 50, claims.HOLDS),
+        ({"p0": 0.9, "p30": 0.88, "p50": 0.5, "p70": 0.9}, 30, claims.FAILS),  # what comes after a fall does not count
+        ({"p0": 0.9, "p10": 0.2, "p50": 0.2}, 0, claims.FAILS),
+        ({"p0": 0.9, "p50": 0.81}, 50, claims.UNKNOWN),  # 9 points, of 200 images
+    ],
+)
+def test_how_far_accuracy_stays_high(shares, measured, verdict):
+    found = claims.stays_high(evidence(accuracy=occlusion(**shares)), 50)
+    assert (found.measured, found.verdict) == (measured, verdict)
+
+
+def test_an_occlusion_that_ends_early_says_nothing():
+    assert "does not go up to 50 %" in claims.stays_high(evidence(accuracy=occlusion(p0=0.9, p30=0.9)), 50).why
+
+
+def test_cosines_of_right_and_wrong_images_at_the_last_layer():
+    known = evidence()
+    right, wrong = claims.cosine_correct(known, 0.915), claims.cosine_misclassified(known, 0.289)
+    assert (right.verdict, wrong.verdict) == (claims.HOLDS, claims.HOLDS)
+    assert (right.measured, wrong.measured, right.images) == (pytest.approx(0.95), pytest.approx(0.2), 40)
+    turned = evidence(alignment=cosines(0.8, 0.8))
+    assert claims.cosine_correct(turned, 0.915).verdict == claims.FAILS
+    assert claims.cosine_misclassified(turned, 0.289).verdict == claims.FAILS
+
+
+def test_a_handful_of_wrong_images_says_nothing():
+    found = claims.cosine_misclassified(evidence(alignment=cosines(0.9, 0.2, number=2)), 0.289)
+    assert found.verdict == claims.UNKNOWN and found.why == "only 4 such images"
+
+
+def test_norms_are_compared_for_the_papers_model_only():
+    here = claims.highest_norm_difference(evidence(), 5.56)
+    assert here.verdict == claims.UNKNOWN and here.measured == pytest.approx(9.5)  # of 0 to 19
+    there = claims.highest_norm_difference(evidence(repeats_paper=True), 5.56)
+    assert there.verdict == claims.HOLDS
+    assert claims.highest_norm_difference(evidence(repeats_paper=True), 50).verdict == claims.FAILS
+
+
+def all_75(share):
+    return [images(dict.fromkeys("12345", share), name, 400) for name in CORRUPTIONS]
+
+
+def test_imagenet_c_needs_all_classes_its_files_and_75_conditions():
+    sources = {name: {"corruption": name, "source": "files"} for name in CORRUPTIONS}
+    whole = evidence(
+        accuracy=pd.concat([images({"clean": 0.9}, "clean", 400), *all_75(0.6)]), sources=sources, images="imagenet-1k"
+    )
+    mean_of_inverses = np.mean([1 / value for value in corrupted.ALEXNET.values()])
+    found = claims.mce(whole, 40 * mean_of_inverses)
+    assert found.measured == pytest.approx(40 * mean_of_inverses)
+    assert "wider" in found.why or found.verdict == claims.HOLDS
+    generated = dataclasses.replace(whole, sources={**sources, "fog": {"corruption": "fog", "source": "generated"}})
+    assert "not ImageNet-C's files" in claims.mce(generated, 51.7).why
+    assert "not of all 1000 classes" in claims.mce(dataclasses.replace(whole, images=None), 51.7).why
+    short = dataclasses.replace(whole, accuracy=whole.accuracy[whole.accuracy["perturbation"] != "fog"])
+    assert "not all 75" in claims.mce(short, 51.7).why
+
+
+def test_imagenet_r_and_a_are_among_the_200_classes():
+    shift = pd.concat(
+        [images({"clean": s}, "x", 1000).assign(among=a) for a, s in (("masked200", 0.48), ("full1000", 0.1))]
+    )
+    found = claims.top_1_r(evidence(shift={"imagenet-r": shift}), 48.3)
+    assert (found.verdict, found.measured) == (claims.HOLDS, pytest.approx(48))
+    assert (
+        "no dataset with the classes of imagenet-a" in claims.top_1_a(evidence(shift={"imagenet-r": shift}), 35.9).why
+    )
+    assert claims.top_1_a(evidence(shift={"imagenet-a": shift}), 35.9).verdict == claims.FAILS
+
+
+def attention(distances):
+    """distances : (layer, head) -> px"""
+    rows = [
+        {"layer": layer, "head": head, "label": label, "image": f"{label}{n}", "distance_px": px + 0.1 * (n % 3)}
+        for (layer, head), px in distances.items()
+        for label in LABELS
+        for n in range(9)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_distances_are_of_the_extreme_heads_and_scale_with_the_input():
+    heads = {(1, 1): 15, (1, 2): 12.5, (2, 1): 16, (2, 2): 14}
+    small = evidence(attention=attention(heads), crop=32)
+    low, high = claims.lowest_distance(small, 80), claims.highest_distance(small, 120)
+    assert (low.measured, high.measured) == (pytest.approx(12.6), pytest.approx(16.1))
+    assert (low.verdict, high.verdict) == (claims.HOLDS, claims.HOLDS)  # within 11.4 and 17.1 px
+    large = evidence(attention=attention(heads))
+    assert claims.lowest_distance(large, 80).verdict == claims.FAILS
+
+
+def test_more_global_than_a_supervised_model_in_its_most_local_head():
+    own, local = attention({(1, 1): 15, (1, 2): 13}), attention({(1, 1): 15, (1, 2): 3})
+    found = claims.more_global_than_supervised(evidence(attention=own, attention_supervised=local), np.nan)
+    assert (found.verdict, found.measured) == (claims.HOLDS, pytest.approx(10))
+    turned = claims.more_global_than_supervised(evidence(attention=local, attention_supervised=own), np.nan)
+    assert turned.verdict == claims.FAILS
+
+
+@pytest.mark.parametrize(
+    ("first", "verdict"), [(5, claims.FAILS), (6, claims.HOLDS), (8, claims.HOLDS), (9, claims.FAILS)]
+)
+def test_the_first_layer_of_clusters_within_one_layer(first, verdict):
+    silhouette = [0.3 if layer >= first else 0.02 for layer in range(1, 13)]
+    separation = pd.DataFrame({"token": "mean", "layer": range(1, 13), "silhouette": silhouette, "knn_accuracy": 1.0})
+    separation = separation.assign(scope="all")
+    other = separation.assign(token="cls", silhouette=0.9)
+    found = claims.first_clustered_layer(
+        evidence(separation=pd.concat([other, separation.assign(scope="shown", silhouette=0.5), separation])), 7
+    )
+    assert (found.measured, found.verdict) == (first, verdict)
+
+
+def test_norms_over_masks():
+    norms = {"1": [93.0, 94, 95], "2": [92.5, 94, 95.5]}
+    rows = [
+        {"label": "a", "other_label": "a", "image": image, "other_image": image, "mask_a": i, "mask_b": j}
+        | {"norm_a": values[i], "norm_b": values[j]}
+        for image, values in norms.items()
+        for i, j in ((0, 1), (0, 2), (1, 2))
+    ]
+    pairs = pd.DataFrame([*rows, rows[0] | {"other_image": "2", "norm_a": 1.0, "norm_b": 500.0}])  # between images
+    known = evidence(mask_invariance=pairs, repeats_paper=True)
+    assert claims.lowest_mask_norm(known, 92.75).measured == pytest.approx(92.75)  # of 93 and 92.5
+    assert claims.highest_mask_norm(known, 95.4).verdict == claims.HOLDS  # between 95 and 95.5
+    assert claims.highest_mask_norm(evidence(mask_invariance=pairs), 95.4).verdict == claims.UNKNOWN
+
+
+def test_angles_grow_or_not():
+    rows = [
+        {
+            "level": "1",
+            "layer": layer,
+            "label_a": a,
+            "label_b": b,
+            "index": index,
+            "angle_deg": 2 * layer * index + wobble,
+        }
+        for layer in (1, 2, 3)
+        for index in (1, 2)
+        for wobble, (a, b) in enumerate([("a", "b"), ("a", "c"), ("b", "c")])
+    ]
+    between = pd.DataFrame(rows).assign(kind="between", k=10)
+    random = between.assign(kind="random", angle_deg=80.0, label_a=None, label_b=None)
+    angles = pd.concat([random, between, between.assign(k=20, angle_deg=1.0)])
+    found = claims.growing_angles(evidence(angles=angles), np.nan)
+    assert (found.verdict, found.measured) == (claims.HOLDS, pytest.approx(4))
+    shrinking = claims.growing_angles(evidence(angles=angles.assign(layer=4 - angles["layer"])), np.nan)
+    assert shrinking.verdict == claims.FAILS
+
+
+def test_the_printed_claims_have_a_dash_where_nothing_was_measured(request):
+    paper = tidy.read([str(request.config.rootpath / "config/paper/claims.csv")])
+    printed = claims.print_claims(claims.table(evidence(), paper)).set_index("claim")
+    assert printed.loc["top-1 on ImageNet-A with 200 classes (He et al.; percent)", "measured"] == "–"
+    occluded = "accuracy with 90% of the most attended patches occluded (percent)"
+    assert printed.loc[occluded, "measured"].startswith("60 [") and printed.loc[occluded, "paper"] == "60.8"
+
+
+# --- the table of shifts --------------------------------------------------------------------------------------------
+
+
+def test_shifted_accuracy_beside_clean_of_the_same_classes():
+    parts = [
+        images({"clean": share}, "x", 100, among=among, dataset=dataset, model="m")
+        for dataset, among, share in [
+            ("r", "masked200", 0.5), ("r", "full1000", 0.4), ("val", "masked200", 0.9), ("val", "full1000", 0.8),
+        ]
+    ]  # fmt: skip
+    table = shifts.shifted(pd.concat(parts), {"r": "val"}, {"r": "imagenet-r"}, {"imagenet-r": 48.3}, INTERVALS)
+    assert list(table) == shifts.COLUMNS
+    by_name = table.set_index("quantity")
+    top = by_name.loc["top-1 of m, masked200 (%)"]
+    assert (top["value"], top["baseline_value"], top["paper"]) == (50, 90, 48.3)
+    assert top["difference"] == pytest.approx(1.7) and top["low"] < 50 < top["high"]
+    change = by_name.loc["change from clean of m, full1000 (%)"]
+    assert change["value"] == pytest.approx(-40) and change["low"] < -40 < change["high"] < 0
+    assert np.isnan(by_name.loc["top-1 of m, full1000 (%)", "paper"])
+    assert shifts.print_shifts(table)["baseline"].iloc[0] == "90 (val, 100 images)"
+
+
+def test_measured_claims_become_rows_of_shifts(request):
+    paper = tidy.read([str(request.config.rootpath / "config/paper/claims.csv")])
+    assert shifts.published(paper) == {"imagenet-r": 48.3, "imagenet-a": 35.9}
+    table = claims.table(evidence(), paper)
+    rows = shifts.from_claims(table)
+    assert len(rows) == table["measured"].notna().sum() == 6
+    assert rows.set_index("quantity").loc[
+        "accuracy with 90% of the most attended patches occluded (percent)", "difference"
+    ] == pytest.approx(60 - 60.8)
