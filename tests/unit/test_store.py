@@ -233,3 +233,15 @@ def test_a_disk_that_is_too_full_is_refused_beforehand_with_a_fifth_to_spare(tmp
     store.require_space(tmp_path, 1_000_000_000)
     with pytest.raises(InputError, match=r"1\.200 GB free, but the tokens need 1\.320 GB"):
         store.require_space(tmp_path, 1_100_000_000)
+
+
+def test_a_file_of_another_label_in_its_place_is_refused(tmp_path):
+    path = tmp_path / "wren.h5"
+    arrays = {"cls": np.zeros((1, 1, 2), np.float32)}
+    with store.writing(str(path), ["a"], [0], ["clean"], {"config_hash": "h", "label": "wren"}) as writer:
+        writer.write("clean", 0, arrays)
+    with store.open_tokens(str(path), "h"):
+        pass
+    path.rename(tmp_path / "robin.h5")
+    with pytest.raises(InputError, match=r"robin\.h5: holds the tokens of wren"):
+        store.open_tokens(str(tmp_path / "robin.h5"), "h").__enter__()

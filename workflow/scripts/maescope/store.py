@@ -157,6 +157,8 @@ def _checked(path: str, file: h5py.File, config_hash: str) -> TokenFile:
         raise InputError(f"{path}: was never completed; delete it to have it made again")
     if file.attrs.get("schema") != SCHEMA or file.attrs.get("config_hash") != config_hash:
         raise InputError(f"{path}: was made with other settings; delete it to have it made again")
+    if file.attrs.get("label", Path(path).stem) != Path(path).stem:
+        raise InputError(f"{path}: holds the tokens of {file.attrs['label']}; delete it to have it made again")
     return TokenFile(path, file)
 
 
