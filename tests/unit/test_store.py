@@ -182,9 +182,9 @@ def test_a_flipped_bit_in_any_image_name_target_or_token_is_refused_by_name(tmp_
     for number, place in enumerate(places[::5]):
         damaged = bytearray(content)
         damaged[place] ^= 1 << number % 8
-        (tmp_path / "1.h5").write_bytes(damaged)
-        with pytest.raises(InputError, match=r"1\.h5: .*damaged"):
-            read_all(tmp_path / "1.h5")
+        (tmp_path / "0.h5").write_bytes(damaged)
+        with pytest.raises(InputError, match=r"0\.h5: .*damaged"):
+            read_all(tmp_path / "0.h5")
 
 
 def test_a_flipped_bit_in_the_description_of_an_array_is_refused_by_name(tmp_path):
