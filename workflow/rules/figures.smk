@@ -232,53 +232,58 @@ rule figure_masks:
         "../scripts/figure_masks.py"
 
 
-rule training_curves:
-    input:
-        library=library("training_curves"),
-        losses=expand("results/models/{model}.loss.csv", model=TRAINED),
-    output:
-        pdf=f"{RESULTS}/figures/training_curves.pdf",
-        png=report(
-            f"{RESULTS}/figures/training_curves.png",
-            caption="../report/training_curves.rst",
-            category="Models",
-            labels={"figure": "–", "what": "training loss"},
-        ),
-    log:
-        "results/logs/training_curves.log",
-    conda:
-        "../../envs/cpu.yaml"
-    params:
-        recipes={model: MODELS[model]["training"]["recipe"] for model in TRAINED},
-    script:
-        "../scripts/training_curves.py"
+if TRAINED:
+
+    rule training_curves:
+        input:
+            library=library("training_curves"),
+            losses=expand("results/models/{model}.loss.csv", model=TRAINED),
+        output:
+            pdf=f"{RESULTS}/figures/training_curves.pdf",
+            png=report(
+                f"{RESULTS}/figures/training_curves.png",
+                caption="../report/training_curves.rst",
+                category="Models",
+                labels={"figure": "–", "what": "training loss"},
+            ),
+        log:
+            "results/logs/training_curves.log",
+        localrule: True
+        conda:
+            "../../envs/cpu.yaml"
+        params:
+            recipes={model: MODELS[model]["training"]["recipe"] for model in TRAINED},
+        script:
+            "../scripts/training_curves.py"
 
 
-rule reconstruction:
-    input:
-        library=library("reconstruction"),
-        images=images_of(STUDY["dataset"]),
-        weights=lambda wildcards: weights_of(PRETRAINED_HERE[0]),
-    output:
-        pdf=f"{RESULTS}/figures/reconstruction.pdf",
-        png=report(
-            f"{RESULTS}/figures/reconstruction.png",
-            caption="../report/reconstruction.rst",
-            category="Models",
-            labels={"figure": "–", "what": "what the masked autoencoder makes up"},
-        ),
-    log:
-        "results/logs/reconstruction.log",
-    conda:
-        "../../envs/torch.yaml"
-    params:
-        model=lambda wildcards: architecture_of(PRETRAINED_HERE[0]),
-        training=lambda wildcards: MODELS[PRETRAINED_HERE[0]]["training"],
-        dataset=STUDY["dataset"],
-        columns=8,
-        seed=SEED,
-    script:
-        "../scripts/reconstruction.py"
+if PRETRAINED_HERE:
+
+    rule reconstruction:
+        input:
+            library=library("reconstruction"),
+            images=images_of(STUDY["dataset"]),
+            weights=lambda wildcards: weights_of(PRETRAINED_HERE[0]),
+        output:
+            pdf=f"{RESULTS}/figures/reconstruction.pdf",
+            png=report(
+                f"{RESULTS}/figures/reconstruction.png",
+                caption="../report/reconstruction.rst",
+                category="Models",
+                labels={"figure": "–", "what": "what the masked autoencoder makes up"},
+            ),
+        log:
+            "results/logs/reconstruction.log",
+        conda:
+            "../../envs/torch.yaml"
+        params:
+            model=lambda wildcards: architecture_of(PRETRAINED_HERE[0]),
+            training=lambda wildcards: MODELS[PRETRAINED_HERE[0]]["training"],
+            dataset=STUDY["dataset"],
+            columns=8,
+            seed=SEED,
+        script:
+            "../scripts/reconstruction.py"
 
 
 localrules:
@@ -291,5 +296,3 @@ localrules:
     figure_7,
     figure_8,
     figure_masks,
-    training_curves,
-    reconstruction,
