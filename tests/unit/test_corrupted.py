@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from maescope import corrupted
+from maescope import corrupted, tables
 from maescope.corruptions import CORRUPTIONS, GROUPS
 
 INTERVALS = {"resamples": 50, "confidence": 0.95, "seed": 0}
@@ -158,9 +158,9 @@ def test_the_papers_values_stand_beside(full):
 
 def test_row_11_a_clean_accuracy_near_chance_is_a_loud_note():
     frame = measure([("fog", "1")])
-    assert corrupted.notes_on_chance(frame, classes=10) == []
+    assert tables.notes_on_chance(frame, classes=10) == []
     guessing = frame.assign(correct=[1, 0] * 10)
-    assert "CLEAN ACCURACY NEAR CHANCE: m, 50.0 % among 2 classes" in corrupted.notes_on_chance(guessing, 2)[0]
+    assert "CLEAN ACCURACY NEAR CHANCE: m, 50.0 % among 2 classes" in tables.notes_on_chance(guessing, 2)[0]
 
 
 def test_two_models_have_a_block_each():

@@ -58,6 +58,10 @@ def test_five_hundred_images_give_the_intervals_that_the_method_states():
         assert (high - low) / 2 == pytest.approx(half, abs=0.001)
 
 
+def test_a_class_with_one_image_leaves_no_interval():
+    assert np.isnan(stats.bootstrap([0.5, 0.9, 0.7], ["a", "b", "b"])).all()
+
+
 def test_mcnemar_is_the_exact_binomial_test_of_the_discordant_pairs():
     a = np.array([True] * 6 + [False] * 1 + [True] * 20 + [False] * 5)
     b = np.array([False] * 6 + [True] * 1 + [True] * 20 + [False] * 5)

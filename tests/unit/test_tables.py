@@ -162,7 +162,7 @@ BLUR = {"model": "m", "perturbation": "blur"}
 def test_table_3_takes_the_last_layer_and_means_over_classes_of_means_over_images():
     (row,) = tables.table_3(alignment(**BLUR), answers(**BLUR), INTERVALS, None).to_dict("records")
     assert row["mean_cosine"] == pytest.approx((0.8 + 0.2) / 2)
-    assert row["cosine_low"] < row["mean_cosine"] < row["cosine_high"]
+    assert np.isnan([row["cosine_low"], row["cosine_high"]]).all()  # class b has one image: nothing to resample
     assert row["mean_cosine_correct"] == pytest.approx((0.9 + 0.2) / 2)
     assert row["mean_cosine_misclassified"] == pytest.approx(0.6)
     assert (row["images"], row["images_correct"], row["images_misclassified"]) == (4, 3, 1)

@@ -1,6 +1,9 @@
 # Tables: measures (CSV) -> results/{study}/tables/*.{csv,tex,md,html}. Each is a target by its file or by its rule's name.
 
 
+CHOICES = len(DATASETS[STUDY["dataset"]]["labels" if CONFIG["analysis"]["among"] == "labels" else "classes"] or [])
+
+
 rule table_1:
     input:
         library=library("table_1"),
@@ -29,6 +32,7 @@ rule table_1:
         filters=PERTURBATIONS[STUDY["blur"]].get("levels"),
         same_crop=[model for model in STUDY["finetuned"] if crop_of(model) == crop_of(STUDY["finetuned"][0])],
         images_asked=DATASETS[STUDY["dataset"]]["count"],
+        choices=CHOICES,
         intervals=INTERVALS,
     script:
         "../scripts/table_1.py"
@@ -62,9 +66,7 @@ rule table_2:
         sources={name: source_of(name) for name in STUDY["corruptions"]},
         small=MODELS[STUDY["corrupted"][0]]["preprocessing"]["crop"] <= 64,
         imagenet=settings.known_list(DATASETS[STUDY["dataset"]]["labels"]) == "imagenet-1k",
-        choices=len(
-            DATASETS[STUDY["dataset"]]["labels" if CONFIG["analysis"]["among"] == "labels" else "classes"] or []
-        ),
+        choices=CHOICES,
         images_asked=DATASETS[STUDY["dataset"]]["count"],
         intervals=INTERVALS,
     script:
@@ -103,6 +105,7 @@ rule table_3:
         models=STUDY["finetuned"],
         perturbations=[STUDY["blur"], STUDY["occlusion"][0]],
         images_asked=DATASETS[STUDY["dataset"]]["count"],
+        choices=CHOICES,
         intervals=INTERVALS,
     script:
         "../scripts/table_3.py"
@@ -155,6 +158,7 @@ rule claims:
             "occlusion": STUDY["occlusion"][0],
             "sources": {name: source_of(name) for name in STUDY["corruptions"]},
             "images": settings.known_list(DATASETS[STUDY["dataset"]]["labels"]),
+            "classes": CHOICES,
             "crop": MODELS[STUDY["pretrained"] or STUDY["finetuned"][0]]["preprocessing"]["crop"],
             "repeats_paper": bool(STUDY["paper"]),
         },

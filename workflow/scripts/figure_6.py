@@ -6,6 +6,6 @@ logs.to_file(snakemake.log[0])
 
 params = snakemake.params
 maps = heads.maps(tidy.read([snakemake.input.measure]))
-figure = plots.head_maps(maps, params.titles, "common features")
+figure = plots.head_maps(maps, params.titles, "common features, mean over classes")
 plots.save(figure, snakemake.output.pdf, snakemake.output.png)
 tidy.write(maps, snakemake.output.numbers)

@@ -8,7 +8,7 @@ params = snakemake.params
 accuracy = tidy.read(snakemake.input.accuracy, model=params.models, perturbation=params.perturbations)
 paper = tidy.read(snakemake.input.paper) if snakemake.input.paper else None
 table = corrupted.table_2(accuracy, params.sources, params.intervals, paper, params.imagenet)
-notes = corrupted.notes_on_chance(accuracy, params.choices)
+notes = tables.notes_on_chance(accuracy, params.choices)
 notes += tables.notes_on_accuracy(accuracy, params.images_asked, params.intervals)
 notes += corrupted.notes(table, params.sources, params.small)
 generated = any(source["source"].startswith("generated") for source in params.sources.values())

@@ -13,6 +13,7 @@ models, perturbations = zip(*product(params.models, ["clean", *params.perturbati
 accuracy = tidy.read(snakemake.input.accuracy, model=models, perturbation=perturbations)
 paper = tidy.read(snakemake.input.paper) if snakemake.input.paper else None
 table = tables.table_3(alignment, accuracy, params.intervals, paper)
-notes = tables.notes_on_accuracy(accuracy, params.images_asked, params.intervals) + tables.NOTES_3
+notes = tables.notes_on_chance(accuracy, params.choices)
+notes += tables.notes_on_accuracy(accuracy, params.images_asked, params.intervals) + tables.NOTES_3
 title = "Table III. Cosine of clean and perturbed embeddings"
 tables.write_table(table, tables.print_table_3(table), title, notes, snakemake.output)

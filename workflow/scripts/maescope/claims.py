@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from maescope import corrupted, invariance, stats, tables
+from maescope import corrupted, invariance, layertables, seeds, stats, tables
+from maescope.accuracy import near_chance
 
+NOT_THE_PAPERS = "the number is of the paper's model, and this one is not it"
 HOLDS, FAILS, UNKNOWN = "holds", "does not hold", "cannot be said with this data"
 
 
@@ -44,6 +46,7 @@ class Evidence:
     separation, mask_invariance, angles : of the pretrained model
     blur, occlusion : names of the perturbations; strongest : the last level of blur
     sources : perturbation -> corruption and source, as in Table II
+    classes : how many a guess chooses among
     images : which list of classes the study's dataset has all of, e.g. imagenet-1k
     crop : side of the model's input in pixels
     repeats_paper : whether model and data are the paper's, so that absolute numbers can be compared
@@ -56,6 +59,7 @@ class Evidence:
     occlusion: str
     intervals: dict
     crop: int
+    classes: int
     repeats_paper: bool
     images: str | None = None
     sources: dict[str, dict] = field(default_factory=dict)
@@ -93,6 +97,8 @@ def agreement(low: float, high: float, paper: float, direction: str, finest: flo
     direction : at least, at most or equal: the interval must reach the paper's value, or lie on the good side of it
     finest : half a width of the interval beyond which nothing can be said
     """
+    if np.isnan(low) or np.isnan(high):
+        return UNKNOWN, "a class with one image only has no interval"
     if (high - low) / 2 > finest:
         return UNKNOWN, f"the interval is wider than +-{finest:g}"
     reaches = {"at least": high >= paper, "at most": low <= paper, "equal": low <= paper <= high}
@@ -104,11 +110,19 @@ def beyond(low: float, high: float, threshold: float) -> str:
     return HOLDS if low >= threshold else FAILS if high < threshold else UNKNOWN
 
 
+def _guessing(evidence: Evidence) -> str:
+    """A reason against any verdict on a model that may be guessing, none if it is not."""
+    clean = _condition(evidence.accuracy, "clean", "clean")["correct"]
+    return "the clean accuracy is near chance" if near_chance(clean, evidence.classes) else ""
+
+
 def _top_1(correct: pd.Series, paper: float, direction: str, rule: str, evidence: Evidence) -> Finding:
     """A claim about an accuracy in percent."""
     right, number = int(correct.sum()), len(correct)
     low, high = (100 * end for end in stats.wilson(right, number, evidence.intervals["confidence"]))
     verdict, why = agreement(low, high, paper, direction, 5)
+    if why := _guessing(evidence) or why:
+        verdict = UNKNOWN
     return Finding(rule, verdict, 100 * right / number, low, high, "%", number, why)
 
 
@@ -131,8 +145,10 @@ def stays_high(evidence: Evidence, paper: float) -> Finding:
     changes = tables.accuracies(both.assign(model=""), ["model", "perturbation", "level"], evidence.intervals)
     changes = changes[changes["perturbation"] == evidence.occlusion].assign(level=lambda t: t["level"].astype(int))
     changes = changes[changes["level"] > 0].sort_values("level")
-    if changes.empty or changes["level"].max() < paper:
-        return Finding(rule, why=f"{evidence.occlusion} does not go up to {paper:g} %")
+    if paper not in changes["level"].to_numpy():
+        return Finding(rule, why=f"{evidence.occlusion} has no level {paper:g}")
+    if why := _guessing(evidence):
+        return Finding(rule, why=why)
     low, measured, high = (_last_above(changes, end, -10) for end in ("change_low", "change", "change_high"))
     verdict = beyond(low, high, paper)
     why = "at the paper's percentage the interval of the change includes 10 points" if verdict == UNKNOWN else ""
@@ -214,6 +230,8 @@ def top_1_imagenet(evidence: Evidence, paper: float) -> Finding:
     rule = "the interval of the accuracy contains the paper's value"
     if evidence.images != "imagenet-1k":
         return Finding(rule, why="the study's images are not of all 1000 classes of ImageNet-1K")
+    if not evidence.repeats_paper:
+        return Finding(rule, why=NOT_THE_PAPERS)
     return _top_1(_condition(evidence.accuracy, "clean", "clean")["correct"], paper, "equal", rule, evidence)
 
 
@@ -222,6 +240,8 @@ def mce(evidence: Evidence, paper: float) -> Finding:
     rule = "the interval of the mCE contains the paper's value"
     if evidence.images != "imagenet-1k":
         return Finding(rule, why="the study's images are not of all 1000 classes of ImageNet-1K")
+    if not evidence.repeats_paper:
+        return Finding(rule, why=NOT_THE_PAPERS)
     if not evidence.sources or any(source["source"] != "files" for source in evidence.sources.values()):
         return Finding(rule, why="the corrupted images are not ImageNet-C's files")
     errors = corrupted.errors(evidence.accuracy, evidence.sources, evidence.intervals).set_index("perturbation")
@@ -246,6 +266,8 @@ def _top_1_shifted(evidence: Evidence, paper: float, name: str) -> Finding:
     rule = "the interval of the accuracy among the 200 classes contains the paper's value"
     if name not in evidence.shift:
         return Finding(rule, why=f"the study has no dataset with the classes of {name}")
+    if not evidence.repeats_paper:
+        return Finding(rule, why=NOT_THE_PAPERS)
     shift = evidence.shift[name]
     return _top_1(shift.loc[shift["among"] == "masked200", "correct"], paper, "equal", rule, evidence)
 
@@ -254,13 +276,13 @@ def _top_1_shifted(evidence: Evidence, paper: float, name: str) -> Finding:
 
 
 def lowest_distance(evidence: Evidence, paper: float) -> Finding:
-    """Smallest mean attention distance of a head."""
+    """Smallest mean attention distance of a head: global is far."""
     return _distance(evidence, paper, "idxmin", "at least")
 
 
 def highest_distance(evidence: Evidence, paper: float) -> Finding:
-    """Largest mean attention distance of a head."""
-    return _distance(evidence, paper, "idxmax", "at most")
+    """Largest mean attention distance of a head: the paper's number or further, for global is far."""
+    return _distance(evidence, paper, "idxmax", "at least")
 
 
 def _distance(evidence: Evidence, paper: float, extreme: str, direction: str) -> Finding:
@@ -299,8 +321,14 @@ def _most_local(attention: pd.DataFrame) -> pd.Series:
 
 
 def first_clustered_layer(evidence: Evidence, paper: float) -> Finding:
-    """The first layer with class clusters: where the silhouette of mean tokens is half way up to its largest value."""
-    rule = "the silhouette of mean tokens is half way from layer 1 to its maximum within one layer of the paper's"
+    """The first layer with class clusters: where the silhouette of mean tokens is half way up to its largest value.
+
+    Depth is relative: the paper's layers are those of 12.
+    """
+    rule = (
+        "the silhouette of mean tokens is above 0 and half way from layer 1 to its maximum at the paper's depth, "
+        "give or take a twelfth of the layers"
+    )
     if evidence.separation is None:
         return Finding(rule, why="the separation of classes by layer is not measured in this study")
     mean = evidence.separation.query("token == 'mean' and scope == 'all'")
@@ -308,8 +336,11 @@ def first_clustered_layer(evidence: Evidence, paper: float) -> Finding:
     half = (silhouette.iloc[0] + silhouette.max()) / 2
     if silhouette.idxmax() == silhouette.index[0]:
         return Finding(rule, FAILS, why="it is largest in layer 1")
-    layer = int(silhouette.index[silhouette >= half][0])
-    return Finding(rule, HOLDS if abs(layer - paper) <= 1 else FAILS, layer, unit="layer")
+    reached = silhouette.index[(silhouette >= half) & (silhouette > 0)]
+    if not len(reached):
+        return Finding(rule, FAILS, why="it is below 0 in every layer")
+    layer, depth = int(reached[0]), silhouette.index.max() / 12
+    return Finding(rule, HOLDS if abs(layer - paper * depth) <= depth else FAILS, layer, unit="layer")
 
 
 def lowest_mask_norm(evidence: Evidence, paper: float) -> Finding:
@@ -330,20 +361,45 @@ def _mask_norm(evidence: Evidence, paper: float, extreme: str) -> Finding:
 
 
 def growing_angles(evidence: Evidence, paper: float) -> Finding:
-    """Subspaces of classes separate with depth: the smallest angle in the last layer against the first."""
+    """Subspaces of classes separate with depth, by more than halves of one class do.
+
+    Pairs share classes, so classes are resampled and not pairs.
+    """
     rule = (
-        "the smallest angle between classes is larger in the last layer than in the first; the whole interval above 0"
+        "from the first to the last layer the smallest angle between classes grows by more than that between halves "
+        "of one class; the whole interval above 0"
     )
     if evidence.angles is None:
         return Finding(rule, why="angles between classes are not measured in this study")
-    between = evidence.angles[evidence.angles["kind"] == "between"]
-    first = between[(between["index"] == 1) & (between["k"] == between["k"].iloc[0])]
-    pairs = first.pivot_table(index=["label_a", "label_b"], columns="layer", values="angle_deg")
-    growth = (pairs[pairs.columns.max()] - pairs[pairs.columns.min()]).to_numpy()
-    low, high = stats.bootstrap(growth, ["all"] * len(growth), **evidence.intervals)
-    return Finding(
-        rule, beyond(low, high, 0), growth.mean(), low, high, "degrees", why=f"{len(growth)} pairs of classes"
-    )
+    first = layertables.first_angles(evidence.angles)
+    layers = first["layer"].min(), first["layer"].max()
+    names = sorted(set(first.loc[first["kind"] == "between", "label_a"]) | set(first["label_b"].dropna()))
+    between, within = (_growth(first[first["kind"] == kind], layers, names) for kind in ("between", "within"))
+    other = ~np.eye(len(names), dtype=bool)
+    measured = between[other].mean() - within.diagonal().mean()
+    generator = seeds.generator(evidence.intervals["seed"], "classes")
+    excess = []
+    for drawn in generator.integers(0, len(names), (evidence.intervals["resamples"], len(names))):
+        pairs = drawn[:, None] != drawn[None]  # a class drawn twice makes no pair with itself
+        if pairs.any():
+            excess.append(between[np.ix_(drawn, drawn)][pairs].mean() - within.diagonal()[drawn].mean())
+    tail = (1 - evidence.intervals["confidence"]) / 2
+    low, high = np.quantile(excess, [tail, 1 - tail])
+    why = f"{len(names)} classes"
+    if len(names) < 5:
+        return Finding(rule, UNKNOWN, measured, low, high, "degrees", why=f"{why} are too few to resample")
+    return Finding(rule, beyond(low, high, 0), measured, low, high, "degrees", why=why)
+
+
+def _growth(angles: pd.DataFrame, layers: tuple[int, int], names: list[str]) -> np.ndarray:
+    """Growth of an angle between two layers for each pair of classes, symmetric (classes, classes)."""
+    pairs = angles.pivot_table(index=["label_a", "label_b"], columns="layer", values="angle_deg")
+    growth = np.full((len(names), len(names)), np.nan)
+    for (a, b), row in pairs.iterrows():
+        growth[names.index(a), names.index(b)] = growth[names.index(b), names.index(a)] = (
+            row[layers[1]] - row[layers[0]]
+        )
+    return growth
 
 
 CLAIMS: dict[str, Callable[[Evidence, float], Finding]] = {
@@ -367,10 +423,11 @@ CLAIMS: dict[str, Callable[[Evidence, float], Finding]] = {
 }
 
 NOTES = [
-    "Verdicts are about the model and images of this study, each by the rule in its row; of what is not there, or "
-    "measured too coarsely, nothing is said.",
+    "Verdicts are about the model and images of this study, each by the rule in its row: where these are not the "
+    "paper's, a claim that does not hold here may well hold there. Of what is not there, or measured too coarsely, "
+    "nothing is said.",
     "Intervals: Wilson's for accuracies; bootstrap over images within classes for cosines, distances and changes, and "
-    "over pairs of classes for angles; for a number that the paper gives of one image, the central share of images.",
+    "over classes for angles; for a number that the paper gives of one image, the central share of images.",
 ]
 
 
@@ -390,7 +447,7 @@ def print_claims(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _short(value: float) -> str:
-    return "–" if pd.isna(value) else f"{value:.4g}"
+    return "–" if pd.isna(value) else f"{value:.3g}"
 
 
 def _measured(row: pd.Series) -> str:

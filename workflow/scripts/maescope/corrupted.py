@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 
 from maescope import stats, tables
-from maescope.accuracy import near_chance
 from maescope.corruptions import CORRUPTIONS, GROUPS
 
 SEVERITIES = ("1", "2", "3", "4", "5")
@@ -99,7 +98,8 @@ def errors(accuracy: pd.DataFrame, sources: dict, intervals: dict) -> pd.DataFra
     right = _by_image(accuracy)
     conditions = [(names.get(corruption), severity) for corruption in CORRUPTIONS for severity in SEVERITIES]
     rows = [{"perturbation": name, "level": "mean"} for name in ("mean error", "mCE")]
-    if len(sources) == len(CORRUPTIONS) and set(conditions) <= set(right.columns):
+    files = all(source["source"] == "files" for source in sources.values())  # mCE is of ImageNet-C's own pictures
+    if files and len(sources) == len(CORRUPTIONS) and set(conditions) <= set(right.columns):
         wrong = 1 - right[conditions].to_numpy(float)  # (images, 75)
         alexnet = np.repeat([ALEXNET[corruption] for corruption in CORRUPTIONS], len(SEVERITIES))
         for row, weights in zip(rows, (np.ones_like(alexnet), 1 / alexnet), strict=True):
@@ -121,19 +121,9 @@ def _beside_paper(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
         values.loc[level, column] if column in values and level in values.index else np.nan
         for column, level in zip(name, table["level"], strict=True)
     ]
+    table.loc[table["model"] != table["model"].iloc[0], "accuracy_paper"] = np.nan  # the first is the paper's
     table["accuracy_difference"] = table["accuracy"] - table["accuracy_paper"]
     return table
-
-
-def notes_on_chance(accuracy: pd.DataFrame, classes: int) -> list[str]:
-    """A loud note on each model whose clean accuracy could be guessing."""
-    clean = accuracy[accuracy["level"] == "clean"].groupby("model", sort=False)["correct"]
-    return [
-        f"CLEAN ACCURACY NEAR CHANCE: {model}, {100 * correct.mean():.1f} % among {classes} classes; most often the "
-        "labels are in another order than the outputs of the head. Nothing in this table means anything then."
-        for model, correct in clean
-        if near_chance(correct, classes)
-    ]
 
 
 def notes(table: pd.DataFrame, sources: dict[str, dict], small: bool) -> list[str]:

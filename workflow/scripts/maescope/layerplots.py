@@ -1,5 +1,7 @@
 """Figures 1-4 and mask invariance: tidy measures in, a matplotlib figure out. Colours and style: see `plots`."""
 
+from itertools import cycle
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -138,7 +140,7 @@ def figure_3(heads: pd.DataFrame) -> Figure:
         len(datasets), len(models), figsize=(width, 2.1 * len(datasets) + 0.4), sharey=True, sharex=True, squeeze=False
     )
     for row, dataset in zip(axes, datasets, strict=True):
-        for axis, model, colour in zip(row, models, COLOURS, strict=False):
+        for axis, model, colour in zip(row, models, cycle(COLOURS), strict=False):
             part = heads[(heads["dataset"] == dataset) & (heads["model"] == model)]
             means = part.groupby("layer")["distance_px"].mean()
             axis.scatter(part["layer"], part["distance_px"], s=9, color=colour, alpha=0.55, linewidths=0, label="head")

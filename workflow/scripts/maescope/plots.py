@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from itertools import cycle
 
 import matplotlib
 
@@ -60,7 +61,7 @@ def figure_5(curves: pd.DataFrame, titles: dict[str, str], chance: float) -> Fig
     )
     for axis, model in zip(axes[0], models, strict=True):
         part = curves[curves["model"] == model]
-        for (name, title), colour, marker in zip(titles.items(), COLOURS, MARKERS, strict=False):
+        for (name, title), colour, marker in zip(titles.items(), cycle(COLOURS), cycle(MARKERS), strict=False):
             curve = part[part["perturbation"] == name].sort_values("percent")
             label = f"{title} (area {curve['area'].iloc[0]:.1f})"
             axis.plot(curve["percent"], curve["accuracy"], color=colour, marker=marker, label=label)
@@ -83,7 +84,7 @@ def training_curves(losses: dict[str, pd.DataFrame], descriptions: dict[str, str
     descriptions : model -> what the loss is
     """
     figure, axes = plt.subplots(1, len(losses), figsize=(min(PAGE, 2.6 * len(losses)), 2.3), squeeze=False)
-    for axis, (model, loss), colour in zip(axes[0], losses.items(), COLOURS, strict=False):
+    for axis, (model, loss), colour in zip(axes[0], losses.items(), cycle(COLOURS), strict=False):
         axis.plot(loss["epoch"], loss["loss"], color=colour, marker="." if len(loss) < 30 else None)
         axis.annotate(
             f"{loss['loss'].iloc[-1]:.3f}",
@@ -165,7 +166,8 @@ def figure_8(drops: pd.DataFrame, titles: dict[str, str]) -> Figure:
 
     Parameters
     ----------
-    drops : perturbation, level, clean, drop, drop_low, drop_high, and the same with shuffled_ before
+    drops : perturbation, level, clean, drop, drop_low, drop_high, and the same with shuffled_ before; the two start
+        from different numbers, so the share that is lost stands in the legend
     titles : perturbation -> what its levels are
     """
     figure, axes = plt.subplots(1, len(titles), figsize=(PAGE, 2.9), sharey=True, squeeze=False)
@@ -176,12 +178,14 @@ def figure_8(drops: pd.DataFrame, titles: dict[str, str]) -> Figure:
         for (prefix, name), colour, marker in zip(series.items(), COLOURS, MARKERS, strict=False):
             drop = part[f"{prefix}drop"]
             errors = [drop - part[f"{prefix}drop_low"], part[f"{prefix}drop_high"] - drop]
-            label = f"{name} ({part[f'{prefix}clean'].iloc[0]:.2f} on clean images)"
+            clean, last = part[f"{prefix}clean"].iloc[0], part["level"].iloc[-1]
+            label = f"{name}: {clean:.2f} on clean images, {100 * drop.iloc[-1] / clean:.0f} % lost at {last}"
             line = "-" if not prefix else (0, (4, 2))
+            axis.axhline(clean, color=colour, linestyle=(0, (1, 2)), linewidth=1.2)
             axis.errorbar(
                 places,
                 drop,
-                errors,
+                None if prefix else errors,
                 color=colour,
                 marker=marker,
                 linestyle=line,
@@ -190,7 +194,7 @@ def figure_8(drops: pd.DataFrame, titles: dict[str, str]) -> Figure:
                 label=label,
             )
         axis.set(title=perturbation, xlabel=title)
-        axis.axhline(part["clean"].iloc[0], label="all features of classes lost", **CHANCE)
+        axis.plot([], [], color="0.35", linestyle=(0, (1, 2)), linewidth=1.2, label="all of them lost (same colours)")
         axis.set_xticks(places, part["level"])
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), title="common features of")
     axes[0, 0].set_ylabel("mean drop (features a head)")

@@ -185,6 +185,13 @@ def _contradictions(config: dict) -> Iterator[str]:
         for name in names:
             if name in perturbations and perturbations[name]["kind"] != key.removesuffix("s"):
                 yield f"study.{key}: {name} is of kind {perturbations[name]['kind']}"
+    first = perturbations.get(study["occlusion"][0], {})
+    if first.get("order", "most") != "most":
+        yield f"study.occlusion: {study['occlusion'][0]} comes first and must have order: most, not {first['order']}"
+    if study["paper"] is not None and not Path(study["paper"]).is_dir():
+        yield f"study.paper: there is no folder {study['paper']}; the published tables are in config/paper"
+    for name in {"mean", "mCE"} & set(perturbations):
+        yield f"perturbations.{name}: is the name of a row of Table II; choose another"
     if perturbations["clean"]["kind"] != "clean":
         yield "perturbations.clean: kind must be clean"
     for name, dataset in datasets.items():

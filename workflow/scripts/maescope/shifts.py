@@ -74,7 +74,7 @@ def mask_shifts(pairs: pd.DataFrame, norms: pd.DataFrame, intervals: dict, claim
     between_images = float((100 * at_mask.std() / at_mask.mean()).mean())
     between = float(pairs.loc[pairs["compared"] != "one image", "cosine"].mean())
     rows = [
-        ("cosine of two masks of one image", cosines["cosine"], "two images", between, np.nan),
+        ("cosine of two masks of one image", cosines["cosine"], "two images of any class", between, np.nan),
         ("range of the norm over masks (%)", spread["range"], "", np.nan, _paper_range(claims)),
         ("deviation of the norm over masks (%)", spread["deviation"], "over images", between_images, np.nan),
     ]
@@ -147,7 +147,7 @@ def print_shifts(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _short(value: float, sign: bool = False) -> str:
     """Four digits, a dash where there is none."""
-    return "–" if pd.isna(value) else f"{value:{'+' if sign else ''}.4g}"
+    return "–" if pd.isna(value) else f"{value:{'+' if sign else ''}.3g}"
 
 
 def _value(row: pd.Series) -> str:

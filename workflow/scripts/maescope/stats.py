@@ -55,12 +55,12 @@ def bootstrap(
 
     Returns
     -------
-    low, high : NaN where no class has two images to resample
+    low, high : NaN where a class has one image only, which resampling would take for certain
     """
     generator = seeds.generator(seed, "bootstrap")
     means = np.zeros(resamples)
     classes = pd.Series(np.asarray(values, dtype=np.float64)).groupby(np.asarray(labels))
-    if classes.size().max() < 2:
+    if classes.size().min() < 2:
         return np.nan, np.nan
     for _, own in classes:
         counts = generator.multinomial(len(own), np.full(len(own), 1 / len(own)), size=resamples)  # (resamples, n_c)

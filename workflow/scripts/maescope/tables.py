@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from maescope import stats, tidy
+from maescope.accuracy import near_chance
 from maescope.atomic import replacing
 
 
@@ -172,6 +173,17 @@ NOTES_SHIFTS = [
     "images; for the deviation of the norm, over images under one mask each.",
     "The paper: norms from 92.4 to 95.4 over 100 masks of one image, a range of 3.2 %.",
 ]
+
+
+def notes_on_chance(accuracy: pd.DataFrame, classes: int) -> list[str]:
+    """A loud note on each model whose clean accuracy could be guessing."""
+    clean = accuracy[accuracy["level"] == "clean"].groupby("model", sort=False)["correct"]
+    return [
+        f"CLEAN ACCURACY NEAR CHANCE: {model}, {100 * correct.mean():.1f} % among {classes} classes; most often the "
+        "labels are in another order than the outputs of the head. Nothing in this table means anything then."
+        for model, correct in clean
+        if near_chance(correct, classes)
+    ]
 
 
 def notes_on_accuracy(accuracy: pd.DataFrame, count: int | None, intervals: dict) -> list[str]:
