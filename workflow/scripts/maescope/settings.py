@@ -60,6 +60,8 @@ def is_trained(weights: str) -> bool:
 def known_list(labels: list[str]) -> str | None:
     """imagenet-1k, imagenet-r or imagenet-a, where the labels are all of its classes."""
     lists = {"imagenet-1k": "imagenet", "imagenet-r": "imagenet_r", "imagenet-a": "imagenet_a"}
+    if len(labels) < 200:  # shorter than any of them: timm, which has the lists, need not be there
+        return None
     return next((name for name, file in lists.items() if sorted(labels) == sorted(_synsets(file))), None)
 
 
