@@ -281,14 +281,15 @@ def lowest_distance(evidence: Evidence, paper: float) -> Finding:
 
 
 def highest_distance(evidence: Evidence, paper: float) -> Finding:
-    """Largest mean attention distance of a head: the paper's number or further, for global is far."""
-    return _distance(evidence, paper, "idxmax", "at least")
+    """Largest mean attention distance of a head: the end of the paper's range, which may be missed either way."""
+    return _distance(evidence, paper, "idxmax", "equal")
 
 
 def _distance(evidence: Evidence, paper: float, extreme: str, direction: str) -> Finding:
     """Distances scale with the input: the paper's 224 px are brought to the size of this model's."""
     scale = evidence.crop / 224
-    rule = f"the mean distance of the head is {direction} {paper * scale:.4g} px, the paper's {paper:g} of 224 px"
+    words = "equal to" if direction == "equal" else direction
+    rule = f"the mean distance of the head is {words} {paper * scale:.4g} px, the paper's {paper:g} of 224 px"
     if evidence.attention is None:
         return Finding(rule, why="attention distances are not measured in this study")
     heads = evidence.attention.groupby(["layer", "head"])["distance_px"].mean()
