@@ -8,21 +8,42 @@ import torch
 from torch import Tensor
 
 
-def probabilities(query: Tensor, key: Tensor) -> Tensor:
+def workspace(query: Tensor, images: int) -> Tensor:
+    """Memory for the attention of a few images at a time, to be used again by every layer.
+
+    Fresh memory for each product of (B, H, T, T) would cost a CPU more than the arithmetic: the allocator hands such
+    blocks back to the system, which maps and clears them page by page the next time.
+
+    Parameters
+    ----------
+    query : (B, H, T, d), for its shape, type and device
+
+    Returns
+    -------
+    (2, images, H, T, T), float32 (or float64 where the query is)
+    """
+    heads, tokens = query.shape[1:3]
+    dtype = torch.promote_types(query.dtype, torch.float32)
+    return torch.empty(2, images, heads, tokens, tokens, dtype=dtype, device=query.device)
+
+
+def probabilities(query: Tensor, key: Tensor, space: Tensor) -> Tensor:
     """Softmax attention, in float32 (or float64 where the inputs are).
 
     Parameters
     ----------
     query, key : (B, H, T, d)
+    space : a `workspace` of at least B images, overwritten
 
     Returns
     -------
-    (B, H, T, T), rows (queries) sum to 1
+    (B, H, T, T), rows (queries) sum to 1, in the first half of `space`
     """
-    dtype = torch.promote_types(query.dtype, torch.float32)
+    attention, logits = space[:, : len(query)]
+    scaled = query.to(space.dtype) / math.sqrt(query.shape[-1])
     with _exact_products_of(query.dtype):
-        logits = query.to(dtype) @ key.to(dtype).transpose(-2, -1)  # (B, H, T, T)
-    return logits.mul_(1 / math.sqrt(query.shape[-1])).softmax(-1)
+        torch.matmul(scaled, key.to(space.dtype).transpose(-2, -1), out=logits)
+    return torch.softmax(logits, -1, out=attention)
 
 
 @contextmanager
@@ -49,7 +70,9 @@ def patch_distances(grid: tuple[int, int], patch_size: tuple[int, int]) -> Tenso
     return torch.cdist(centres, centres)
 
 
-def distance_and_entropy(attention: Tensor, distances: Tensor, prefix: int = 1) -> tuple[Tensor, Tensor]:
+def distance_and_entropy(
+    attention: Tensor, distances: Tensor, scratch: Tensor, prefix: int = 1
+) -> tuple[Tensor, Tensor]:
     """Mean attention distance and entropy of each head (the paper's Fig. 3).
 
     The rows and columns of the `prefix` tokens (CLS) are dropped and each row renormalised; then the expectation
@@ -59,17 +82,18 @@ def distance_and_entropy(attention: Tensor, distances: Tensor, prefix: int = 1) 
     ----------
     attention : (B, H, T, T)
     distances : (N, N) in pixels, T = N + prefix
+    scratch : (B, H, T, T), overwritten
 
     Returns
     -------
     distance : (B, H) in pixels
     entropy : (B, H) in nats, at most log(N)
     """
-    patches = attention[..., prefix:, prefix:]  # (B, H, N, N)
+    patches, terms = (x[..., prefix:, prefix:] for x in (attention, scratch))  # (B, H, N, N) each
     mass = patches.sum(-1)  # (B, H, N)
-    distance = (patches * distances.to(patches)).sum(-1) / mass
+    distance = torch.mul(patches, distances.to(patches), out=terms).sum(-1) / mass
     # with q = p / mass: - sum q log q = log(mass) - sum p log(p) / mass, and 0 log 0 = 0
-    logs = patches.clamp(min=torch.finfo(patches.dtype).tiny).log_()
+    logs = torch.clamp(patches, min=torch.finfo(patches.dtype).tiny, out=terms).log_()
     entropy = mass.log() - logs.mul_(patches).sum(-1) / mass
     return distance.mean(-1), entropy.mean(-1)
 

@@ -122,16 +122,19 @@ class _Reduced:
         self.distance: list[Tensor] = []  # L x (B, H)
         self.entropy: list[Tensor] = []  # L x (B, H)
         self.rollout: list[Tensor] = []  # chunks of images, each (b, T, T), of the last layer seen
+        self.space: Tensor | None = None  # (2, b, H, T, T)
 
     def add(self, query: Tensor, key: Tensor, prefix: int) -> None:
         """Take in one layer's queries and keys (B, H, T, d), a few images at a time."""
         heads, tokens = query.shape[1:3]
         images = max(1, ATTENTION_BYTES[query.device.type] // (heads * tokens * tokens * 4))
+        if self.space is None:
+            self.space = att.workspace(query, min(images, len(query)))
         before = self.rollout or [None] * -(-len(query) // images)
         distance, entropy, rollout = [], [], []
         for q, k, r in zip(query.split(images), key.split(images), before, strict=True):
-            a = att.probabilities(q, k)
-            d, e = att.distance_and_entropy(a, self.distances, prefix)
+            a = att.probabilities(q, k, self.space)
+            d, e = att.distance_and_entropy(a, self.distances, self.space[1, : len(q)], prefix)
             distance.append(d)
             entropy.append(e)
             rollout.append(att.rollout_step(a, r))
