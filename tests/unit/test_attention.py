@@ -11,16 +11,22 @@ from maescope import attention
 GRID, PATCH = (14, 14), (16, 16)
 
 
+def probabilities(query, key):
+    """Attention and its logarithm (B, H, T, T), in memory of their own that held something else before."""
+    (images, heads, tokens), dtype = query.shape[:3], torch.promote_types(query.dtype, torch.float32)
+    return attention.probabilities(query, key, torch.full((2, images, heads, tokens, tokens), math.nan, dtype=dtype))
+
+
 def attention_from_logits(logits):
-    """Queries and keys (1, 1, T, T) whose scaled product is `logits` (T, T)."""
+    """Attention and its logarithm (1, 1, T, T) where the scaled product of queries and keys is `logits` (T, T)."""
     tokens = len(logits)
-    return attention.probabilities(logits[None, None] * math.sqrt(tokens), torch.eye(tokens).to(logits)[None, None])
+    return probabilities(logits[None, None] * math.sqrt(tokens), torch.eye(tokens).to(logits)[None, None])
 
 
 def reduced(patch_attention, distances):
     """Distance and entropy of attention among patches (N, N), without a prefix token."""
     a = patch_attention[None, None].double()
-    distance, entropy = attention.distance_and_entropy(a, distances, prefix=0)
+    distance, entropy = attention.distance_and_entropy(a, a.clamp(min=1e-300).log(), distances, prefix=0)
     return distance.item(), entropy.item()
 
 
@@ -50,34 +56,36 @@ def test_attention_to_the_right_neighbour_is_one_patch_far():
 
 def test_prefix_tokens_are_dropped_and_rows_renormalised():
     a = torch.tensor([[0.2, 0.4, 0.4], [0.8, 0.15, 0.05], [0.6, 0.1, 0.3]], dtype=torch.float64)[None, None]
-    distance, entropy = attention.distance_and_entropy(a, attention.patch_distances((1, 2), (10, 10)))
+    distance, entropy = attention.distance_and_entropy(a, a.log(), attention.patch_distances((1, 2), (10, 10)))
     assert distance.item() == pytest.approx((10 * 0.25 + 10 * 0.25) / 2)  # both rows become 0.75 and 0.25
     assert entropy.item() == pytest.approx(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)))
 
 
 @pytest.mark.parametrize("scale", [1e3, 1e30])
 def test_extreme_logits_give_one_hot_attention_with_entropy_zero(scale):
-    a = attention_from_logits(scale * torch.eye(9))
-    distance, entropy = attention.distance_and_entropy(a, attention.patch_distances((3, 3), (4, 4)), prefix=0)
+    a, logs = attention_from_logits(scale * torch.eye(9))
+    distance, entropy = attention.distance_and_entropy(a, logs, attention.patch_distances((3, 3), (4, 4)), prefix=0)
     assert distance.item() == 0
     assert entropy.item() == 0
 
 
 def test_infinitely_unlikely_keys_do_not_make_the_entropy_nan():
-    a = torch.tensor([[1.0, 0.0], [0.5, 0.5]])[None, None]
-    _, entropy = attention.distance_and_entropy(a, torch.zeros(2, 2), prefix=0)
+    a, logs = attention_from_logits(torch.tensor([[0.0, -1e4], [0.0, 0.0]]))
+    assert a[0, 0, 0].tolist() == [1, 0]
+    _, entropy = attention.distance_and_entropy(a, logs, torch.zeros(2, 2), prefix=0)
     assert entropy.item() == pytest.approx(math.log(2) / 2)
 
 
 def test_equal_large_logits_stay_uniform():
-    a = attention_from_logits(torch.full((9, 9), 1e6))
-    _, entropy = attention.distance_and_entropy(a, attention.patch_distances((3, 3), (4, 4)), prefix=0)
+    a, logs = attention_from_logits(torch.full((9, 9), 1e6))
+    _, entropy = attention.distance_and_entropy(a, logs, attention.patch_distances((3, 3), (4, 4)), prefix=0)
     assert entropy.item() == pytest.approx(math.log(9), abs=1e-6)
 
 
 def test_probabilities_are_the_softmax_of_scaled_products():
     query, key = torch.randn(2, 2, 3, 5, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    a = attention.probabilities(query, key)
+    a, logs = probabilities(query, key)
+    assert torch.allclose(logs.exp(), a, rtol=1e-12)
     for b, h, i in itertools.product(range(2), range(3), range(5)):
         weights = [math.exp(sum(query[b, h, i] * key[b, h, j]).item() / 2) for j in range(5)]
         for j in range(5):
@@ -86,7 +94,7 @@ def test_probabilities_are_the_softmax_of_scaled_products():
 
 def test_probabilities_of_half_precision_are_computed_in_float32():
     query, key = torch.randn(2, 1, 2, 30, 8, generator=torch.Generator().manual_seed(2)).bfloat16()
-    a = attention.probabilities(query, key)
+    a, _ = probabilities(query, key)
     assert a.dtype == torch.float32
     assert torch.allclose(a.sum(-1), torch.ones(1, 2, 30), atol=1e-6)
 
@@ -94,22 +102,22 @@ def test_probabilities_of_half_precision_are_computed_in_float32():
 def test_rows_of_every_mixed_attention_and_of_the_rollout_sum_to_one():
     generator, rollout = torch.Generator().manual_seed(3), None
     for _ in range(12):
-        a = (5 * torch.randn(2, 3, 17, 17, generator=generator)).softmax(-1)
+        a = (5 * torch.randn(2, 3, 17, 17, generator=generator)).softmax(-1).mean(1)
         alone = attention.rollout_step(a, None)
         rollout = attention.rollout_step(a, rollout)
         assert torch.allclose(alone.sum(-1), torch.ones(2, 17), atol=1e-6)
         assert torch.allclose(rollout.sum(-1), torch.ones(2, 17), atol=1e-6)
 
 
-def test_one_step_of_rollout_averages_heads_and_adds_the_residual():
+def test_one_step_of_rollout_adds_the_residual_to_the_mean_over_heads():
     heads = torch.tensor([[[1.0, 0.0], [1.0, 0.0]], [[0.0, 1.0], [1.0, 0.0]]])[None]
     expected = torch.tensor([[[0.75, 0.25], [0.5, 0.5]]])
-    assert torch.equal(attention.rollout_step(heads, None), expected)
+    assert torch.equal(attention.rollout_step(heads.mean(1), None), expected)
 
 
 def test_rollout_multiplies_the_later_layer_from_the_left():
-    first = torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])[None, None]  # token 1 reads token 0
-    second = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]])[None, None]  # token 2 reads token 1
+    first = torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])[None]  # token 1 reads token 0
+    second = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]])[None]  # token 2 reads token 1
     rollout = attention.rollout_step(second, attention.rollout_step(first, None))[0]
     # Token 2 reads token 1 after that has read token 0; the other order would leave it blind to token 0.
     assert torch.equal(rollout, torch.tensor([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.25, 0.25, 0.5]]))
@@ -117,7 +125,7 @@ def test_rollout_multiplies_the_later_layer_from_the_left():
 
 @pytest.mark.parametrize("pooling", ["avg", "token"])
 def test_rollout_of_uniform_attention_gives_every_patch_the_same_score(pooling):
-    uniform, rollout = torch.full((1, 3, 50, 50), 1 / 50), None
+    uniform, rollout = torch.full((1, 50, 50), 1 / 50), None
     for _ in range(4):
         rollout = attention.rollout_step(uniform, rollout)
     scores = attention.patch_scores(rollout, pooling)

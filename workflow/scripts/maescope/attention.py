@@ -8,42 +8,25 @@ import torch
 from torch import Tensor
 
 
-def workspace(query: Tensor, images: int) -> Tensor:
-    """Memory for the attention of a few images at a time, to be used again by every layer.
-
-    Fresh memory for each product of (B, H, T, T) would cost a CPU more than the arithmetic: the allocator hands such
-    blocks back to the system, which maps and clears them page by page the next time.
-
-    Parameters
-    ----------
-    query : (B, H, T, d), for its shape, type and device
-
-    Returns
-    -------
-    (2, images, H, T, T), float32 (or float64 where the query is)
-    """
-    heads, tokens = query.shape[1:3]
-    dtype = torch.promote_types(query.dtype, torch.float32)
-    return torch.empty(2, images, heads, tokens, tokens, dtype=dtype, device=query.device)
-
-
-def probabilities(query: Tensor, key: Tensor, space: Tensor) -> Tensor:
-    """Softmax attention, in float32 (or float64 where the inputs are).
+def probabilities(query: Tensor, key: Tensor, space: Tensor) -> tuple[Tensor, Tensor]:
+    """Softmax attention and its logarithm, in the precision of `space` (at least float32).
 
     Parameters
     ----------
     query, key : (B, H, T, d)
-    space : a `workspace` of at least B images, overwritten
+    space : (2, at least B, at least H, T, T), where the results are put. Fresh memory for every layer would cost a CPU
+        more than the arithmetic: blocks of this size go back to the system, which maps and clears them page by page.
 
     Returns
     -------
-    (B, H, T, T), rows (queries) sum to 1, in the first half of `space`
+    attention, logarithm : (B, H, T, T), rows (queries) of `attention` sum to 1
     """
-    attention, logits = space[:, : len(query)]
+    attention, logarithm = space[:, : query.shape[0], : query.shape[1]]
     scaled = query.to(space.dtype) / math.sqrt(query.shape[-1])
     with _exact_products_of(query.dtype):
-        torch.matmul(scaled, key.to(space.dtype).transpose(-2, -1), out=logits)
-    return torch.softmax(logits, -1, out=attention)
+        torch.matmul(scaled, key.to(space.dtype).transpose(-2, -1), out=attention)
+    torch.log_softmax(attention, -1, out=logarithm)
+    return torch.exp(logarithm, out=attention), logarithm
 
 
 @contextmanager
@@ -71,7 +54,7 @@ def patch_distances(grid: tuple[int, int], patch_size: tuple[int, int]) -> Tenso
 
 
 def distance_and_entropy(
-    attention: Tensor, distances: Tensor, scratch: Tensor, prefix: int = 1
+    attention: Tensor, logarithm: Tensor, distances: Tensor, prefix: int = 1
 ) -> tuple[Tensor, Tensor]:
     """Mean attention distance and entropy of each head (the paper's Fig. 3).
 
@@ -81,20 +64,19 @@ def distance_and_entropy(
     Parameters
     ----------
     attention : (B, H, T, T)
+    logarithm : (B, H, T, T) of it, overwritten
     distances : (N, N) in pixels, T = N + prefix
-    scratch : (B, H, T, T), overwritten
 
     Returns
     -------
     distance : (B, H) in pixels
     entropy : (B, H) in nats, at most log(N)
     """
-    patches, terms = (x[..., prefix:, prefix:] for x in (attention, scratch))  # (B, H, N, N) each
+    patches, logs = (x[..., prefix:, prefix:] for x in (attention, logarithm))  # (B, H, N, N) each
     mass = patches.sum(-1)  # (B, H, N)
-    distance = torch.mul(patches, distances.to(patches), out=terms).sum(-1) / mass
-    # with q = p / mass: - sum q log q = log(mass) - sum p log(p) / mass, and 0 log 0 = 0
-    logs = torch.clamp(patches, min=torch.finfo(patches.dtype).tiny, out=terms).log_()
-    entropy = mass.log() - logs.mul_(patches).sum(-1) / mass
+    distance = torch.einsum("bhij,ij->bhi", patches, distances.to(patches)) / mass
+    # with q = p / mass: - sum q log q = log(mass) - sum p log(p) / mass
+    entropy = mass.log() - torch.mul(patches, logs, out=logs).sum(-1) / mass
     return distance.mean(-1), entropy.mean(-1)
 
 
@@ -103,14 +85,14 @@ def rollout_step(attention: Tensor, rollout: Tensor | None) -> Tensor:
 
     Parameters
     ----------
-    attention : (B, H, T, T)
+    attention : (B, T, T), mean over heads
     rollout : (B, T, T) of the layer before, None at the first
 
     Returns
     -------
     (B, T, T), rows sum to 1
     """
-    mixed = 0.5 * attention.mean(1)  # (B, T, T)
+    mixed = 0.5 * attention
     mixed.diagonal(dim1=-2, dim2=-1).add_(0.5)
     mixed = mixed / mixed.sum(-1, keepdim=True)
     return mixed if rollout is None else mixed @ rollout

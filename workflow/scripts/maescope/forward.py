@@ -15,8 +15,8 @@ from torch import Tensor
 from maescope import attention as att
 from maescope.mae import embed
 
-# Attention of a few images at a time: on a CPU (H, T, T) of one image fits its cache, on a GPU launches must be few.
-ATTENTION_BYTES = {"cpu": 2 << 20, "cuda": 1 << 30}
+# Memory for attention and its logarithm: on a CPU what fits a core's second-level cache, on a GPU launches must be few.
+ATTENTION_BYTES = {"cpu": 5 << 18, "cuda": 2 << 30}
 
 
 @dataclass
@@ -122,25 +122,41 @@ class _Reduced:
         self.distance: list[Tensor] = []  # L x (B, H)
         self.entropy: list[Tensor] = []  # L x (B, H)
         self.rollout: list[Tensor] = []  # chunks of images, each (b, T, T), of the last layer seen
-        self.space: Tensor | None = None  # (2, b, H, T, T)
+        self.space: Tensor | None = None  # (2, b, h, T, T), used again by every layer
 
     def add(self, query: Tensor, key: Tensor, prefix: int) -> None:
-        """Take in one layer's queries and keys (B, H, T, d), a few images at a time."""
-        heads, tokens = query.shape[1:3]
-        images = max(1, ATTENTION_BYTES[query.device.type] // (heads * tokens * tokens * 4))
+        """Take in one layer's queries and keys (B, H, T, d), a few images or a few heads of one at a time."""
         if self.space is None:
-            self.space = att.workspace(query, min(images, len(query)))
+            self.space = self._space_for(query)
+        images = self.space.shape[1]
         before = self.rollout or [None] * -(-len(query) // images)
-        distance, entropy, rollout = [], [], []
-        for q, k, r in zip(query.split(images), key.split(images), before, strict=True):
-            a = att.probabilities(q, k, self.space)
-            d, e = att.distance_and_entropy(a, self.distances, self.space[1, : len(q)], prefix)
-            distance.append(d)
-            entropy.append(e)
-            rollout.append(att.rollout_step(a, r))
+        parts = [
+            self._reduce(q, k, r, prefix)
+            for q, k, r in zip(query.split(images), key.split(images), before, strict=True)
+        ]
+        distance, entropy, self.rollout = (list(part) for part in zip(*parts, strict=True))
         self.distance.append(torch.cat(distance))
         self.entropy.append(torch.cat(entropy))
-        self.rollout = rollout
+
+    def _space_for(self, query: Tensor) -> Tensor:
+        heads, tokens = query.shape[1:3]
+        device, threads = query.device, torch.get_num_threads() if query.device.type == "cpu" else 1
+        maps = max(1, ATTENTION_BYTES[device.type] * threads // (2 * tokens * tokens * self.distances.element_size()))
+        shape = (2, max(1, min(len(query), maps // heads)), min(heads, maps), tokens, tokens)
+        return torch.empty(shape, dtype=self.distances.dtype, device=device)
+
+    def _reduce(self, query: Tensor, key: Tensor, rollout: Tensor | None, prefix: int) -> tuple[Tensor, ...]:
+        """Distance (b, H), entropy (b, H) and rollout (b, T, T) of a few images."""
+        distance, entropy, total = [], [], 0.0
+        heads = self.space.shape[2]
+        for q, k in zip(query.split(heads, 1), key.split(heads, 1), strict=True):
+            attention, logarithm = att.probabilities(q, k, self.space)
+            total = total + attention.sum(1)  # (b, T, T)
+            d, e = att.distance_and_entropy(attention, logarithm, self.distances, prefix)
+            distance.append(d)
+            entropy.append(e)
+        mean = total / query.shape[1]
+        return torch.cat(distance, 1), torch.cat(entropy, 1), att.rollout_step(mean, rollout)
 
 
 @contextmanager
