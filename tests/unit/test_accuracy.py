@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
 from maescope import accuracy
 
@@ -35,6 +36,13 @@ def test_clean_accuracy_that_could_be_guessed_gives_a_loud_warning(right, caplog
     text = warned(right, 500, 10, caplog)
     assert "CLEAN ACCURACY NEAR CHANCE" in text
     assert f"{right / 5:.1f} % of 500 images among 10 classes" in text
+
+
+@pytest.mark.parametrize(("images", "classes"), [(1, 2), (20, 10), (500, 10), (500, 1000)])
+def test_near_chance_is_what_one_guess_in_a_thousand_would_exceed(images, classes):
+    most = int(binom.ppf(0.999, images, 1 / classes))
+    right = [pd.Series([1] * count + [0] * (images - count)) for count in range(min(most + 3, images + 1))]
+    assert [accuracy.near_chance(clean, classes) for clean in right] == [n <= most for n in range(len(right))]
 
 
 def test_clean_accuracy_well_above_chance_gives_no_warning(caplog):

@@ -69,6 +69,13 @@ def test_mcnemar_is_the_exact_binomial_test_of_the_discordant_pairs():
     assert stats.mcnemar(b, a) == stats.mcnemar(a, b)
 
 
+@pytest.mark.parametrize(("only_a", "only_b"), [(0, 1), (0, 9), (3, 3), (4, 3), (40, 12)])
+def test_mcnemar_equals_scipy(only_a, only_b):
+    a = np.repeat([True, False, True], [only_a, only_b, 7])
+    b = np.repeat([False, True, True], [only_a, only_b, 7])
+    assert stats.mcnemar(a, b) == pytest.approx(binomtest(only_a, only_a + only_b).pvalue, rel=1e-12)
+
+
 def test_mcnemar_of_equal_answers_is_one():
     answers = np.array([True, False, True])
     assert stats.mcnemar(answers, answers) == 1.0

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
+from scipy.special import bdtr
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,9 @@ def near_chance(clean: pd.Series, classes: int) -> bool:
     ----------
     clean : right or wrong, of each clean image
     """
-    return bool(len(clean)) and bool(clean.sum() <= binom.ppf(0.999, len(clean), 1 / classes))
+    right, images = int(clean.sum()), len(clean)
+    fewer = bdtr(right - 1, images, 1 / classes) if right else 0.0  # how often guessing gives fewer right answers
+    return bool(images) and bool(fewer < 0.999)
 
 
 def warn_near_chance(measure: pd.DataFrame, classes: int) -> None:

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
-from scipy.stats import binomtest
+from scipy.special import bdtr, ndtri
 
 from maescope import seeds
 
@@ -63,8 +62,8 @@ def bootstrap(
     if classes.size().min() < 2:
         return np.nan, np.nan
     for _, own in classes:
-        counts = generator.multinomial(len(own), np.full(len(own), 1 / len(own)), size=resamples)  # (resamples, n_c)
-        means += counts @ own.to_numpy() / (len(own) * len(classes) if balanced else len(values))
+        picks = generator.integers(len(own), size=(resamples, len(own)))
+        means += own.to_numpy()[picks].sum(axis=1) / (len(own) * len(classes) if balanced else len(values))
     tail = (1 - confidence) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
@@ -78,4 +77,4 @@ def mcnemar(a: np.ndarray, b: np.ndarray) -> float:
     a, b : (n,) bool, right or wrong on the same images
     """
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
-    return 1.0 if only_a + only_b == 0 else float(binomtest(only_a, only_a + only_b).pvalue)
+    return min(1.0, 2 * float(bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
