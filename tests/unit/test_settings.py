@@ -373,13 +373,21 @@ def test_a_folder_of_frost_must_be_there(config):
 def test_defaults_of_table_2_and_of_the_heads(config):
     study = settings.check(config, SCHEMA)["study"]
     assert (study["corruptions"], study["corrupted"], study["heads"], study["shifts"]) == ([], ["vit"], "vit", {})
+    assert study["controlled"] == study["finetuned"]
 
 
 def test_wrong_names_in_the_study_are_refused(config):
-    config["study"] |= {"corruptions": ["blur", "fgo"], "corrupted": ["vti"], "heads": "tiv", "shifts": {"r": "pets"}}
+    config["study"] |= {
+        "controlled": ["vti"],
+        "corruptions": ["blur", "fgo"],
+        "corrupted": ["vti"],
+        "heads": "tiv",
+        "shifts": {"r": "pets"},
+    }
     said = problems(config)
     assert "study.corruptions: blur is of kind blur" in said
     assert "study.corruptions: 'fgo' is not among perturbations" in said
+    assert "study.controlled: 'vti' is not among study.finetuned (did you mean 'vit'?)" in said
     assert "study.corrupted: 'vti' is not among models (did you mean 'vit'?)" in said
     assert "study.heads: 'tiv' is not among models" in said
     assert "study.shifts: 'r' is not among datasets" in said

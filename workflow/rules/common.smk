@@ -172,6 +172,11 @@ def source_of(perturbation):
     return {"corruption": entry["name"], "source": "files" if entry["folder"] else f"generated{overlay}"}
 
 
+def occlusions_of(model):
+    """The perturbations that Figure 5 measures of a model: occlusion and, of some models, its controls."""
+    return STUDY["occlusion"] if model in STUDY["controlled"] else STUDY["occlusion"][:1]
+
+
 def corruptions_of(model):
     """The corruptions that Table II measures of a model, those of which any severity is there."""
     return CORRUPTED if model in STUDY["corrupted"] else []

@@ -4,12 +4,11 @@
 rule figure_5:
     input:
         library=library("figure_5"),
-        measures=expand(
-            "results/measures/accuracy/{model}/{dataset}/{perturbation}.csv",
-            model=STUDY["finetuned"],
-            dataset=STUDY["dataset"],
-            perturbation=STUDY["occlusion"],
-        ),
+        measures=[
+            f"results/measures/accuracy/{model}/{STUDY['dataset']}/{perturbation}.csv"
+            for model in STUDY["finetuned"]
+            for perturbation in occlusions_of(model)
+        ],
     output:
         pdf=f"{RESULTS}/figures/figure_5.pdf",
         png=report(
@@ -24,8 +23,8 @@ rule figure_5:
     conda:
         "../../envs/cpu.yaml"
     params:
-        models=[model for model in STUDY["finetuned"] for _ in STUDY["occlusion"]],
-        perturbations=STUDY["occlusion"] * len(STUDY["finetuned"]),
+        models=[model for model in STUDY["finetuned"] for _ in occlusions_of(model)],
+        perturbations=[name for model in STUDY["finetuned"] for name in occlusions_of(model)],
         orders={name: PERTURBATIONS[name] for name in STUDY["occlusion"]},
         among=CONFIG["analysis"]["among"],
         classes=DATASETS[STUDY["dataset"]]["classes"],

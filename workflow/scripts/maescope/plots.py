@@ -63,6 +63,8 @@ def figure_5(curves: pd.DataFrame, titles: dict[str, str], chance: float) -> Fig
         part = curves[curves["model"] == model]
         for (name, title), colour, marker in zip(titles.items(), cycle(COLOURS), cycle(MARKERS), strict=False):
             curve = part[part["perturbation"] == name].sort_values("percent")
+            if curve.empty:  # a control that this model was not measured with
+                continue
             label = f"{title} (area {curve['area'].iloc[0]:.1f})"
             axis.plot(curve["percent"], curve["accuracy"], color=colour, marker=marker, label=label)
             axis.fill_between(

@@ -166,6 +166,7 @@ def _complete_study(study: dict, perturbations: dict) -> None:
     corruptions = [name for name, entry in perturbations.items() if entry["kind"] == "corruption"]
     study["corruptions"] = corruptions if study["corruptions"] is None else study["corruptions"]
     study["corrupted"] = study["corrupted"] or study["finetuned"][:1]
+    study["controlled"] = study["finetuned"] if study["controlled"] is None else study["controlled"]
     study["heads"] = study["heads"] or study["finetuned"][0]
 
 
@@ -180,6 +181,7 @@ def _contradictions(config: dict) -> Iterator[str]:
     yield from _missing("study.occlusion", study["occlusion"], perturbations, "perturbations")
     yield from _missing("study.corruptions", study["corruptions"], perturbations, "perturbations")
     yield from _missing("study.corrupted", study["corrupted"], models, "models")
+    yield from _missing("study.controlled", study["controlled"], study["finetuned"], "study.finetuned")
     yield from _missing("study.heads", [study["heads"]], models, "models")
     yield from _shift_contradictions(study, datasets)
     kinds = {"blur": [study["blur"]], "occlusion": study["occlusion"], "corruptions": study["corruptions"]}
