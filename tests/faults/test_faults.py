@@ -159,7 +159,6 @@ def contradictory(files, tmp_path_factory):
     config = study(files / "vit.safetensors", files / "pets")
     config["models"] |= {
         "vit": model(files / "vit.safetensors", num_classes=0),
-        "gone": model(files / "gone.pth"),
         "folder": model(files / "pets"),
         "thousand": model(files / "vit.safetensors", num_classes=1000),
     }
@@ -167,9 +166,16 @@ def contradictory(files, tmp_path_factory):
     return refused_plan(tmp_path_factory.mktemp("contradictory") / "clone", config)
 
 
-def test_row_12_missing_weights_are_named_with_the_key_and_where_to_get_them(contradictory, files):
-    line = f"models.gone.weights: there is no file {files}/gone.pth; config/README.md says where checkpoints come from"
-    assert line in contradictory
+def test_row_12_missing_weights_are_named_with_the_key_and_where_to_get_them(files, tmp_path):
+    config = study(files / "vit.safetensors", files / "pets")
+    config["models"]["vit"]["weights"] = f"{files}/gone.pth"
+    workflow = Workflow(tmp_path / "clone")
+    workflow.configure(config)
+    refused = workflow.run("table_1")
+    line = f"models.vit.weights: there is no file {files}/gone.pth; config/README.md says where checkpoints come from"
+    assert refused.returncode == 1
+    assert line in refused.stdout
+    assert not (workflow / "results").exists()
 
 
 def test_row_12_a_folder_is_no_weights(contradictory, files):

@@ -202,7 +202,16 @@ def test_all_problems_come_in_one_message(config):
 
 def test_missing_weights_are_named_with_the_key(config):
     change(config, "models.vit.weights", "/nowhere/mae.pth")
-    assert "models.vit.weights: there is no file /nowhere/mae.pth; config/README.md says" in problems(config)
+    weights = settings.check(config, SCHEMA)["models"]["vit"]["weights"]  # a download must be able to plan
+    with pytest.raises(
+        InputError, match=r"models\.vit\.weights: there is no file /nowhere/mae\.pth; config/README\.md"
+    ):
+        settings.weights_file("vit", weights)
+
+
+def test_weights_that_the_workflow_makes_or_the_hub_has_need_not_be_there():
+    assert settings.weights_file("vit", "results/models/vit.safetensors") == "results/models/vit.safetensors"
+    assert settings.weights_file("vit", "hub:vit_base_patch16_224.mae") is None
 
 
 def test_a_folder_as_weights_is_named_with_the_key(config, tmp_path):

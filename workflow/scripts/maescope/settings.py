@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
-from maescope import layersettings
+from maescope import folders, layersettings
 from maescope.errors import InputError
 
 TRAINED = "results/models/"
@@ -30,6 +30,7 @@ def check(config: dict, schema: dict) -> dict:
     config = json.loads(json.dumps(config))
     problems = [_describe(error) for error in _Validator(schema).iter_errors(config)]
     if not problems:
+        config = folders.resolve(config)
         labels = _Validator(schema["$defs"]["labels"])
         for name, dataset in config["datasets"].items():
             dataset["classes"] = _classes(dataset["classes"])
@@ -55,6 +56,24 @@ def fingerprint(*settings) -> str:
 def is_trained(weights: str) -> bool:
     """Whether the workflow makes these weights."""
     return weights.startswith(TRAINED)
+
+
+def weights_file(name: str, weights: str) -> str | None:
+    """The file that holds a model's weights, asked for where it is needed; None for one from the hub's cache.
+
+    Raises
+    ------
+    InputError
+        where the workflow does not make it and it is not there
+    """
+    if weights.startswith(HUB):
+        return None
+    if not is_trained(weights) and not Path(weights).is_file():
+        raise InputError(
+            f"models.{name}.weights: there is no file {weights}; config/README.md says where checkpoints come from, "
+            "and `snakemake download` fetches those with a url"
+        )
+    return weights
 
 
 def known_list(labels: list[str]) -> str | None:
@@ -267,13 +286,11 @@ def _model_contradictions(name: str, model: dict, config: dict) -> Iterator[str]
 
 
 def _weights_problems(key: str, weights: str) -> Iterator[str]:
-    """Weights that are read must be there."""
+    """Where weights cannot be; whether a file is there is asked by `weights_file`, so that it can be downloaded."""
     if is_trained(weights):
         yield f"{key}.training: needed, because weights under {TRAINED} are made by the workflow"
     elif not weights.startswith(HUB) and Path(weights).is_dir():
         yield f"{key}.weights: {weights} is a folder; give the .pth or .safetensors file in it"
-    elif not weights.startswith(HUB) and not Path(weights).is_file():
-        yield f"{key}.weights: there is no file {weights}; config/README.md says where checkpoints come from"
 
 
 def _shift_contradictions(study: dict, datasets: dict) -> Iterator[str]:
