@@ -338,8 +338,11 @@ class Weights:
         self.workflow = Workflow(folder / "clone")
         config = study(files / "vit.safetensors", files / "pets")
         config["models"] |= {name: model(path) for name, path in self.paths.items()}
+        bright = CROP | {"std": [1e-39, 1e-39, 1e-39]}  # float32 overflows on any picture, but not on noise
+        config["models"]["bright"] = model(self.paths["official"], preprocessing=bright)
         self.workflow.configure(config)
-        done = self.workflow.run("--keep-going", "--", *(f"{self.folder(name)}/cat.h5" for name in self.paths))
+        names = [*self.paths, "bright"]
+        done = self.workflow.run("--keep-going", "--", *(f"{self.folder(name)}/cat.h5" for name in names))
         self.code, self.said = done.returncode, done.stdout
 
     @staticmethod
@@ -395,8 +398,13 @@ def test_row_13_a_namespace_beside_the_weights_loads(weights):
 
 
 def test_row_17_an_embedding_that_is_not_finite_names_layer_and_image(weights):
-    assert re.search(r"error: cat/0\.png: \w+ of level clean is not finite at layer 2", weights.said)
-    assert not list((weights.workflow / weights.folder("huge")).rglob("*"))
+    assert re.search(r"error: cat/0\.png: \w+ of level clean is not finite at layer 1", weights.said)
+    assert not list((weights.workflow / weights.folder("bright")).rglob("*.h5"))
+
+
+def test_row_17_weights_that_overflow_are_refused_before_any_image_is_read(weights):
+    assert f"error: {weights.paths['huge']}: noise makes layer 2 not finite; fetch or train" in weights.said
+    assert not (weights.workflow / weights.folder("huge")).exists()
 
 
 # --- what is accepted, through to a table: rows 5, 9, 13 ------------------------------------------------------------

@@ -9,8 +9,8 @@ from snakemake.exceptions import WorkflowError
 LIBRARY = {
     name: workflow.source_path(f"../scripts/maescope/{name}.py")
     for name in (
-        "__init__ accuracy alignment atomic attention claims corrupted corruptions errors extraction features folders "
-        "forward geometry grid heads images invariance layerplots layersettings layertables logs mae models "
+        "__init__ accuracy alignment atomic attention checks claims corrupted corruptions downloads errors extraction "
+        "features folders forward geometry grid heads images invariance layerplots layersettings layertables logs mae models "
         "perturb plots points probes progress projection quality seeds settings shifts sources stats store subspaces "
         "tables tidy training"
     ).split()
@@ -68,6 +68,12 @@ def images_of(dataset):
 def weights_of(model):
     """The file that holds a model's weights; none for one from the hub's cache."""
     return settings.weights_file(model, MODELS[model]["weights"]) or []
+
+
+def labelled_for(model):
+    """The study's images, where a model's head is of their classes."""
+    classes = DATASETS[STUDY["dataset"]]["classes"]
+    return images_of(STUDY["dataset"]) if classes and len(classes) == MODELS[model]["num_classes"] else []
 
 
 def tokens_of(dataset, labels=None):

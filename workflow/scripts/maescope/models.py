@@ -151,19 +151,24 @@ def device_of(wanted: str) -> torch.device:
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
+def hub_repository(identifier: str) -> str:
+    """The repository of a pretrained model of timm on the Hugging Face hub."""
+    config = timm.get_pretrained_cfg(identifier)
+    if config is None or not config.hf_hub_id:
+        raise InputError(f"weights hub:{identifier}: timm knows no such pretrained model; see timm.list_pretrained()")
+    return config.hf_hub_id if "/" in config.hf_hub_id.rstrip("/") else f"{config.hf_hub_id}{identifier}"
+
+
 def _cached(identifier: str) -> str:
     """The file of a timm model in the local Hugging Face cache; nothing is downloaded."""
     from huggingface_hub import try_to_load_from_cache
 
-    config = timm.get_pretrained_cfg(identifier)
-    if config is None or not config.hf_hub_id:
-        raise InputError(f"weights hub:{identifier}: timm knows no such pretrained model; see timm.list_pretrained()")
-    repository = config.hf_hub_id if "/" in config.hf_hub_id.rstrip("/") else f"{config.hf_hub_id}{identifier}"
+    repository = hub_repository(identifier)
     path = try_to_load_from_cache(repository, "model.safetensors")
     if not isinstance(path, str):
         raise InputError(
             f"weights hub:{identifier}: not in the local Hugging Face cache; fetch it once where there is a network: "
-            f"hf download {repository} model.safetensors"
+            f"snakemake download, or hf download {repository} model.safetensors"
         )
     return path
 
