@@ -81,7 +81,7 @@ def known_list(labels: list[str]) -> str | None:
     lists = {"imagenet-1k": "imagenet", "imagenet-r": "imagenet_r", "imagenet-a": "imagenet_a"}
     if len(labels) < 200:  # shorter than any of them: timm, which has the lists, need not be there
         return None
-    return next((name for name, file in lists.items() if sorted(labels) == sorted(_synsets(file))), None)
+    return next((name for name, file in lists.items() if sorted(labels) == sorted(synsets(file))), None)
 
 
 def _with_defaults(validator, properties, instance, schema):
@@ -132,7 +132,7 @@ def _nearest(key: str, known) -> str:
 def _classes(classes: list[str] | str | None) -> list[str] | None:
     """The labels in the order of the head's outputs, read from where the configuration says."""
     if classes == "imagenet-1k":
-        return _synsets("imagenet")
+        return synsets("imagenet")
     if isinstance(classes, str):
         if not Path(classes).is_file():
             raise InputError(f"datasets: classes: there is no file {classes}; give a list, a file or imagenet-1k")
@@ -142,10 +142,10 @@ def _classes(classes: list[str] | str | None) -> list[str] | None:
 
 def _labels(labels: list[str] | str | None) -> list[str] | None:
     """The labels that are used, of ImageNet-R and -A from timm's lists and never from the folders found."""
-    return _synsets(labels.replace("-", "_")) if isinstance(labels, str) else labels
+    return synsets(labels.replace("-", "_")) if isinstance(labels, str) else labels
 
 
-def _synsets(name: str) -> list[str]:
+def synsets(name: str) -> list[str]:
     """One of timm's lists of synsets, read without importing timm, and torch with it."""
     package = Path(importlib.util.find_spec("timm").origin).parent
     return (package / "data" / "_info" / f"{name}_synsets.txt").read_text().split()
