@@ -217,8 +217,9 @@ def shown(dataset):
 
 def attention_of(key):
     """Models or datasets of Figure 3's panels, those that the study names."""
-    keys = {"models": ("pretrained", "supervised"), "datasets": ("dataset", "scenes")}[key]
-    return [STUDY[name] for name in keys if STUDY[name]]
+    names = {"models": [STUDY["pretrained"], STUDY["supervised"], *STUDY["finetuned"]]}
+    names["datasets"] = [STUDY["dataset"], STUDY["scenes"]]
+    return list(dict.fromkeys(filter(None, names[key])))
 
 
 def mask_variants(wildcards):
