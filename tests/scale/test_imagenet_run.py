@@ -94,7 +94,7 @@ def configuration(folder):
     }.items():
         config["datasets"][name]["count"] = count
     for model in config["models"].values():
-        model |= {"precision": "bfloat16", "device": "cpu", "threads": 2}
+        model |= {"precision": "bfloat16", "device": "cpu", "threads": 1}  # two jobs at a time
     config["analysis"] = {"perplexity": 4, "neighbours": 1, "folds": 2, "resamples": 200}
     return config
 

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import hashlib
+import math
 import pickle
 import re
 import struct
@@ -13,9 +14,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from timm.layers import Attention, PatchEmbed
-from timm.models import VisionTransformer
+from timm.models import Beit, VisionTransformer
 from torch import Tensor, nn
 
+from maescope import beit
 from maescope.atomic import replacing
 from maescope.errors import InputError
 
@@ -25,7 +27,7 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str = "token") -> VisionTransformer:
-    """A timm VisionTransformer in evaluation mode, weights not yet loaded.
+    """A timm VisionTransformer, or a BEiT with its names, in evaluation mode, weights not yet loaded.
 
     Parameters
     ----------
@@ -41,8 +43,12 @@ def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str
     except (RuntimeError, TypeError, AssertionError, ValueError) as error:
         near = ", ".join(difflib.get_close_matches(architecture, timm.list_models(), n=3, cutoff=0.5))
         raise InputError(f"architecture {architecture} with {arguments}: {error} (timm has {near})") from error
+    if type(model) is Beit:
+        return beit.plain(model).eval()
     if fault := _unsupported(model):
-        raise InputError(f"architecture {architecture} {fault}; maescope reads timm's plain VisionTransformers")
+        raise InputError(
+            f"architecture {architecture} {fault}; maescope reads timm's plain VisionTransformers and BEiT"
+        )
     return model.eval()
 
 
@@ -59,6 +65,35 @@ def _unsupported(model: nn.Module) -> str | None:
     if any(block.attn.gate is not None or not isinstance(block.attn.norm, nn.Identity) for block in model.blocks):
         return "gates or normalises its heads, which then are not attention x values"
     return None
+
+
+def recorded_preprocessing(identifier: str) -> dict:
+    """How timm evaluates a pretrained model: keys and meaning of the configuration's `preprocessing`.
+
+    Parameters
+    ----------
+    identifier : architecture, with the tag of its weights or without (then of timm's default weights)
+
+    Raises
+    ------
+    InputError
+        where timm records none, or another way of cutting than a centre crop
+    """
+    config = timm.get_pretrained_cfg(identifier)
+    if config is None:
+        raise InputError(f"timm knows no pretrained model {identifier}; state resize, crop, mean and std")
+    if config.crop_mode != "center":
+        raise InputError(
+            f"{identifier} is evaluated with crop mode {config.crop_mode}; state resize, crop, mean and std"
+        )
+    side = config.input_size[-1]
+    return {
+        "resize": math.floor(side / config.crop_pct),
+        "crop": side,
+        "interpolation": config.interpolation,
+        "mean": list(config.mean),
+        "std": list(config.std),
+    }
 
 
 def load(model: VisionTransformer, weights: str, sha256: str | None = None) -> str:

@@ -38,6 +38,9 @@ def check(config: dict, schema: dict) -> dict:
             for error in labels.iter_errors(dataset["classes"]) if dataset["classes"] is not None else ():
                 problems.append(f"datasets.{name}.classes: {_describe(error)}")
     if not problems:
+        for name, model in config["models"].items():
+            if model["preprocessing"] == "timm":
+                model["preprocessing"] = _of_timm(name, model)
         names = schema["$defs"]["corruption"]["properties"]["name"]["enum"]
         fifteen = [name for name in names if name not in (None, "all")]
         config["perturbations"] = _corruptions(config["perturbations"], fifteen)
@@ -143,6 +146,18 @@ def _classes(classes: list[str] | str | None) -> list[str] | None:
 def _labels(labels: list[str] | str | None) -> list[str] | None:
     """The labels that are used, of ImageNet-R and -A from timm's lists and never from the folders found."""
     return synsets(labels.replace("-", "_")) if isinstance(labels, str) else labels
+
+
+def _of_timm(name: str, model: dict) -> dict:
+    """The preprocessing that timm records for a pretrained model, its tag in the hub's name or the architecture's."""
+    from maescope.models import recorded_preprocessing  # torch is behind it: only studies that ask for it wait
+
+    hub = model["weights"].startswith(HUB)
+    identifier = model["weights"].removeprefix(HUB) if hub else model["architecture"]
+    try:
+        return recorded_preprocessing(identifier)
+    except InputError as error:
+        raise InputError(f"models.{name}.preprocessing: {error}") from None
 
 
 def synsets(name: str) -> list[str]:
