@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import hashlib
+import logging
 import math
 import pickle
 import re
@@ -24,6 +25,7 @@ from maescope.errors import InputError
 HUB = "hub:"  # before the name of a pretrained model of timm
 DECODER = ("decoder_", "mask_token")  # of a masked autoencoder; a top-level mask_token would mislead timm's own filter
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+log = logging.getLogger(__name__)
 
 
 def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str = "token") -> VisionTransformer:
@@ -183,6 +185,8 @@ def device_of(wanted: str) -> torch.device:
     """
     if wanted == "cuda" and not torch.cuda.is_available():
         raise InputError("device: cuda, but torch sees no GPU; run where there is one, or set device: auto or cpu")
+    if wanted == "auto" and not torch.cuda.is_available():
+        log.warning("device: auto, and torch sees no GPU: running on the CPU")
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
