@@ -33,7 +33,7 @@ def token_bytes(dtype: str) -> int:
 
 
 def decoded_per_second(size: tuple[int, int], count: int = 100) -> float:
-    """JPEGs of a size (width, height) that one core decodes, crops and, if larger than the crop, resizes in a second."""
+    """JPEGs of a size (width, height) that a core decodes and, if larger than the crop, resizes in a second."""
     picture = Image.fromarray(load_sample_images().images[0]).resize(size)
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=90)
