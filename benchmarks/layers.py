@@ -101,7 +101,8 @@ def _tokens(rng: np.random.Generator, images: int, own: np.ndarray | None = None
 
 def _with_one_thread(paths: list[Path], layers: int) -> np.ndarray:
     """All angles between classes (L, pairs, k), degrees; the split halves are made as well."""
-    with threadpool_limits(1), store.open_all(LABELS, paths, "") as files:
+    files = store.token_files(LABELS, paths, "")
+    with threadpool_limits(1):
         found = subspaces.bases(store.streamer(files, "1", "patch"), layers, LABELS, K, "none")
         table = subspaces.angle_table(found.whole, found.even, found.odd, LABELS, K, 1, 0)
     return table.loc[table["kind"] == "between", "angle_deg"].to_numpy().reshape(layers, -1, K)
@@ -109,14 +110,13 @@ def _with_one_thread(paths: list[Path], layers: int) -> np.ndarray:
 
 def _with_scipy(paths: list[Path], layers: int) -> np.ndarray:
     """The same in radians, as one would write it down, without the split halves."""
-    angles = []
-    with store.open_all(LABELS, paths, "") as files:
-        for layer in range(1, layers + 1):
-            bases = []
-            for file in files.values():
-                tokens = file.read("1", "patch", layer).reshape(-1, DIM).astype(np.float64)
-                bases.append(scipy.linalg.svd(tokens, full_matrices=False)[2][:K].T)
-            angles.append([scipy.linalg.subspace_angles(a, b)[::-1] for a, b in combinations(bases, 2)])
+    angles, files = [], store.token_files(LABELS, paths, "")
+    for layer in range(1, layers + 1):
+        bases = []
+        for file in files.values():
+            tokens = file.read("1", "patch", layer).reshape(-1, DIM).astype(np.float64)
+            bases.append(scipy.linalg.svd(tokens, full_matrices=False)[2][:K].T)
+        angles.append([scipy.linalg.subspace_angles(a, b)[::-1] for a, b in combinations(bases, 2)])
     return np.array(angles)
 
 

@@ -159,7 +159,6 @@ def contradictory(files, tmp_path_factory):
     config = study(files / "vit.safetensors", files / "pets")
     config["models"] |= {
         "vit": model(files / "vit.safetensors", num_classes=0),
-        "gone": model(files / "gone.pth"),
         "folder": model(files / "pets"),
         "thousand": model(files / "vit.safetensors", num_classes=1000),
     }
@@ -167,9 +166,16 @@ def contradictory(files, tmp_path_factory):
     return refused_plan(tmp_path_factory.mktemp("contradictory") / "clone", config)
 
 
-def test_row_12_missing_weights_are_named_with_the_key_and_where_to_get_them(contradictory, files):
-    line = f"models.gone.weights: there is no file {files}/gone.pth; config/README.md says where checkpoints come from"
-    assert line in contradictory
+def test_row_12_missing_weights_are_named_with_the_key_and_where_to_get_them(files, tmp_path):
+    config = study(files / "vit.safetensors", files / "pets")
+    config["models"]["vit"]["weights"] = f"{files}/gone.pth"
+    workflow = Workflow(tmp_path / "clone")
+    workflow.configure(config)
+    refused = workflow.run("table_1")
+    line = f"models.vit.weights: there is no file {files}/gone.pth; config/README.md says where checkpoints come from"
+    assert refused.returncode == 1
+    assert line in refused.stdout
+    assert not (workflow / "results").exists()
 
 
 def test_row_12_a_folder_is_no_weights(contradictory, files):
@@ -332,8 +338,11 @@ class Weights:
         self.workflow = Workflow(folder / "clone")
         config = study(files / "vit.safetensors", files / "pets")
         config["models"] |= {name: model(path) for name, path in self.paths.items()}
+        bright = CROP | {"std": [1e-39, 1e-39, 1e-39]}  # float32 overflows on any picture, but not on noise
+        config["models"]["bright"] = model(self.paths["official"], preprocessing=bright)
         self.workflow.configure(config)
-        done = self.workflow.run("--keep-going", "--", *(f"{self.folder(name)}/cat.h5" for name in self.paths))
+        names = [*self.paths, "bright"]
+        done = self.workflow.run("--keep-going", "--", *(f"{self.folder(name)}/cat.h5" for name in names))
         self.code, self.said = done.returncode, done.stdout
 
     @staticmethod
@@ -389,8 +398,13 @@ def test_row_13_a_namespace_beside_the_weights_loads(weights):
 
 
 def test_row_17_an_embedding_that_is_not_finite_names_layer_and_image(weights):
-    assert re.search(r"error: cat/0\.png: \w+ of level clean is not finite at layer 2", weights.said)
-    assert not list((weights.workflow / weights.folder("huge")).rglob("*"))
+    assert re.search(r"error: cat/0\.png: \w+ of level clean is not finite at layer 1", weights.said)
+    assert not list((weights.workflow / weights.folder("bright")).rglob("*.h5"))
+
+
+def test_row_17_weights_that_overflow_are_refused_before_any_image_is_read(weights):
+    assert f"error: {weights.paths['huge']}: noise makes layer 2 not finite; fetch or train" in weights.said
+    assert not (weights.workflow / weights.folder("huge")).exists()
 
 
 # --- what is accepted, through to a table: rows 5, 9, 13 ------------------------------------------------------------

@@ -87,7 +87,7 @@ def test_maps_begin_with_clean_and_are_means_over_classes(measured):
 
 
 def test_drops_are_means_over_heads_then_classes(measured):
-    drops = heads.drops(measured.assign(perturbation="blur"), INTERVALS).set_index("level")
+    drops = heads.drops(measured.assign(model="vit", perturbation="blur"), INTERVALS).set_index("level")
     assert drops.loc["I", "drop"] == drops.loc["I", "drop_low"] == drops.loc["I", "drop_high"] == 1
     assert drops.loc["II", "drop"] == drops.loc["II", "clean"] == 4
     assert (drops.loc["II", "drop_low"], drops.loc["II", "drop_high"]) == (3, 5)  # of two classes: 3 and 5
@@ -97,7 +97,9 @@ def test_drops_are_means_over_heads_then_classes(measured):
 def test_a_drop_is_never_negative():
     rng = np.random.default_rng(0)
     tops = [features.top_dims(rng.normal(size=(3, 30, 2, 8)), 2) for _ in range(2)]
-    table = features.table(*tops, np.repeat(["a", "b", "c"], 10), 0.3, 5, 0).assign(level="x", perturbation="p")
+    table = features.table(*tops, np.repeat(["a", "b", "c"], 10), 0.3, 5, 0).assign(
+        level="x", perturbation="p", model="vit"
+    )
     drops = heads.drops(table, INTERVALS)
     assert (drops[["drop", "drop_low", "shuffled_drop", "shuffled_drop_low"]] >= 0).all(axis=None)
 
@@ -110,11 +112,21 @@ def test_heat_maps_share_one_colour_scale_and_begin_at_zero(measured):
     assert titles == ["clean", "I", "II"]
 
 
-def test_figure_8_has_the_baseline_in_every_panel_and_shows_everything(measured):
-    features_of = [measured.assign(perturbation=name) for name in ("blur", "occlusion")]
-    drops = heads.drops(pd.concat(features_of), INTERVALS)
+def test_figure_8_has_a_row_a_model_and_the_baseline_in_every_panel(measured):
+    names = {"mae": 0, "vit": 3}
+    parts = [
+        (measured.assign(common_clean=measured["common_clean"] + more, model=model, perturbation=name))
+        for model, more in names.items()
+        for name in ("blur", "occlusion")
+    ]
+    drops = heads.drops(pd.concat(parts), INTERVALS)
+    lost = drops[drops["level"] == "II"].groupby("model")["drop"].mean()
+    assert lost.to_dict() == {"mae": 4, "vit": 7}
     figure = plots.figure_8(drops, {"blur": "level", "occlusion": "percent"})
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles == ["mae, blur", "mae, occlusion", "vit, blur", "vit, occlusion"]
     for axis in figure.axes:
-        names = [text.get_text() for text in axis.get_legend().get_texts()]
-        assert any("shuffled" in name for name in names) and any("classes" in name for name in names)
-        assert axis.get_ylim()[1] > drops["drop_high"].max() * 0.8
+        texts = [text.get_text() for text in axis.get_legend().get_texts()]
+        assert any("shuffled" in text for text in texts) and any("classes" in text for text in texts)
+        own = drops[drops["model"] == axis.get_title().split(",")[0]]
+        assert axis.get_ylim()[1] > own["drop_high"].max() * 0.8

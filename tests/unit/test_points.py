@@ -1,5 +1,8 @@
 """Points of a layer: which tokens, in which order, with which names."""
 
+import os
+import resource
+
 import numpy as np
 
 from maescope import points, store
@@ -27,9 +30,9 @@ def token_files(folder, labels=("a", "b"), layers=2, images=3, visible=2, dim=4,
 
 
 def test_patch_tokens_keep_class_image_and_patch(tmp_path):
-    with store.open_all(["a", "b"], token_files(tmp_path), "h") as files:
-        found = points.collect(files, "1", "patch", 2, images=2)
-        assert np.array_equal(found.values[:4], files["a"].read("1", "patch", 2)[:2].reshape(4, 4))
+    files = store.token_files(["a", "b"], token_files(tmp_path), "h")
+    found = points.collect(files, "1", "patch", 2, images=2)
+    assert np.array_equal(found.values[:4], files["a"].read("1", "patch", 2)[:2].reshape(4, 4))
     assert found.values.shape == (8, 4)
     assert found.labels.tolist() == ["a"] * 4 + ["b"] * 4
     assert found.images[:4].tolist() == ["a/0.png", "a/0.png", "a/1.png", "a/1.png"]
@@ -38,9 +41,9 @@ def test_patch_tokens_keep_class_image_and_patch(tmp_path):
 
 
 def test_mean_tokens_are_one_an_image_without_a_patch(tmp_path):
-    with store.open_all(["a", "b"], token_files(tmp_path), "h") as files:
-        found = points.collect(files, "1", "mean", 1)
-        assert np.array_equal(found.values[3:], files["b"].read("1", "mean", 1))
+    files = store.token_files(["a", "b"], token_files(tmp_path), "h")
+    found = points.collect(files, "1", "mean", 1)
+    assert np.array_equal(found.values[3:], files["b"].read("1", "mean", 1))
     assert found.values.shape == (6, 4)
     assert found.names["patch"].isna().all()
 
@@ -54,3 +57,25 @@ def test_blocks_are_the_layer_in_pieces(tmp_path):
         assert file.shape("1", "patch") == (2, 5, 2, 4)
         stream = store.streamer({"a": file}, "1", "patch")
         assert np.array_equal(np.concatenate(list(stream(1, "a"))), file.read("1", "patch", 1))
+
+
+def test_a_study_may_have_more_labels_than_a_process_may_have_files(tmp_path):
+    labels = [f"n{number:03d}" for number in range(24)]
+    paths = token_files(tmp_path, labels=labels)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 10, hard))
+    try:
+        files = store.token_files(labels, paths, "h")
+        assert points.collect(files, "1", "mean", 1).values.shape == (72, 4)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_the_first_images_are_read_and_no_more(tmp_path, monkeypatch):
+    files = store.token_files(["a"], token_files(tmp_path, labels=("a",), images=5), "h")
+    whole, read = files["a"].read("1", "patch", 2), []
+    values = store.TokenFile._values
+    monkeypatch.setattr(store.TokenFile, "_values", lambda *given: read.append(values(*given)) or read[-1])
+    assert np.array_equal(points.collect(files, "1", "patch", 2, images=2).values, whole[:2].reshape(4, 4))
+    assert [len(array) for array in read] == [2, 2]  # patch tokens and which patches they are
+    assert np.array_equal(files["a"].read("1", "patch", images=2)[1], whole[:2])

@@ -202,7 +202,16 @@ def test_all_problems_come_in_one_message(config):
 
 def test_missing_weights_are_named_with_the_key(config):
     change(config, "models.vit.weights", "/nowhere/mae.pth")
-    assert "models.vit.weights: there is no file /nowhere/mae.pth; config/README.md says" in problems(config)
+    weights = settings.check(config, SCHEMA)["models"]["vit"]["weights"]  # a download must be able to plan
+    with pytest.raises(
+        InputError, match=r"models\.vit\.weights: there is no file /nowhere/mae\.pth; config/README\.md"
+    ):
+        settings.weights_file("vit", weights)
+
+
+def test_weights_that_the_workflow_makes_or_the_hub_has_need_not_be_there():
+    assert settings.weights_file("vit", "results/models/vit.safetensors") == "results/models/vit.safetensors"
+    assert settings.weights_file("vit", "hub:vit_base_patch16_224.mae") is None
 
 
 def test_a_folder_as_weights_is_named_with_the_key(config, tmp_path):
@@ -423,3 +432,41 @@ def test_labels_of_imagenet_r_and_a_are_timms_synsets(config, name):
 def test_another_word_for_labels_is_refused(config):
     change(config, "datasets.pets.labels", "imagenet-x")
     assert "datasets.pets.labels: 'imagenet-x' does not match" in problems(config)
+
+
+HALF = [0.5, 0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "weights", "mean"),
+    [
+        ("vit_base_patch16_224.augreg_in1k", "results/models/vit.safetensors", HALF),
+        ("vit_base_patch16_224", "hub:vit_base_patch16_224.augreg_in1k", HALF),
+        ("vit_base_patch16_224.augreg_in1k", "hub:deit_base_patch16_224.fb_in1k", [0.485, 0.456, 0.406]),
+    ],
+)
+def test_preprocessing_of_timm_is_that_of_the_weights_or_of_the_architecture(config, architecture, weights, mean):
+    change(config, "models.vit.architecture", architecture)
+    change(config, "models.vit.weights", weights)
+    change(config, "models.vit.preprocessing", "timm")
+    if not weights.startswith("hub:"):
+        change(config, "models.vit.training", {"recipe": "scratch", "dataset": "pets", "epochs": 1})
+    checked = settings.check(config, SCHEMA)["models"]["vit"]["preprocessing"]
+    assert (checked["resize"], checked["crop"], checked["interpolation"], checked["mean"]) == (
+        248,
+        224,
+        "bicubic",
+        mean,
+    )
+
+
+def test_preprocessing_that_timm_does_not_record_is_named_with_its_model(config):
+    change(config, "models.vit.architecture", "vit_tiny_patch16_nonsense")
+    change(config, "models.vit.preprocessing", "timm")
+    with pytest.raises(InputError, match=r"models\.vit\.preprocessing: timm knows no pretrained model vit_tiny"):
+        settings.check(config, SCHEMA)
+
+
+def test_another_word_for_preprocessing_is_refused(config):
+    change(config, "models.vit.preprocessing", "torchvision")
+    assert "models.vit.preprocessing: 'timm' was expected" in problems(config)

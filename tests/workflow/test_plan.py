@@ -1,6 +1,7 @@
 """What Snakemake plans, without running it."""
 
 import resource
+import shutil
 from collections import Counter
 
 import pytest
@@ -45,7 +46,9 @@ def test_figure_5_needs_only_its_own_jobs(workflow, target):
     jobs = workflow.plan(target)
     wanted = [(model, name) for model in OCCLUSIONS for name in OCCLUSIONS[model]]
     clean = [(model, "clean") for model in MODELS]  # whose rollout ranks the patches
-    assert Counter(job[0] for job in jobs) == TRAINING + Counter(figure_5=1, extract_digits=6, accuracy_digits=4)
+    assert Counter(job[0] for job in jobs) == TRAINING + Counter(
+        figure_5=1, check_model=2, extract_digits=6, accuracy_digits=4
+    )
     assert pairs(jobs, "extract_digits") == sorted(wanted + clean)
     assert pairs(jobs, "accuracy_digits") == sorted(wanted)
 
@@ -55,7 +58,7 @@ def test_table_1_needs_only_its_own_jobs(workflow, target):
     jobs = workflow.plan(target)
     wanted = sorted((model, name) for model in MODELS for name in ("clean", "blur"))
     rules = Counter(job[0] for job in jobs)
-    assert rules == TRAINING + Counter(quality=1, table_1=1, extract_digits=4, accuracy_digits=4)
+    assert rules == TRAINING + Counter(quality=1, table_1=1, check_model=2, extract_digits=4, accuracy_digits=4)
     assert pairs(jobs, "extract_digits") == pairs(jobs, "accuracy_digits") == wanted
 
 
@@ -118,8 +121,63 @@ def test_table_2_is_fifteen_corruptions_of_the_first_model(workflow, target):
     assert pairs(jobs, "extract_digits") == pairs(jobs, "accuracy_digits") == names
 
 
-@pytest.mark.parametrize(("target", "names"), [("figure_6", ["blur"]), ("figure_8", ["blur", "occlusion"])])
-def test_figures_of_heads_need_only_their_features(workflow, target, names):
+@pytest.mark.parametrize(
+    ("target", "models", "names"),
+    [("figure_6", ["mae_finetuned"], ["blur"]), ("figure_8", MODELS, ["blur", "occlusion"])],
+)
+def test_figures_of_heads_need_only_their_features(workflow, target, models, names):
     jobs = workflow.plan(target)
-    assert pairs(jobs, "features_digits") == [("mae_finetuned", name) for name in names]
+    assert pairs(jobs, "features_digits") == [(model, name) for model in models for name in names]
     assert not {"accuracy_digits", "alignment_digits"} & {job[0] for job in jobs}
+
+
+def test_figure_3_has_the_pretrained_the_supervised_and_the_finetuned_models(workflow):
+    jobs = workflow.plan("figure_3")
+    models = sorted(("mae_pretrained", *MODELS))
+    assert [model for model, _ in pairs(jobs, "attention_digits")] == models
+    assert [model for model, _ in pairs(jobs, "attention_scenes")] == models
+
+
+@pytest.fixture
+def paper(workflow, tmp_path):
+    """config/imagenet.yaml with its three folders edited; the weights are there by name only, for planning."""
+    config = yaml.safe_load((workflow / "config/imagenet.yaml").read_text())
+    assert list(config["folders"]) == ["imagenet", "variants", "checkpoints"]
+    config["folders"] = {name: str(tmp_path / name) for name in config["folders"]}
+    for corruption in CORRUPTIONS:
+        for severity in range(1, 6):
+            (tmp_path / f"variants/imagenet-c/{corruption}/{severity}").mkdir(parents=True)
+    (tmp_path / "checkpoints").mkdir()
+    for model in config["models"].values():
+        path = model["weights"].replace("{checkpoints}", str(tmp_path / "checkpoints"))
+        open(path, "w").close()
+    (workflow / "paper.yaml").write_text(yaml.safe_dump(config))
+    return workflow
+
+
+def test_the_papers_study_is_planned_in_under_5_seconds_and_without_a_network(paper):
+    before = cpu_seconds()
+    jobs = paper.plan("--configfile", "paper.yaml")
+    assert cpu_seconds() - before < 5  # of arithmetic: a busy machine does not count
+    rules = {job[0] for job in jobs}
+    assert rules >= {*(f"figure_{number}" for number in range(1, 9)), "figure_masks"}
+    assert rules >= {"table_1", "table_2", "table_3", "shifts", "claims"} and "download" not in rules
+    assert {job[1] for job in jobs if job[0] == "check_model"} == {"mae_pretrained", "mae_finetuned", "supervised"}
+    occlusions = ("occlusion", "occlusion_random", "occlusion_least")
+    both = {(model, name) for model in ("mae_finetuned", "supervised") for name in ("clean", "blur", *occlusions)}
+    corrupted = {("mae_finetuned", name) for name in CORRUPTIONS}
+    assert set(pairs(jobs, "extract_imagenet")) == both | corrupted | {
+        ("mae_pretrained", "clean"),
+        ("mae_pretrained", "mask"),
+    }
+    for shifted in ("imagenet_r", "imagenet_r_clean", "imagenet_a", "imagenet_a_clean"):
+        assert pairs(jobs, f"extract_{shifted}") == [("mae_finetuned", "clean")]
+
+
+def test_weights_that_are_missing_stop_a_plan_but_not_their_download(paper):
+    config = yaml.safe_load((paper / "paper.yaml").read_text())
+    shutil.rmtree(config["folders"]["checkpoints"])
+    refused = paper.run("--dry-run", "--configfile", "paper.yaml")
+    assert refused.returncode == 1
+    assert "weights: there is no file" in refused.stdout and "`snakemake download` fetches" in refused.stdout
+    assert paper.plan("download", "--configfile", "paper.yaml") == [("download",)]

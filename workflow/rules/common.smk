@@ -1,6 +1,5 @@
 # What every stage needs: the checked configuration, the library as rule inputs, and a few look-ups in the configuration.
 
-import ast
 import sys
 from pathlib import Path
 
@@ -10,15 +9,15 @@ from snakemake.exceptions import WorkflowError
 LIBRARY = {
     name: workflow.source_path(f"../scripts/maescope/{name}.py")
     for name in (
-        "__init__ accuracy alignment atomic attention claims corrupted corruptions errors extraction features "
-        "forward geometry grid heads images invariance layerplots layersettings layertables logs mae models "
-        "perturb plots points probes progress projection quality seeds settings shifts stats store subspaces "
-        "tables tidy training"
+        "__init__ accuracy alignment atomic attention beit checks claims corrupted corruptions downloads errors "
+        "extraction features folders forward geometry grid heads imagenet images invariance layerplots layersettings "
+        "layertables logs mae models perturb plots points probes progress projection quality seeds settings shifts "
+        "sources stats store subspaces tables tidy training"
     ).split()
 }
 sys.path.insert(0, str(Path(LIBRARY["settings"]).parent.parent))
 
-from maescope import settings
+from maescope import settings, sources
 from maescope.errors import InputError
 
 try:
@@ -42,14 +41,7 @@ wildcard_constraints:
 
 def library(script):
     """The library modules that a script imports, and those they import: its rule runs again when one is edited."""
-    found, todo = {}, [workflow.source_path(f"../scripts/{script}.py")]
-    while todo:
-        for node in ast.walk(ast.parse(Path(todo.pop()).read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "maescope":
-                names = [node.module.split(".")[1]] if "." in node.module else [alias.name for alias in node.names]
-                todo += [LIBRARY[name] for name in names if name not in found]
-                found |= {name: LIBRARY[name] for name in names}
-    return list(found.values())
+    return sources.closure(workflow.source_path(f"../scripts/{script}.py"), LIBRARY)
 
 
 def trained_as(recipe):
@@ -75,7 +67,13 @@ def images_of(dataset):
 
 def weights_of(model):
     """The file that holds a model's weights; none for one from the hub's cache."""
-    return [] if MODELS[model]["weights"].startswith(settings.HUB) else MODELS[model]["weights"]
+    return settings.weights_file(model, MODELS[model]["weights"]) or []
+
+
+def labelled_for(model):
+    """The study's images, where a model's head is of their classes."""
+    classes = DATASETS[STUDY["dataset"]]["classes"]
+    return images_of(STUDY["dataset"]) if classes and len(classes) == MODELS[model]["num_classes"] else []
 
 
 def tokens_of(dataset, labels=None):
@@ -100,7 +98,7 @@ def crop_of(model):
 
 def content_of(model):
     """A model's entry without what decides only how fast it runs: changing that makes nothing again."""
-    speed = ("batch_size", "device", "threads", "patch_tokens")
+    speed = ("batch_size", "device", "threads", "patch_tokens", "url")
     return {key: value for key, value in MODELS[model].items() if key not in speed}
 
 
@@ -219,8 +217,9 @@ def shown(dataset):
 
 def attention_of(key):
     """Models or datasets of Figure 3's panels, those that the study names."""
-    keys = {"models": ("pretrained", "supervised"), "datasets": ("dataset", "scenes")}[key]
-    return [STUDY[name] for name in keys if STUDY[name]]
+    names = {"models": [STUDY["pretrained"], STUDY["supervised"], *STUDY["finetuned"]]}
+    names["datasets"] = [STUDY["dataset"], STUDY["scenes"]]
+    return list(dict.fromkeys(filter(None, names[key])))
 
 
 def mask_variants(wildcards):

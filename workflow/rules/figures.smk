@@ -85,7 +85,7 @@ rule figure_8:
         library=library("figure_8"),
         measures=expand(
             "results/measures/features/{model}/{dataset}/{perturbation}.csv",
-            model=STUDY["heads"],
+            model=STUDY["finetuned"],
             dataset=STUDY["dataset"],
             perturbation=[STUDY["blur"], STUDY["occlusion"][0]],
         ),
@@ -103,6 +103,8 @@ rule figure_8:
     conda:
         "../../envs/cpu.yaml"
     params:
+        models=[model for model in STUDY["finetuned"] for _ in range(2)],
+        perturbations=[STUDY["blur"], STUDY["occlusion"][0]] * len(STUDY["finetuned"]),
         titles={STUDY["blur"]: "level of blur", STUDY["occlusion"][0]: "patches occluded (%)"},
         intervals=INTERVALS,
     script:

@@ -1,5 +1,48 @@
 # Models that the workflow trains: images -> results/models/{model}.safetensors and its loss by epoch.
-# A model with weights elsewhere needs no rule: its file is read as it is.
+# A model with weights elsewhere needs no rule, its file is read as it is; `download` fetches it where asked to.
+# Each model is checked before any long job: weights, a few images -> results/check_model/{model}.json.
+
+
+rule check_model:
+    input:
+        library=library("check_model"),
+        weights=lambda wildcards: weights_of(wildcards.model),
+        images=lambda wildcards: labelled_for(wildcards.model),
+    output:
+        found="results/check_model/{model}.json",
+    log:
+        "results/logs/check_model/{model}.log",
+    conda:
+        "../../envs/torch.yaml"
+    threads: lambda wildcards: MODELS[wildcards.model]["threads"]
+    resources:
+        mem_mb=8000,
+        runtime=30,
+    params:
+        model=lambda wildcards: content_of(wildcards.model),
+        dataset=STUDY["dataset"],
+        classes=DATASETS[STUDY["dataset"]]["classes"],
+        seed=SEED,
+    script:
+        "../scripts/check_model.py"
+
+
+rule download:
+    input:
+        library=library("download"),
+    log:
+        "results/logs/download.log",
+    localrule: True
+    conda:
+        "../../envs/torch.yaml"
+    params:
+        models={
+            name: {key: model[key] for key in ("weights", "url", "sha256")}
+            for name, model in MODELS.items()
+            if name not in TRAINED
+        },
+    script:
+        "../scripts/download.py"
 
 
 rule pretrain:

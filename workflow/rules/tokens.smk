@@ -12,6 +12,7 @@ for dataset in DATASETS:
             images=images_of(dataset),
             weights=lambda wildcards: weights_of(wildcards.model),
             clean=rollout_of(dataset),
+            checked=ancient("results/check_model/{model}.json"),  # there, and no matter when
         output:
             tokens=tokens_of(dataset),
         log:

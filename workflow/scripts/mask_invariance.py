@@ -7,10 +7,10 @@ from maescope import invariance, logs, points, store, tidy
 logs.to_file(snakemake.log[0])
 
 params = snakemake.params
-with store.open_all(params.labels, snakemake.input.tokens, params.config_hash) as files:
-    first = next(iter(files.values()))
-    last = first.shape(first.levels[0], "mean")[0]
-    masked = [points.collect(files, level, "mean", last) for level in first.levels]
+files = store.token_files(params.labels, snakemake.input.tokens, params.config_hash)
+first = next(iter(files.values()))
+last = first.shape(first.levels[0], "mean")[0]
+masked = [points.collect(files, level, "mean", last) for level in first.levels]
 names = masked[0].names
 means = np.stack([one.values for one in masked])  # (masks, B, D)
 tidy.write(invariance.table(means, names["label"], names["image"]), snakemake.output.measure)

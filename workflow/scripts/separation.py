@@ -7,14 +7,14 @@ from maescope import logs, points, probes, store, tidy
 logs.to_file(snakemake.log[0])
 
 params, rows = snakemake.params, []
-with store.open_all(params.labels, snakemake.input.tokens, params.config_hash) as files:
-    shown = {label: files[label] for label in params.shown}
-    first = next(iter(files.values()))
-    level = first.levels[0]
-    for scope, part, images in (("shown", shown, params.images), ("all", files, None)):
-        for token in ("cls", "mean", "patch") if scope == "shown" else ("cls", "mean"):
-            for layer in range(1, first.shape(level, token)[0] + 1):
-                tokens = points.collect(part, level, token, layer, images)
-                measured = probes.measure(tokens.values, tokens.labels, tokens.images, **params.probes)
-                rows.append({"token": token, "layer": layer, "scope": scope, **measured})
+files = store.token_files(params.labels, snakemake.input.tokens, params.config_hash)
+shown = {label: files[label] for label in params.shown}
+first = next(iter(files.values()))
+level = first.levels[0]
+for scope, part, images in (("shown", shown, params.images), ("all", files, None)):
+    for token in ("cls", "mean", "patch") if scope == "shown" else ("cls", "mean"):
+        for layer in range(1, first.shape(level, token)[0] + 1):
+            tokens = points.collect(part, level, token, layer, images)
+            measured = probes.measure(tokens.values, tokens.labels, tokens.images, **params.probes)
+            rows.append({"token": token, "layer": layer, "scope": scope, **measured})
 tidy.write(pd.DataFrame(rows), snakemake.output.measure)

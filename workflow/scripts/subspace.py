@@ -9,15 +9,15 @@ from maescope.atomic import replacing
 logs.to_file(snakemake.log[0])
 
 params, found, frames = snakemake.params, {}, []
-with store.open_all(params.labels, snakemake.input.tokens, params.config_hash) as files:
-    first = next(iter(files.values()))
-    for level in first.levels:
-        stream = store.streamer(files, level, "patch")
-        layers = first.shape(level, "patch")[0]
-        dimensions = subspaces.dimensions(stream, layers, params.labels, params.k, params.centring)
-        bases = subspaces.bases(stream, layers, params.labels, max(dimensions), params.centring)
-        found |= {f"{level}/{name}": array for name, array in bases._asdict().items()} | {f"{level}/k": dimensions}
-        frames.append(subspaces.singular_table(bases, params.labels).assign(level=level))
+files = store.token_files(params.labels, snakemake.input.tokens, params.config_hash)
+first = next(iter(files.values()))
+for level in first.levels:
+    stream = store.streamer(files, level, "patch")
+    layers = first.shape(level, "patch")[0]
+    dimensions = subspaces.dimensions(stream, layers, params.labels, params.k, params.centring)
+    bases = subspaces.bases(stream, layers, params.labels, max(dimensions), params.centring)
+    found |= {f"{level}/{name}": array for name, array in bases._asdict().items()} | {f"{level}/k": dimensions}
+    frames.append(subspaces.singular_table(bases, params.labels).assign(level=level))
 with replacing(snakemake.output.bases) as temporary:
     np.savez(temporary, levels=first.levels, **found)
 columns = ["level", "layer", "label", "index", "value", "relative"]

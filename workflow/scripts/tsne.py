@@ -9,11 +9,11 @@ from maescope import logs, points, projection, store, tidy
 logs.to_file(snakemake.log[0])
 
 params = snakemake.params
-with store.open_all(params.labels, snakemake.input.tokens, params.config_hash) as files:
-    first = next(iter(files.values()))
-    layers = range(1, first.shape(first.levels[0], "mean")[0] + 1)
-    kinds = list(product(("patch", "mean", "cls"), layers))  # the longest first
-    sets = [points.collect(files, first.levels[0], token, layer, params.images) for token, layer in kinds]
+files = store.token_files(params.labels, snakemake.input.tokens, params.config_hash)
+first = next(iter(files.values()))
+layers = range(1, first.shape(first.levels[0], "mean")[0] + 1)
+kinds = list(product(("patch", "mean", "cls"), layers))  # the longest first
+sets = [points.collect(files, first.levels[0], token, layer, params.images) for token, layer in kinds]
 values = [one.values for one in sets]
 maps = projection.side_by_side(values, params.seed, params.perplexity, snakemake.threads)
 frames = [

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-def probabilities(query: Tensor, key: Tensor, space: Tensor) -> tuple[Tensor, Tensor]:
+def probabilities(query: Tensor, key: Tensor, space: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Softmax attention and its logarithm, in the precision of `space` (at least float32).
 
     Parameters
@@ -16,6 +16,7 @@ def probabilities(query: Tensor, key: Tensor, space: Tensor) -> tuple[Tensor, Te
     query, key : (B, H, T, d)
     space : (2, at least B, at least H, T, T), where the results are put. Fresh memory for every layer would cost a CPU
         more than the arithmetic: blocks of this size go back to the system, which maps and clears them page by page.
+    bias : (H, T, T), added to the logits
 
     Returns
     -------
@@ -25,6 +26,8 @@ def probabilities(query: Tensor, key: Tensor, space: Tensor) -> tuple[Tensor, Te
     scaled = query.to(space.dtype) / math.sqrt(query.shape[-1])
     with _exact_products_of(query.dtype):
         torch.matmul(scaled, key.to(space.dtype).transpose(-2, -1), out=attention)
+    if bias is not None:
+        attention += bias
     torch.log_softmax(attention, -1, out=logarithm)
     return torch.exp(logarithm, out=attention), logarithm
 

@@ -1,5 +1,7 @@
 """The only stage with a GPU: images through a perturbation and a model into token files."""
 
+import logging
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,8 @@ from maescope import images, store
 from maescope.errors import InputError
 from maescope.forward import forward
 from maescope.perturb import Batch, CorruptionFiles, Geometry
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -34,6 +38,7 @@ class Extractor:
     attention: bool = False
 
     def __post_init__(self):
+        self.most = sys.maxsize  # images in one pass, until a GPU's memory is not enough
         parameter = next(self.model.parameters())
         self.device, self.dtype = parameter.device, parameter.dtype
         self.mean, self.std = (
@@ -75,13 +80,34 @@ class Extractor:
             labels,
         )
         for level in self.perturbation.levels:
-            condition = self.perturbation.apply(level, batch, self.geometry)
-            inputs = ((condition.pixels - self.mean) / self.std).to(self.dtype)
-            tokens = forward(self.model, inputs, condition.visible, patch=self.patch, attention=self.attention)
-            tensors = {name: value for name, value in vars(tokens).items() if value is not None} | condition.stored
-            arrays = {name: _to_host(value, name, tokens_dtype) for name, value in tensors.items()}
+            arrays = self._level(level, batch, tokens_dtype)
             _require_finite(arrays, names, level)
             yield level, arrays
+
+    def _level(self, level: str, batch: Batch, tokens_dtype: str) -> dict[str, np.ndarray]:
+        """One level of a batch; where a GPU's memory is not enough, half as many images at a time from then on."""
+        parts, done = [], 0
+        while done < len(batch.images):
+            part = batch.part(done, done + self.most)
+            try:
+                parts.append(self._pass(level, part, tokens_dtype))
+                done += len(part.images)
+            except torch.OutOfMemoryError:
+                self.most = _half(len(part.images))
+            if len(part.images) > self.most:  # behind the exception, which holds on to the memory
+                torch.cuda.empty_cache()
+        if len(parts) == 1:
+            return parts[0]
+        axes = {name: int(name in store.LAYER_FIRST) for name in parts[0]}
+        return {name: np.concatenate([part[name] for part in parts], axis) for name, axis in axes.items()}
+
+    def _pass(self, level: str, batch: Batch, tokens_dtype: str) -> dict[str, np.ndarray]:
+        """One forward pass of a batch at one level."""
+        condition = self.perturbation.apply(level, batch, self.geometry)
+        inputs = ((condition.pixels - self.mean) / self.std).to(self.dtype)
+        tokens = forward(self.model, inputs, condition.visible, patch=self.patch, attention=self.attention)
+        tensors = {name: value for name, value in vars(tokens).items() if value is not None} | condition.stored
+        return {name: _to_host(value, name, tokens_dtype) for name, value in tensors.items()}
 
 
 def extract(
@@ -130,6 +156,18 @@ def _require_space(path: str, arrays: dict[str, np.ndarray], images: int, all_im
     """The first batch tells how much room the whole job needs."""
     expected = sum(array.nbytes for array in arrays.values()) * all_images // images
     store.require_space(Path(path).parent, expected)
+
+
+def _half(images: int) -> int:
+    """How many images to go on with where the memory is not enough for so many."""
+    if images == 1:
+        raise InputError(
+            "the GPU's memory is not enough for one image; free it, or set precision: bfloat16 or device: cpu"
+        )
+    log.warning(
+        "GPU memory is not enough for %d images at a time, going on with %d; lower batch_size", images, images // 2
+    )
+    return images // 2
 
 
 def _to_host(tensor: Tensor, name: str, tokens_dtype: str) -> np.ndarray:

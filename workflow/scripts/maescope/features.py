@@ -1,6 +1,6 @@
 """Head-wise common features: the dimensions of a head that most images of a class share (the paper's Figs. 6-8)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -30,6 +30,11 @@ def top_dims(head: np.ndarray, k: int) -> np.ndarray:
     top = np.zeros(head.shape, dtype=bool)
     np.put_along_axis(top, order[..., :k], True, axis=-1)
     return top
+
+
+def all_top_dims(heads: Iterable[np.ndarray], k: int) -> np.ndarray:
+    """`top_dims` of several labels, read one after the other: (L, B of all, H, d) bool."""
+    return np.concatenate([top_dims(head, k) for head in heads], axis=1)
 
 
 def images_needed(threshold: float, images: int) -> int:

@@ -13,6 +13,7 @@ from timm.models import VisionTransformer
 from torch import Tensor
 
 from maescope import attention as att
+from maescope.beit import RelativeAttention
 from maescope.mae import embed
 
 # Memory for attention and its logarithm: on a CPU what fits a core's second-level cache, on a GPU launches must be few.
@@ -124,14 +125,17 @@ class _Reduced:
         self.rollout: list[Tensor] = []  # chunks of images, each (b, T, T), of the last layer seen
         self.space: Tensor | None = None  # (2, b, h, T, T), used again by every layer
 
-    def add(self, query: Tensor, key: Tensor, prefix: int) -> None:
-        """Take in one layer's queries and keys (B, H, T, d), a few images or a few heads of one at a time."""
+    def add(self, query: Tensor, key: Tensor, bias: Tensor | None, prefix: int) -> None:
+        """Take in one layer's queries and keys (B, H, T, d), a few images or a few heads of one at a time.
+
+        `bias` (H, T, T) is added to the logits of attention.
+        """
         if self.space is None:
             self.space = self._space_for(query)
         images = self.space.shape[1]
         before = self.rollout or [None] * -(-len(query) // images)
         parts = [
-            self._reduce(q, k, r, prefix)
+            self._reduce(q, k, bias, r, prefix)
             for q, k, r in zip(query.split(images), key.split(images), before, strict=True)
         ]
         distance, entropy, self.rollout = (list(part) for part in zip(*parts, strict=True))
@@ -145,12 +149,15 @@ class _Reduced:
         shape = (2, max(1, min(len(query), maps // heads)), min(heads, maps), tokens, tokens)
         return torch.empty(shape, dtype=self.distances.dtype, device=device)
 
-    def _reduce(self, query: Tensor, key: Tensor, rollout: Tensor | None, prefix: int) -> tuple[Tensor, ...]:
+    def _reduce(
+        self, query: Tensor, key: Tensor, bias: Tensor | None, rollout: Tensor | None, prefix: int
+    ) -> tuple[Tensor, ...]:
         """Distance (b, H), entropy (b, H) and rollout (b, T, T) of a few images."""
         distance, entropy, total = [], [], 0.0
         heads = self.space.shape[2]
-        for q, k in zip(query.split(heads, 1), key.split(heads, 1), strict=True):
-            attention, logarithm = att.probabilities(q, k, self.space)
+        biases = [None] * -(-query.shape[1] // heads) if bias is None else bias.split(heads)
+        for q, k, b in zip(query.split(heads, 1), key.split(heads, 1), biases, strict=True):
+            attention, logarithm = att.probabilities(q, k, self.space, b)
             total = total + attention.sum(1)  # (b, T, T)
             d, e = att.distance_and_entropy(attention, logarithm, self.distances, prefix)
             distance.append(d)
@@ -174,7 +181,8 @@ def _attention_taps(model: VisionTransformer, wanted: bool) -> Iterator[_Reduced
     def tap_of(attn: torch.nn.Module):
         def tap(module: torch.nn.Module, inputs: tuple[Tensor], qkv: Tensor) -> None:
             query, key, _ = qkv.unflatten(-1, (3, attn.num_heads, -1)).permute(2, 0, 3, 1, 4)  # (B, H, T, d) each
-            reduced.add(attn.q_norm(query), attn.k_norm(key), model.num_prefix_tokens)
+            bias = attn.bias() if isinstance(attn, RelativeAttention) else None
+            reduced.add(attn.q_norm(query), attn.k_norm(key), bias, model.num_prefix_tokens)
 
         return tap
 

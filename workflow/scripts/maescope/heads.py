@@ -27,11 +27,11 @@ def drops(features: pd.DataFrame, intervals: dict) -> pd.DataFrame:
 
     Parameters
     ----------
-    features : measure `features` with column `perturbation`
+    features : measure `features` with columns `model` and `perturbation`
     intervals : resamples, confidence and seed
     """
     counts = ["common_clean", "common_perturbed", "shuffled_clean", "shuffled_perturbed"]
-    by = ["perturbation", "level"]
+    by = ["model", "perturbation", "level"]
     classes = features.groupby([*by, "label"], sort=False)[counts].mean().reset_index()
     rows = []
     for key, part in classes.groupby(by, sort=False):

@@ -3,6 +3,8 @@
 import argparse
 import difflib
 import hashlib
+import logging
+import math
 import pickle
 import re
 import struct
@@ -13,19 +15,21 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from timm.layers import Attention, PatchEmbed
-from timm.models import VisionTransformer
+from timm.models import Beit, VisionTransformer
 from torch import Tensor, nn
 
+from maescope import beit
 from maescope.atomic import replacing
 from maescope.errors import InputError
 
 HUB = "hub:"  # before the name of a pretrained model of timm
 DECODER = ("decoder_", "mask_token")  # of a masked autoencoder; a top-level mask_token would mislead timm's own filter
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+log = logging.getLogger(__name__)
 
 
 def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str = "token") -> VisionTransformer:
-    """A timm VisionTransformer in evaluation mode, weights not yet loaded.
+    """A timm VisionTransformer, or a BEiT with its names, in evaluation mode, weights not yet loaded.
 
     Parameters
     ----------
@@ -41,8 +45,12 @@ def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str
     except (RuntimeError, TypeError, AssertionError, ValueError) as error:
         near = ", ".join(difflib.get_close_matches(architecture, timm.list_models(), n=3, cutoff=0.5))
         raise InputError(f"architecture {architecture} with {arguments}: {error} (timm has {near})") from error
+    if type(model) is Beit:
+        return beit.plain(model).eval()
     if fault := _unsupported(model):
-        raise InputError(f"architecture {architecture} {fault}; maescope reads timm's plain VisionTransformers")
+        raise InputError(
+            f"architecture {architecture} {fault}; maescope reads timm's plain VisionTransformers and BEiT"
+        )
     return model.eval()
 
 
@@ -59,6 +67,35 @@ def _unsupported(model: nn.Module) -> str | None:
     if any(block.attn.gate is not None or not isinstance(block.attn.norm, nn.Identity) for block in model.blocks):
         return "gates or normalises its heads, which then are not attention x values"
     return None
+
+
+def recorded_preprocessing(identifier: str) -> dict:
+    """How timm evaluates a pretrained model: keys and meaning of the configuration's `preprocessing`.
+
+    Parameters
+    ----------
+    identifier : architecture, with the tag of its weights or without (then of timm's default weights)
+
+    Raises
+    ------
+    InputError
+        where timm records none, or another way of cutting than a centre crop
+    """
+    config = timm.get_pretrained_cfg(identifier)
+    if config is None:
+        raise InputError(f"timm knows no pretrained model {identifier}; state resize, crop, mean and std")
+    if config.crop_mode != "center":
+        raise InputError(
+            f"{identifier} is evaluated with crop mode {config.crop_mode}; state resize, crop, mean and std"
+        )
+    side = config.input_size[-1]
+    return {
+        "resize": math.floor(side / config.crop_pct),
+        "crop": side,
+        "interpolation": config.interpolation,
+        "mean": list(config.mean),
+        "std": list(config.std),
+    }
 
 
 def load(model: VisionTransformer, weights: str, sha256: str | None = None) -> str:
@@ -148,22 +185,29 @@ def device_of(wanted: str) -> torch.device:
     """
     if wanted == "cuda" and not torch.cuda.is_available():
         raise InputError("device: cuda, but torch sees no GPU; run where there is one, or set device: auto or cpu")
+    if wanted == "auto" and not torch.cuda.is_available():
+        log.warning("device: auto, and torch sees no GPU: running on the CPU")
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def hub_repository(identifier: str) -> str:
+    """The repository of a pretrained model of timm on the Hugging Face hub."""
+    config = timm.get_pretrained_cfg(identifier)
+    if config is None or not config.hf_hub_id:
+        raise InputError(f"weights hub:{identifier}: timm knows no such pretrained model; see timm.list_pretrained()")
+    return config.hf_hub_id if "/" in config.hf_hub_id.rstrip("/") else f"{config.hf_hub_id}{identifier}"
 
 
 def _cached(identifier: str) -> str:
     """The file of a timm model in the local Hugging Face cache; nothing is downloaded."""
     from huggingface_hub import try_to_load_from_cache
 
-    config = timm.get_pretrained_cfg(identifier)
-    if config is None or not config.hf_hub_id:
-        raise InputError(f"weights hub:{identifier}: timm knows no such pretrained model; see timm.list_pretrained()")
-    repository = config.hf_hub_id if "/" in config.hf_hub_id.rstrip("/") else f"{config.hf_hub_id}{identifier}"
+    repository = hub_repository(identifier)
     path = try_to_load_from_cache(repository, "model.safetensors")
     if not isinstance(path, str):
         raise InputError(
             f"weights hub:{identifier}: not in the local Hugging Face cache; fetch it once where there is a network: "
-            f"hf download {repository} model.safetensors"
+            f"snakemake download, or hf download {repository} model.safetensors"
         )
     return path
 

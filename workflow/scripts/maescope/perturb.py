@@ -28,6 +28,11 @@ class Batch:
     scores: Tensor | None = None  # (B, N), rollout of the clean image, where `needs_scores`
     labels: Sequence[str] = ()  # (B,), for corruptions that lie on disk
 
+    def part(self, start: int, stop: int) -> "Batch":
+        """Images `start` to `stop`."""
+        scores = None if self.scores is None else self.scores[start:stop]
+        return Batch(self.pixels[start:stop], self.images[start:stop], scores, self.labels[start:stop])
+
 
 @dataclass
 class Condition:

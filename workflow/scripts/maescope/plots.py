@@ -164,41 +164,40 @@ def _ends_of(number: int) -> list[int]:
 
 
 def figure_8(drops: pd.DataFrame, titles: dict[str, str]) -> Figure:
-    """Figure 8: common features lost by level, one panel a perturbation, beside those of shuffled classes.
+    """Figure 8: common features lost by level, a row a model, a panel a perturbation, beside those of shuffled classes.
 
     Parameters
     ----------
-    drops : perturbation, level, clean, drop, drop_low, drop_high, and the same with shuffled_ before; the two start
-        from different numbers, so the share that is lost stands in the legend
+    drops : model, perturbation, level, clean, drop, drop_low, drop_high, and the same with shuffled_ before; the two
+        start from different numbers, so the share that is lost stands in the legend
     titles : perturbation -> what its levels are
     """
-    figure, axes = plt.subplots(1, len(titles), figsize=(PAGE, 2.9), sharey=True, squeeze=False)
-    series = {"": "classes", "shuffled_": "shuffled labels"}
-    for axis, (perturbation, title) in zip(axes[0], titles.items(), strict=True):
-        part = drops[drops["perturbation"] == perturbation]
-        places = np.arange(len(part))
-        for (prefix, name), colour, marker in zip(series.items(), COLOURS, MARKERS, strict=False):
-            drop = part[f"{prefix}drop"]
-            errors = [drop - part[f"{prefix}drop_low"], part[f"{prefix}drop_high"] - drop]
-            clean, last = part[f"{prefix}clean"].iloc[0], part["level"].iloc[-1]
-            label = f"{name}: {clean:.2f} on clean images, {100 * drop.iloc[-1] / clean:.0f} % lost at {last}"
-            line = "-" if not prefix else (0, (4, 2))
-            axis.axhline(clean, color=colour, linestyle=(0, (1, 2)), linewidth=1.2)
-            axis.errorbar(
-                places,
-                drop,
-                None if prefix else errors,
-                color=colour,
-                marker=marker,
-                linestyle=line,
-                capsize=2,
-                elinewidth=0.9,
-                label=label,
-            )
-        axis.set(title=perturbation, xlabel=title)
-        axis.plot([], [], color="0.35", linestyle=(0, (1, 2)), linewidth=1.2, label="all of them lost (same colours)")
-        axis.set_xticks(places, part["level"])
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), title="common features of")
-    axes[0, 0].set_ylabel("mean drop (features a head)")
-    axes[0, 0].set_ylim(0, 1.05 * drops["clean"].max())
+    models = drops["model"].unique()
+    size = (PAGE, 2.9 * len(models))
+    figure, axes = plt.subplots(len(models), len(titles), figsize=size, sharey="row", squeeze=False)
+    for row, model in zip(axes, models, strict=True):
+        own = drops[drops["model"] == model]
+        for axis, (perturbation, title) in zip(row, titles.items(), strict=True):
+            _lost_features(axis, own[own["perturbation"] == perturbation])
+            axis.set(title=f"{model}, {perturbation}", xlabel=title)
+        row[0].set_ylabel("mean drop (features a head)")
+        row[0].set_ylim(0, 1.05 * own["clean"].max())
     return figure
+
+
+def _lost_features(axis: plt.Axes, part: pd.DataFrame) -> None:
+    """One panel of Figure 8: the drop of each level, of classes and of shuffled labels."""
+    places = np.arange(len(part))
+    series = {"": "classes", "shuffled_": "shuffled labels"}
+    for (prefix, name), colour, marker in zip(series.items(), COLOURS, MARKERS, strict=False):
+        drop = part[f"{prefix}drop"]
+        errors = [drop - part[f"{prefix}drop_low"], part[f"{prefix}drop_high"] - drop]
+        clean, last = part[f"{prefix}clean"].iloc[0], part["level"].iloc[-1]
+        label = f"{name}: {clean:.2f} on clean images, {100 * drop.iloc[-1] / clean:.0f} % lost at {last}"
+        line = "-" if not prefix else (0, (4, 2))
+        style = {"color": colour, "marker": marker, "linestyle": line, "capsize": 2, "elinewidth": 0.9}
+        axis.axhline(clean, color=colour, linestyle=(0, (1, 2)), linewidth=1.2)
+        axis.errorbar(places, drop, None if prefix else errors, label=label, **style)
+    axis.plot([], [], color="0.35", linestyle=(0, (1, 2)), linewidth=1.2, label="all of them lost (same colours)")
+    axis.set_xticks(places, part["level"])
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), title="common features of")

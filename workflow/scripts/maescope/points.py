@@ -34,17 +34,17 @@ def collect(files: Mapping[str, TokenFile], level: str, token: str, layer: int, 
 
     Parameters
     ----------
-    files : label -> its open token file
+    files : label -> its token file
     token : "cls", "mean" (one point an image) or "patch" (N_v points an image)
     layer : 1-based
     images : how many of each label, the first ones; None for all
     """
     values, names = [], []
     for label, file in files.items():
-        own = file.read(level, token, layer)[:images]  # (B, D) or (B, N_v, D)
+        own = file.read(level, token, layer, images)  # (B, D) or (B, N_v, D)
         own = own.reshape(len(own), -1, own.shape[-1])  # (B, 1 or N_v, D)
         frame = pd.DataFrame({"label": label, "image": np.repeat(file.images[:images], own.shape[1])})
-        patches = file.read(level, "visible")[:images].ravel() if token == "patch" else pd.NA
+        patches = file.read(level, "visible", images=images).ravel() if token == "patch" else pd.NA
         names.append(frame.assign(patch=pd.array(np.broadcast_to(patches, len(frame)), dtype="Int64")))
         values.append(own.reshape(-1, own.shape[-1]))
     return Points(np.concatenate(values), pd.concat(names, ignore_index=True))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
-from maescope import layersettings
+from maescope import folders, layersettings
 from maescope.errors import InputError
 
 TRAINED = "results/models/"
@@ -30,6 +30,7 @@ def check(config: dict, schema: dict) -> dict:
     config = json.loads(json.dumps(config))
     problems = [_describe(error) for error in _Validator(schema).iter_errors(config)]
     if not problems:
+        config = folders.resolve(config)
         labels = _Validator(schema["$defs"]["labels"])
         for name, dataset in config["datasets"].items():
             dataset["classes"] = _classes(dataset["classes"])
@@ -37,6 +38,9 @@ def check(config: dict, schema: dict) -> dict:
             for error in labels.iter_errors(dataset["classes"]) if dataset["classes"] is not None else ():
                 problems.append(f"datasets.{name}.classes: {_describe(error)}")
     if not problems:
+        for name, model in config["models"].items():
+            if model["preprocessing"] == "timm":
+                model["preprocessing"] = _of_timm(name, model)
         names = schema["$defs"]["corruption"]["properties"]["name"]["enum"]
         fifteen = [name for name in names if name not in (None, "all")]
         config["perturbations"] = _corruptions(config["perturbations"], fifteen)
@@ -57,12 +61,30 @@ def is_trained(weights: str) -> bool:
     return weights.startswith(TRAINED)
 
 
+def weights_file(name: str, weights: str) -> str | None:
+    """The file that holds a model's weights, asked for where it is needed; None for one from the hub's cache.
+
+    Raises
+    ------
+    InputError
+        where the workflow does not make it and it is not there
+    """
+    if weights.startswith(HUB):
+        return None
+    if not is_trained(weights) and not Path(weights).is_file():
+        raise InputError(
+            f"models.{name}.weights: there is no file {weights}; config/README.md says where checkpoints come from, "
+            "and `snakemake download` fetches those with a url"
+        )
+    return weights
+
+
 def known_list(labels: list[str]) -> str | None:
     """imagenet-1k, imagenet-r or imagenet-a, where the labels are all of its classes."""
     lists = {"imagenet-1k": "imagenet", "imagenet-r": "imagenet_r", "imagenet-a": "imagenet_a"}
     if len(labels) < 200:  # shorter than any of them: timm, which has the lists, need not be there
         return None
-    return next((name for name, file in lists.items() if sorted(labels) == sorted(_synsets(file))), None)
+    return next((name for name, file in lists.items() if sorted(labels) == sorted(synsets(file))), None)
 
 
 def _with_defaults(validator, properties, instance, schema):
@@ -113,7 +135,7 @@ def _nearest(key: str, known) -> str:
 def _classes(classes: list[str] | str | None) -> list[str] | None:
     """The labels in the order of the head's outputs, read from where the configuration says."""
     if classes == "imagenet-1k":
-        return _synsets("imagenet")
+        return synsets("imagenet")
     if isinstance(classes, str):
         if not Path(classes).is_file():
             raise InputError(f"datasets: classes: there is no file {classes}; give a list, a file or imagenet-1k")
@@ -123,10 +145,22 @@ def _classes(classes: list[str] | str | None) -> list[str] | None:
 
 def _labels(labels: list[str] | str | None) -> list[str] | None:
     """The labels that are used, of ImageNet-R and -A from timm's lists and never from the folders found."""
-    return _synsets(labels.replace("-", "_")) if isinstance(labels, str) else labels
+    return synsets(labels.replace("-", "_")) if isinstance(labels, str) else labels
 
 
-def _synsets(name: str) -> list[str]:
+def _of_timm(name: str, model: dict) -> dict:
+    """The preprocessing that timm records for a pretrained model, its tag in the hub's name or the architecture's."""
+    from maescope.models import recorded_preprocessing  # torch is behind it: only studies that ask for it wait
+
+    hub = model["weights"].startswith(HUB)
+    identifier = model["weights"].removeprefix(HUB) if hub else model["architecture"]
+    try:
+        return recorded_preprocessing(identifier)
+    except InputError as error:
+        raise InputError(f"models.{name}.preprocessing: {error}") from None
+
+
+def synsets(name: str) -> list[str]:
     """One of timm's lists of synsets, read without importing timm, and torch with it."""
     package = Path(importlib.util.find_spec("timm").origin).parent
     return (package / "data" / "_info" / f"{name}_synsets.txt").read_text().split()
@@ -267,13 +301,11 @@ def _model_contradictions(name: str, model: dict, config: dict) -> Iterator[str]
 
 
 def _weights_problems(key: str, weights: str) -> Iterator[str]:
-    """Weights that are read must be there."""
+    """Where weights cannot be; whether a file is there is asked by `weights_file`, so that it can be downloaded."""
     if is_trained(weights):
         yield f"{key}.training: needed, because weights under {TRAINED} are made by the workflow"
     elif not weights.startswith(HUB) and Path(weights).is_dir():
         yield f"{key}.weights: {weights} is a folder; give the .pth or .safetensors file in it"
-    elif not weights.startswith(HUB) and not Path(weights).is_file():
-        yield f"{key}.weights: there is no file {weights}; config/README.md says where checkpoints come from"
 
 
 def _shift_contradictions(study: dict, datasets: dict) -> Iterator[str]:

@@ -9,7 +9,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def writing(
 
 
 class TokenFile:
-    """A complete token file, opened for reading by `open_tokens`."""
+    """A complete token file; `open_tokens` holds it open, `token_files` does so only while something is read."""
 
     def __init__(self, path: str, file: h5py.File):
         self.path, self.file = path, file
@@ -89,34 +89,41 @@ class TokenFile:
         self.images = [str(image) for image in file["image"].asstr()[:]]
         self.targets = file["target"][:]
 
-    def read(self, level: str, name: str, layer: int | None = None) -> np.ndarray:
-        """An array of one level, or its 1-based `layer` alone; floats come as float32.
+    def read(self, level: str, name: str, layer: int | None = None, images: int | None = None) -> np.ndarray:
+        """An array of one level, or its 1-based `layer` alone, of all or the first `images`; floats come as float32.
 
         Raises
         ------
         InputError
             where it is absent, damaged, of the wrong length or not finite
         """
-        return self._values(self._dataset(level, name), ... if layer is None else layer - 1)
+        layers = () if name not in LAYER_FIRST else (slice(None),) if layer is None else (layer - 1,)
+        with self._dataset(level, name) as dataset:
+            return self._values(dataset, (*layers, slice(images)))
 
     def blocks(self, level: str, name: str, layer: int) -> Iterator[np.ndarray]:
         """One 1-based layer of a layer-first array, as many images at a time as were written at a time."""
-        dataset = self._dataset(level, name)
-        for start in range(0, len(self.images), dataset.chunks[1]):
-            yield self._values(dataset, (layer - 1, slice(start, start + dataset.chunks[1])))
+        with self._dataset(level, name) as dataset:
+            for start in range(0, len(self.images), dataset.chunks[1]):
+                yield self._values(dataset, (layer - 1, slice(start, start + dataset.chunks[1])))
 
     def shape(self, level: str, name: str) -> tuple[int, ...]:
         """Shape of an array, without reading it."""
-        return self._dataset(level, name).shape
+        with self._dataset(level, name) as dataset:
+            return dataset.shape
 
-    def _dataset(self, level: str, name: str) -> h5py.Dataset:
-        dataset = self.file.get(f"levels/{level}/{name}")
-        if dataset is None:
-            raise InputError(f"{self.path}: has no {name} for level {level}; delete it to have it made again")
-        axis = int(name in LAYER_FIRST)
-        if dataset.shape[axis] != len(self.images):
-            raise InputError(f"{self.path}: {name} has {dataset.shape[axis]} of {len(self.images)} images; delete it")
-        return dataset
+    @contextmanager
+    def _dataset(self, level: str, name: str) -> Iterator[h5py.Dataset]:
+        with nullcontext(self.file) if self.file else h5py.File(self.path, "r") as file:
+            dataset = file.get(f"levels/{level}/{name}")
+            if dataset is None:
+                raise InputError(f"{self.path}: has no {name} for level {level}; delete it to have it made again")
+            axis = int(name in LAYER_FIRST)
+            if dataset.shape[axis] != len(self.images):
+                raise InputError(
+                    f"{self.path}: {name} has {dataset.shape[axis]} of {len(self.images)} images; delete it"
+                )
+            yield dataset
 
     def _values(self, dataset: h5py.Dataset, part) -> np.ndarray:
         level, name = dataset.name.split("/")[-2:]
@@ -162,12 +169,16 @@ def _checked(path: str, file: h5py.File, config_hash: str) -> TokenFile:
     return TokenFile(path, file)
 
 
-@contextmanager
-def open_all(labels: Sequence[str], paths: Sequence[str], config_hash: str) -> Iterator[dict[str, TokenFile]]:
-    """The token files of several labels, by label; see `open_tokens`."""
-    with ExitStack() as stack:
-        files = [stack.enter_context(open_tokens(path, config_hash)) for path in paths]
-        yield dict(zip(labels, files, strict=True))
+def token_files(labels: Sequence[str], paths: Sequence[str], config_hash: str) -> dict[str, TokenFile]:
+    """The token files of several labels, by label, checked as by `open_tokens`.
+
+    None stays open: a study may have more labels than a process may have files.
+    """
+    files = {}
+    for label, path in zip(labels, paths, strict=True):
+        with open_tokens(path, config_hash) as tokens:
+            files[label] = tokens
+    return files
 
 
 def streamer(files: Mapping[str, TokenFile], level: str, name: str) -> Callable[[int, str], Iterator[np.ndarray]]:

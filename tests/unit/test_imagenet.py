@@ -1,0 +1,184 @@
+"""ImageNet's forms become folders of synsets. What is known on paper: which synset each made-up image is of."""
+
+import csv
+import io
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.io import savemat
+
+from maescope import imagenet
+from maescope.errors import InputError
+from maescope.settings import synsets
+
+TENCH, CHURCH, BALL = "n01440764", "n03028079", "n03445777"  # numbers 0, 497 and 574 of the sorted synsets
+SYNSETS = {1: CHURCH, 2: TENCH, 3: BALL, 4: TENCH}  # image number -> synset
+TOOL = Path(__file__).parents[2] / "tools/imagenet_folders.py"
+
+
+def name(number, synset=""):
+    return f"ILSVRC2012_val_{number:08d}{synset and '_'}{synset}.JPEG"
+
+
+def content(number):
+    file = io.BytesIO()
+    Image.fromarray(np.full((6, 5, 3), 40 * number, np.uint8)).save(file, "JPEG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def flat(tmp_path):
+    folder = tmp_path / "flat"
+    folder.mkdir()
+    for number in SYNSETS:
+        (folder / name(number)).write_bytes(content(number))
+    (folder / "Thumbs.db").write_text("junk")
+    return folder
+
+
+@pytest.fixture
+def devkit(tmp_path):
+    """Ids in an order of their own, and entries above the leaves, as in the real one."""
+    ids = {490: TENCH, 12: CHURCH, 7: BALL, 1001: "n00001740"}
+    fields = [("ILSVRC2012_ID", "O"), ("WNID", "O"), ("words", "O"), ("num_children", "O")]
+    entries = np.array([(number, synset, "words", int(number > 1000)) for number, synset in ids.items()], dtype=fields)
+    data = tmp_path / "ILSVRC2012_devkit_t12/data"
+    data.mkdir(parents=True)
+    savemat(data / "meta.mat", {"synsets": entries})
+    number_of = {synset: number for number, synset in ids.items()}
+    lines = [f"{number_of[synset]}\n" for synset in SYNSETS.values()]
+    (data / "ILSVRC2012_validation_ground_truth.txt").write_text("".join(lines))
+    return data.parent
+
+
+@pytest.fixture
+def kaggle(tmp_path):
+    path = tmp_path / "LOC_val_solution.csv"
+    with open(path, "w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["ImageId", "PredictionString"])
+        for number, synset in reversed(SYNSETS.items()):
+            rows.writerow([Path(name(number)).stem, f"{synset} 85 1 499 272 {synset} 1 2 3 4"])
+    return path
+
+
+def require_all(target):
+    """Every image under its own synset, by its own name, with its own content."""
+    found = {path.relative_to(target): path.read_bytes() for path in target.rglob("*.*")}
+    assert found == {Path(synset, name(number)): content(number) for number, synset in SYNSETS.items()}
+
+
+@pytest.mark.parametrize("labels", ["devkit", "kaggle"])
+def test_a_flat_folder_becomes_links(labels, flat, tmp_path, request):
+    done = imagenet.to_folders(str(flat), str(tmp_path / "val"), str(request.getfixturevalue(labels)))
+    require_all(tmp_path / "val")
+    assert done == {TENCH: 2, CHURCH: 1, BALL: 1}
+    assert all(path.is_symlink() for path in (tmp_path / "val").rglob("*.JPEG"))
+
+
+def test_it_can_be_done_again(flat, kaggle, tmp_path):
+    for _ in range(2):
+        imagenet.to_folders(str(flat), str(tmp_path / "val"), str(kaggle))
+    require_all(tmp_path / "val")
+
+
+def tar(path, members, mode="w"):
+    with tarfile.open(path, mode) as archive:
+        for member, data in members:
+            info = tarfile.TarInfo(member)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+def test_a_tar_of_the_hub_has_the_synset_in_each_name(tmp_path):
+    members = [(f"val/{name(number, synset)}", content(number)) for number, synset in SYNSETS.items()]
+    path = tar(tmp_path / "val_images.tar.gz", [*members, ("val/README.txt", b"junk")], "w:gz")
+    imagenet.to_folders(str(path), str(tmp_path / "val"))
+    require_all(tmp_path / "val")
+
+
+def test_a_webdataset_has_the_number_of_the_synset_beside_each_image(tmp_path):
+    number_of = {synset: number for number, synset in enumerate(synsets("imagenet"))}
+    members = []
+    for number, synset in SYNSETS.items():
+        members.append((name(number), content(number)))
+        members.append((name(number).replace("JPEG", "cls"), str(number_of[synset]).encode()))
+        members.append((name(number).replace("JPEG", "json"), b"{}"))
+    imagenet.to_folders(str(tar(tmp_path / "imagenet1k-validation-00.tar", members)), str(tmp_path / "val"))
+    require_all(tmp_path / "val")
+
+
+def test_the_official_tar_needs_labels(kaggle, tmp_path):
+    path = tar(tmp_path / "ILSVRC2012_img_val.tar", [(name(number), content(number)) for number in SYNSETS])
+    with pytest.raises(InputError, match=r"ILSVRC2012_val_00000001\.JPEG is of no synset .*give the right --labels"):
+        imagenet.to_folders(str(path), str(tmp_path / "val"))
+    imagenet.to_folders(str(path), str(tmp_path / "val"), str(kaggle))
+    require_all(tmp_path / "val")
+
+
+def parquet(path, rows):
+    pyarrow = pytest.importorskip("pyarrow", reason="only parquet files need pyarrow; maescope does not")
+    from pyarrow.parquet import write_table
+
+    write_table(pyarrow.Table.from_pylist(rows), path)
+    return path
+
+
+def row(number, synset, label=None):
+    known = synsets("imagenet")
+    image = {"bytes": content(number), "path": name(number, synset)}
+    return {"image": image, "label": known.index(synset) if label is None else label}
+
+
+def test_parquet_files_of_the_hub_have_the_number_of_the_synset(tmp_path):
+    (tmp_path / "data").mkdir()
+    rows = [row(number, synset) for number, synset in SYNSETS.items()]
+    parquet(tmp_path / "data/validation-00000-of-00002.parquet", rows[:3])
+    parquet(tmp_path / "data/validation-00001-of-00002.parquet", rows[3:])
+    imagenet.to_folders(str(tmp_path / "data"), str(tmp_path / "val"))
+    require_all(tmp_path / "val")
+
+
+def test_a_parquet_label_that_contradicts_the_name_is_refused(tmp_path):
+    path = parquet(tmp_path / "one.parquet", [row(1, CHURCH, label=0)])
+    with pytest.raises(InputError, match=f"is labelled {TENCH}, but its name says {CHURCH}"):
+        imagenet.to_folders(str(path), str(tmp_path / "val"))
+
+
+def test_parquet_without_its_reader_names_the_package(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    (tmp_path / "one.parquet").write_bytes(b"PAR1")
+    with pytest.raises(InputError, match="needs the package pyarrow: pip install pyarrow"):
+        imagenet.to_folders(str(tmp_path / "one.parquet"), str(tmp_path / "val"))
+
+
+@pytest.mark.parametrize(
+    ("source", "labels", "message"),
+    [
+        ("nowhere", None, "there is no such file or folder"),
+        ("flat", None, "of no synset of ImageNet-1K"),
+        ("flat", "flat", "neither Kaggle's .csv nor the unpacked devkit"),
+        ("flat/Thumbs.db", None, "is no tar, or is broken off"),
+        ("empty", None, "has no images"),
+    ],
+)
+def test_what_cannot_be_sorted_is_refused(source, labels, message, flat, tmp_path):
+    (tmp_path / "empty").mkdir()
+    labels = labels and str(tmp_path / labels)
+    with pytest.raises(InputError, match=message):
+        imagenet.to_folders(str(tmp_path / source), str(tmp_path / "val"), labels)
+
+
+def test_the_command_says_what_it_did_or_what_is_wrong(flat, kaggle, tmp_path):
+    command = [sys.executable, str(TOOL), str(flat), str(tmp_path / "val")]
+    good = subprocess.run([*command, "--labels", str(kaggle)], capture_output=True, text=True)
+    assert good.stdout.strip() == f"4 images of 3 synsets in {tmp_path}/val", good.stderr
+    bad = subprocess.run(command, capture_output=True, text=True)
+    assert bad.returncode == 1
+    assert bad.stderr.startswith(f"error: {flat}: ILSVRC2012_val_00000001.JPEG is of no synset")

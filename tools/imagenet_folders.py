@@ -1,0 +1,28 @@
+"""Sort ImageNet's validation images into a folder for each synset.
+
+python tools/imagenet_folders.py SOURCE TARGET [--labels LABELS]
+
+SOURCE: a flat folder of images, a tar, a parquet file, or a folder of those (which need the package pyarrow)
+TARGET: <TARGET>/<synset>/<image>; links to the images of a folder, files otherwise
+LABELS: Kaggle's LOC_val_solution.csv, or the unpacked devkit; not needed where the source tells the synsets
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow/scripts"))
+
+from maescope import imagenet
+from maescope.errors import InputError
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("source")
+parser.add_argument("target")
+parser.add_argument("--labels")
+options = parser.parse_args()
+try:
+    done = imagenet.to_folders(options.source, options.target, options.labels)
+except InputError as error:
+    sys.exit(f"error: {error}")
+print(f"{done.total()} images of {len(done)} synsets in {options.target}")

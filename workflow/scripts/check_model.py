@@ -1,0 +1,20 @@
+"""What a model is, and whether its weights, its head and a few clean images go together."""
+
+import json
+
+import torch
+
+from maescope import checks, images, logs, models, tidy
+
+logs.to_file(snakemake.log[0])
+torch.set_num_threads(snakemake.threads)
+
+spec, classes = snakemake.params.model, snakemake.params.classes
+model = models.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
+found = {"weights": spec["weights"], "sha256": models.load(model, spec["weights"], spec["sha256"])}
+found |= {"shapes": checks.describe(model), "answer": checks.fingerprint(model, spec["weights"], snakemake.params.seed)}
+if snakemake.input.images:
+    rows = checks.few(tidy.read([snakemake.input.images]), 20)
+    found["classes"] = {"of": snakemake.params.dataset, "first": classes[0], "last": classes[-1]}
+    found["clean"] = checks.clean_accuracy(model, rows, images.Preprocessing(**spec["preprocessing"]))
+tidy.write_text(json.dumps(found, indent=1) + "\n", snakemake.output.found)

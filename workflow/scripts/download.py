@@ -1,0 +1,8 @@
+"""Fetch weights that are not there: the only script that touches a network."""
+
+from maescope import downloads, logs
+
+logs.to_file(snakemake.log[0])
+
+for name, model in snakemake.params.models.items():
+    print(f"{name}: {downloads.fetch(name, **model)}")

@@ -1,0 +1,135 @@
+"""ImageNet in the forms that people have it, made into a folder of pictures for each synset.
+
+A flat folder with the devkit's or Kaggle's labels becomes links; a tar or parquet files, as on the Hugging Face hub,
+become files. Names are those of ImageNet, so that they pair with ImageNet-C.
+"""
+
+import csv
+import re
+import tarfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from scipy.io import loadmat
+
+from maescope.errors import InputError
+from maescope.images import SUFFIXES
+from maescope.settings import synsets
+
+SYNSET = re.compile(r"_(n\d{8})$")  # behind the name of an image, as the hub's archives have it
+Image = tuple[str, Path | bytes, str | None]  # name, its file or content, its synset where the source tells it
+
+
+def to_folders(source: str, target: str, labels: str | None = None) -> Counter:
+    """Make `target`/<synset>/<name> of all images in `source`, links to files or files.
+
+    Parameters
+    ----------
+    source : a flat folder of images, a folder of parquet files, a .parquet or a .tar (also compressed)
+    labels : Kaggle's LOC_val_solution.csv or the unpacked devkit, where the source does not tell the synsets
+
+    Returns
+    -------
+    number of images of each synset
+
+    Raises
+    ------
+    InputError
+        naming the source or the first image that cannot be sorted
+    """
+    known, told, done = set(synsets("imagenet")), read_labels(labels) if labels else {}, Counter()
+    for name, content, synset in _images(Path(source)):
+        synset = synset or told.get(Path(name).stem)
+        if synset not in known:
+            raise InputError(f"{source}: {name} is of no synset of ImageNet-1K ({synset}); give the right --labels")
+        path = Path(target, synset, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            path.unlink(missing_ok=True)
+            path.symlink_to(content.resolve())
+        done[synset] += 1
+    if not done:
+        raise InputError(f"{source}: has no images, parquet files or tar members that are images")
+    return done
+
+
+def read_labels(path: str) -> dict[str, str]:
+    """Synset of each validation image, by its name without ending."""
+    if Path(path).suffix == ".csv":
+        with open(path, newline="") as file:
+            return {row["ImageId"]: row["PredictionString"].split()[0] for row in csv.DictReader(file)}
+    found = sorted(Path(path).rglob("meta.mat")) if Path(path).is_dir() else []
+    if not found:
+        raise InputError(f"{path}: neither Kaggle's .csv nor the unpacked devkit (a folder with data/meta.mat in it)")
+    entries = loadmat(found[0], squeeze_me=True)["synsets"]
+    # Ids follow the order of the devkit, which is not that of the sorted synsets: its own table translates.
+    synset_of = {int(entry["ILSVRC2012_ID"]): str(entry["WNID"]) for entry in entries}
+    ids = found[0].with_name("ILSVRC2012_validation_ground_truth.txt").read_text().split()
+    return {f"ILSVRC2012_val_{number:08d}": synset_of[int(one)] for number, one in enumerate(ids, 1)}
+
+
+def _images(source: Path) -> Iterator[Image]:
+    if not source.exists():
+        raise InputError(f"{source}: there is no such file or folder")
+    if source.is_dir():
+        yield from ((path.name, path, None) for path in sorted(source.iterdir()) if path.suffix.lower() in SUFFIXES)
+    parquets = sorted(source.glob("*.parquet")) if source.is_dir() else [source] if source.suffix == ".parquet" else []
+    for path in parquets:
+        yield from _of_parquet(path)
+    if source.is_file() and not parquets:
+        yield from _of_tar(source)
+
+
+def _named(path: str) -> tuple[str, str | None]:
+    """ILSVRC2012_val_00000001_n01751748.JPEG -> its name in ImageNet, and the synset that it tells."""
+    stem, suffix = Path(path).stem, Path(path).suffix
+    told = SYNSET.search(stem)
+    return (stem[: told.start()] + suffix, told[1]) if told else (stem + suffix, None)
+
+
+def _of_parquet(path: Path) -> Iterator[Image]:
+    """Rows of `image` (bytes and path) and `label` (number of the sorted synset)."""
+    try:
+        from pyarrow.parquet import ParquetFile
+    except ImportError:
+        raise InputError(f"{path}: reading parquet needs the package pyarrow: pip install pyarrow") from None
+    sorted_synsets, number = synsets("imagenet"), 0
+    for batch in ParquetFile(path).iter_batches(batch_size=64, columns=["image", "label"]):
+        for row in batch.to_pylist():
+            number += 1
+            name, told = _named(row["image"]["path"] or f"{path.stem}_{number:06d}.JPEG")
+            synset = sorted_synsets[row["label"]]
+            if told not in (None, synset):
+                raise InputError(f"{path}: {name} is labelled {synset}, but its name says {told}")
+            yield name, row["image"]["bytes"], synset
+
+
+def _of_tar(path: Path) -> Iterator[Image]:
+    """Members that are images; their synset is in their name, or in a member <name>.cls beside them (webdataset)."""
+    sorted_synsets, waiting = synsets("imagenet"), {}
+    try:
+        with tarfile.open(path, "r|*") as archive:  # a stream: members come in order and are read once
+            for member in archive:
+                stem, suffix = Path(member.name).stem, Path(member.name).suffix.lower()
+                if not member.isfile() or suffix not in {*SUFFIXES, ".cls"}:
+                    continue
+                content = archive.extractfile(member).read()
+                if suffix == ".cls":
+                    name, image = waiting.pop(stem, (None, None))
+                    if name is None:
+                        raise InputError(f"{path}: {member.name} comes before its image; unpack it by hand")
+                    yield name, image, sorted_synsets[int(content)]
+                    continue
+                yield from ((name, image, None) for name, image in waiting.values())
+                waiting.clear()
+                name, synset = _named(member.name)
+                if synset:
+                    yield name, content, synset
+                else:
+                    waiting[stem] = name, content
+    except tarfile.TarError as error:
+        raise InputError(f"{path}: is no tar, or is broken off ({error}); fetch it again") from error
+    yield from ((name, image, None) for name, image in waiting.values())
