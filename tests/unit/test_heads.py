@@ -115,7 +115,7 @@ def test_heat_maps_share_one_colour_scale_and_begin_at_zero(measured):
 def test_figure_8_has_a_row_a_model_and_the_baseline_in_every_panel(measured):
     names = {"mae": 0, "vit": 3}
     parts = [
-        (measured.assign(common_clean=measured["common_clean"] + more, model=model, perturbation=name))
+        measured.assign(common_clean=measured["common_clean"] + more, model=model, perturbation=name)
         for model, more in names.items()
         for name in ("blur", "occlusion")
     ]
@@ -129,4 +129,4 @@ def test_figure_8_has_a_row_a_model_and_the_baseline_in_every_panel(measured):
         texts = [text.get_text() for text in axis.get_legend().get_texts()]
         assert any("shuffled" in text for text in texts) and any("classes" in text for text in texts)
         own = drops[drops["model"] == axis.get_title().split(",")[0]]
-        assert axis.get_ylim()[1] > own["drop_high"].max() * 0.8
+        assert axis.get_ylim()[1] > own[["clean", "shuffled_clean", "drop_high"]].max(axis=None)

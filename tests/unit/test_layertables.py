@@ -110,6 +110,15 @@ def test_figure_3_has_a_dot_a_head_and_the_uniform_line():
     plt.close(figure)
 
 
+def test_figure_3_shows_every_head_of_models_that_look_farther_than_the_first():
+    near = layertables.head_means(attention())
+    far = near.assign(model="far", distance_px=3 * near["distance_px"])
+    figure = layerplots.figure_3(pd.concat([near, far]))
+    for axis in axes_of(figure):
+        assert axis.get_ylim()[0] == 0 and axis.get_ylim()[1] > axis.collections[0].get_offsets()[:, 1].max()
+    plt.close(figure)
+
+
 def test_figure_4_draws_boxes_of_both_kinds_and_the_random_line():
     table, singular_values = angles()
     first = layertables.first_angles(table)

@@ -188,7 +188,7 @@ def of_layers(measure, key, perturbation):
 
 def claims_file():
     """The paper's claims: those of the study's folder, else the project's own."""
-    return published("claims") or workflow.source_path("../../config/paper/claims.csv")
+    return f"{STUDY['paper']}/claims.csv" if STUDY["paper"] else workflow.source_path("../../config/paper/claims.csv")
 
 
 CORRUPTED = [name for name in STUDY["corruptions"] if PERTURBATIONS[name]["levels"]]

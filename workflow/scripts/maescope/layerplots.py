@@ -147,9 +147,10 @@ def figure_3(heads: pd.DataFrame) -> Figure:
             axis.plot(means.index, means, color=colour, label="mean over heads")
             uniform = part["uniform_px"].iloc[0]
             axis.axhline(uniform, label=f"uniform attention ({uniform:.1f} px)", **CHANCE)
-            axis.set(title=f"{model}, {dataset}", ylim=(0, None))
+            axis.set(title=f"{model}, {dataset}")
             axis.set_xticks(_few(heads["layer"]))
             axis.legend(loc="lower right")
+    axes[0, 0].set_ylim(0, 1.05 * heads["distance_px"].max())  # shared: the first panel's own would cut the others
     for axis in axes[-1]:
         axis.set_xlabel("layer")
     for axis in axes[:, 0]:

@@ -181,7 +181,7 @@ def figure_8(drops: pd.DataFrame, titles: dict[str, str]) -> Figure:
             _lost_features(axis, own[own["perturbation"] == perturbation])
             axis.set(title=f"{model}, {perturbation}", xlabel=title)
         row[0].set_ylabel("mean drop (features a head)")
-        row[0].set_ylim(0, 1.05 * own["clean"].max())
+        row[0].set_ylim(0, 1.05 * own[["clean", "shuffled_clean", "drop_high"]].max(axis=None))
     return figure
 
 
