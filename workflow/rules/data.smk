@@ -32,8 +32,8 @@ rule sample:
         "../../envs/cpu.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: attempt * round(20 + images_asked(wildcards.dataset) / 1000),  # each is read
     params:
         dataset=lambda wildcards: DATASETS[wildcards.dataset],
         seed=SEED,

@@ -17,9 +17,11 @@ for dataset in DATASETS:
             model=with_head(),
         conda:
             "../../envs/cpu.yaml"
+        group:
+            "measures_{model}"
         resources:
-            mem_mb=2000,
-            runtime=10,
+            mem_mb=measuring_mb,
+            runtime=measuring_minutes,
         params:
             classes=DATASETS[dataset]["classes"],
             labels=DATASETS[dataset]["labels"],
@@ -43,9 +45,11 @@ for dataset in DATASETS:
             model=with_head(),
         conda:
             "../../envs/cpu.yaml"
+        group:
+            "measures_{model}"
         resources:
-            mem_mb=4000,
-            runtime=30,
+            mem_mb=measuring_mb,
+            runtime=measuring_minutes,
         params:
             classes=DATASETS[dataset]["classes"],
             labels=DATASETS[dataset]["labels"],
@@ -69,8 +73,8 @@ for dataset in DATASETS:
             "../../envs/cpu.yaml"
         threads: 12  # layers side by side, one thread each
         resources:
-            mem_mb=8000,
-            runtime=60,
+            mem_mb=measuring_mb,
+            runtime=measuring_minutes,
         params:
             labels=shown(dataset),
             images=STUDY["tsne"]["images"],
@@ -93,8 +97,8 @@ for dataset in DATASETS:
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=4000,
-            runtime=60,
+            mem_mb=distances_mb(dataset),
+            runtime=measuring_minutes,
         params:
             labels=DATASETS[dataset]["labels"],
             shown=shown(dataset),
@@ -118,9 +122,11 @@ for dataset in DATASETS:
             perturbation="clean",
         conda:
             "../../envs/cpu.yaml"
+        group:
+            "measures_{model}"
         resources:
-            mem_mb=4000,
-            runtime=10,
+            mem_mb=measuring_mb,
+            runtime=measuring_minutes,
         params:
             labels=DATASETS[dataset]["labels"],
             crop=lambda wildcards: MODELS[wildcards.model]["preprocessing"]["crop"],
@@ -142,8 +148,8 @@ for dataset in DATASETS:
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=4000,
-            runtime=60,
+            mem_mb=measuring_mb,
+            runtime=measuring_minutes,
         params:
             labels=DATASETS[dataset]["labels"],
             k=CONFIG["analysis"]["subspace"]["k"],
@@ -165,8 +171,8 @@ for dataset in DATASETS:
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=4000,
-            runtime=60,
+            mem_mb=measuring_mb,
+            runtime=measuring_minutes,
         params:
             labels=DATASETS[dataset]["labels"],
             draws=25,
@@ -186,9 +192,11 @@ for dataset in DATASETS:
             f"results/logs/mask_invariance/{{model}}/{dataset}/{{perturbation}}.log",
         conda:
             "../../envs/cpu.yaml"
+        group:
+            "measures_{model}"
         resources:
-            mem_mb=2000,
-            runtime=10,
+            mem_mb=measuring_mb,
+            runtime=measuring_minutes,
         params:
             labels=DATASETS[dataset]["labels"],
             config_hash=hash_of(dataset),
@@ -208,9 +216,11 @@ for dataset in DATASETS:
             f"results/logs/features/{{model}}/{dataset}/{{perturbation}}.log",
         conda:
             "../../envs/cpu.yaml"
+        group:
+            "measures_{model}"
         resources:
-            mem_mb=4000,
-            runtime=30,
+            mem_mb=measuring_mb,
+            runtime=measuring_minutes,
         params:
             labels=DATASETS[dataset]["labels"],
             features=CONFIG["analysis"]["features"],
@@ -234,9 +244,11 @@ for dataset in DATASETS:
             model=with_head(),
         conda:
             "../../envs/cpu.yaml"
+        group:
+            "measures_{model}"
         resources:
-            mem_mb=2000,
-            runtime=10,
+            mem_mb=measuring_mb,
+            runtime=measuring_minutes,
         params:
             classes=DATASETS[dataset]["classes"],
             labels=DATASETS[dataset]["labels"],
@@ -258,8 +270,8 @@ rule quality:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: attempt * round(20 + images_asked(wildcards.dataset) / 100),
     params:
         preprocessing=MODELS[STUDY["finetuned"][0]]["preprocessing"],
         perturbation=lambda wildcards: PERTURBATIONS[wildcards.perturbation],

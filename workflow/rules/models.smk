@@ -62,8 +62,8 @@ rule pretrain:
         "../../envs/torch.yaml"
     threads: lambda wildcards: MODELS[wildcards.model]["threads"]
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=training_mb,
+        runtime=training_minutes,
     params:
         model=lambda wildcards: architecture_of(wildcards.model),
         training=lambda wildcards: MODELS[wildcards.model]["training"],
@@ -90,8 +90,8 @@ rule finetune:
         "../../envs/torch.yaml"
     threads: lambda wildcards: MODELS[wildcards.model]["threads"]
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=training_mb,
+        runtime=training_minutes,
     params:
         model=lambda wildcards: architecture_of(wildcards.model),
         training=lambda wildcards: MODELS[wildcards.model]["training"],
@@ -117,8 +117,8 @@ rule train_scratch:
         "../../envs/torch.yaml"
     threads: lambda wildcards: MODELS[wildcards.model]["threads"]
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=training_mb,
+        runtime=training_minutes,
     params:
         model=lambda wildcards: architecture_of(wildcards.model),
         training=lambda wildcards: MODELS[wildcards.model]["training"],

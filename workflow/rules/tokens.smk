@@ -21,13 +21,16 @@ for dataset in DATASETS:
             f"results/benchmarks/extract/{{model}}/{dataset}/{{perturbation}}.tsv"
         conda:
             "../../envs/torch.yaml"
+        group:
+            "tokens_{model}"
         threads: lambda wildcards: MODELS[wildcards.model]["threads"]
         resources:
-            gpu=lambda wildcards: int(MODELS[wildcards.model]["device"] != "cpu"),
+            gpu=gpus,
+            gpu_model=gpu_model,
             device=lambda wildcards: MODELS[wildcards.model]["device"],  # not params: they make nothing again
             batch_size=lambda wildcards: MODELS[wildcards.model]["batch_size"],
-            mem_mb=8000,
-            runtime=120,
+            mem_mb=extraction_mb,
+            runtime=extraction_minutes(dataset),
         params:
             model=lambda wildcards: content_of(wildcards.model),
             patch=lambda wildcards: stores_patches(wildcards.model, wildcards.perturbation),

@@ -1,0 +1,79 @@
+# What a job asks a cluster for: portable numbers that grow with its work and with each attempt. Partitions, account and
+# GPU model are the profile's. Measured on the default study and on ViT-B/16; whoever knows better sets them in a profile.
+
+from snakemake.resources import Resources
+
+ASKED = workflow.resource_settings.overwrite_resources  # set-resources of the profile and of the command line
+EVERY_EXTRACTION = dict(ASKED.get("extract", {}))
+GPU_MODEL = EVERY_EXTRACTION.pop("gpu_model", None)
+if EVERY_EXTRACTION:  # what is set for `extract` counts for the extraction from every dataset
+    for dataset in DATASETS:
+        own = f"extract_{dataset}"
+        ASKED[own] = Resources({**EVERY_EXTRACTION, **ASKED.get(own, {})})
+
+
+def images_asked(dataset):
+    """How many images a dataset has at most; a label without a count may have 150, as in ImageNet-R."""
+    return len(DATASETS[dataset]["labels"]) * (DATASETS[dataset]["count"] or 150)
+
+
+def levels_of(perturbation):
+    """How many levels a perturbation has."""
+    entry = PERTURBATIONS[perturbation]
+    return entry.get("masks") or len(entry.get("levels") or ["clean"])
+
+
+def gpus(wildcards):
+    """GPUs of an extraction."""
+    return int(MODELS[wildcards.model]["device"] != "cpu")
+
+
+def gpu_model(wildcards):
+    """The GPU model that the profile sets for `extract`, where there is a GPU."""
+    return GPU_MODEL.raw if GPU_MODEL and gpus(wildcards) else None
+
+
+def extraction_mb(wildcards, attempt):
+    """torch, the model, and 20 MB for each image of 224 px in a batch."""
+    model = MODELS[wildcards.model]
+    return attempt * round(4000 + model["batch_size"] * 20 * (model["preprocessing"]["crop"] / 224) ** 2)
+
+
+def extraction_minutes(dataset):
+    """A param: at least 3000 images of 224 px a minute with a GPU and 300 without."""
+
+    def minutes(wildcards, attempt):
+        size = (MODELS[wildcards.model]["preprocessing"]["crop"] / 224) ** 2
+        images = images_asked(dataset) * levels_of(wildcards.perturbation) * size
+        return attempt * round(20 + images / (3000 if gpus(wildcards) else 300))
+
+    return minutes
+
+
+def training_mb(wildcards, attempt):
+    """torch, and the images of the training set, which are held in memory."""
+    model = MODELS[wildcards.model]
+    numbers = images_asked(model["training"]["dataset"]) * 3 * model["preprocessing"]["crop"] ** 2
+    return attempt * round(4000 + numbers * 8e-6)
+
+
+def training_minutes(wildcards, attempt):
+    """At least 6000 images of 32 px a minute."""
+    model = MODELS[wildcards.model]
+    images = images_asked(model["training"]["dataset"]) * model["training"]["epochs"]
+    return attempt * round(20 + images * (model["preprocessing"]["crop"] / 32) ** 2 / 6000)
+
+
+def measuring_mb(wildcards, input, attempt):
+    """Python, and a quarter of the token files, of which no measure holds more at a time."""
+    return attempt * round(2000 + input.size_mb / 4)
+
+
+def distances_mb(dataset):
+    """A param: three matrices of the distances between all images."""
+    return lambda wildcards, attempt: attempt * round(4000 + 24e-6 * images_asked(dataset) ** 2)
+
+
+def measuring_minutes(wildcards, input, attempt):
+    """A gigabyte of token files in ten minutes."""
+    return attempt * round(20 + input.size_mb / 100)
