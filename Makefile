@@ -1,4 +1,5 @@
-# make demo | test | scale-test | lint | bench | lock | clean. Each does its own set-up: all it needs is Python >= 3.11, make and git.
+# make demo | test | slurm-test | scale-test | lint | bench | lock | clean. Each does its own set-up: all it needs is
+# Python >= 3.11, make and git.
 # VENV=path uses (or makes) the environment there instead of in .venv, so that several clones can share one.
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ STAMP  := $(VENV)/requirements.txt
 BIN     = $(abspath $(VENV))/bin
 SNAKEMAKE = PATH="$(BIN):$$PATH" $(BIN)/snakemake
 
-.PHONY: demo test scale-test lint bench lock clean
+.PHONY: demo test slurm-test scale-test lint bench lock clean
 
 demo: $(STAMP)  ## the whole embedded study, then its report
 	$(SNAKEMAKE) --cores $(CORES) --quiet reason host
@@ -16,7 +17,10 @@ demo: $(STAMP)  ## the whole embedded study, then its report
 	@echo "Open results/digits/report.html"
 
 test: $(STAMP)
-	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest tests --ignore tests/scale
+	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest
+
+slurm-test: $(STAMP)  ## on a real Slurm of one node; needs root and Debian's packages
+	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest tests/slurm
 
 scale-test: $(STAMP) ## ViT-B/16 for real: parity, and a run of config/imagenet.yaml to every figure and table
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest tests/scale

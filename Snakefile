@@ -14,18 +14,20 @@ report: "workflow/report/overview.rst"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/resources.smk"
+include: "workflow/rules/cluster.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/tokens.smk"
 include: "workflow/rules/measures.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/overview.smk"
 
 
 rule all:
     default_target: True
     input:
+        rules.overview.output,
         rules.figure_1.output if STUDY["pretrained"] else [],
         rules.figure_2.output if STUDY["pretrained"] else [],
         rules.figure_3.output if STUDY["pretrained"] else [],

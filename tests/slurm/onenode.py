@@ -18,7 +18,7 @@ PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
 CONFIG = Path("/etc/slurm")  # the plugin's job steps forget SLURM_CONF, so it cannot be anywhere else
 STATE = Path("/var/tmp/maescope-onenode")
 MARK = "# maescope's one-node Slurm for tests"
-CPUS = 8  # that the node claims, whatever the machine has
+CPUS, MEMORY = 16, 200_000  # that the node claims, in number and MB, whatever the machine has
 
 SLURM = """{mark}
 ClusterName=onenode
@@ -50,13 +50,14 @@ SlurmctldLogFile={state}/slurmctld.log
 SlurmdLogFile={state}/slurmd.log
 StateSaveLocation={state}/controller
 SlurmdSpoolDir={state}/spool
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:1 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:2 State=UNKNOWN
 NodeName=elsewhere CPUs={cpus} RealMemory={memory} State=DOWN
 PartitionName=cpu Nodes={host} Default=YES MaxTime=1-00:00:00 State=UP
 PartitionName=gpu Nodes={host} MaxTime=1-00:00:00 State=UP
 PartitionName=nogpu Nodes=elsewhere MaxTime=1-00:00:00 State=UP
 """
 GRES = "{mark}\nAutoDetect=off\nNodeName={host} Name=gpu File=/dev/null\n"
+GRES += "NodeName={host} Name=gpu File=/dev/zero\n"  # two GPUs: any device file will do
 SUBMIT = """-- {mark}
 function slurm_job_submit(job, partitions, user)
   local asked = ""
@@ -91,8 +92,10 @@ def start() -> None:
     configure()
     munged = ["munged", "--force", f"--socket={STATE}/munge.socket", f"--key-file={STATE}/munge.key"]
     munged += [f"--pid-file={STATE}/munged.pid", f"--log-file={STATE}/munged.log", f"--seed-file={STATE}/munge.seed"]
-    for command in (munged, ["slurmctld"], ["slurmd"]):
-        said(*command)
+    said(*munged)
+    said("slurmctld")
+    wait_until(lambda: works("scontrol", "ping"), 30, "slurmctld")
+    said("slurmd")
     wait_until(lambda: works("srun", "--quiet", "--partition=cpu", "--mem=50", "true"), 60, "the node to take a job")
 
 
@@ -119,9 +122,7 @@ def configure() -> None:
     key = STATE / "munge.key"
     key.touch(mode=0o600)
     key.write_bytes(os.urandom(256))
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    facts = {"mark": MARK, "host": os.uname().nodename.split(".")[0], "state": STATE, "cpus": CPUS}
-    facts["memory"] = pages // 2**20
+    facts = {"mark": MARK, "host": os.uname().nodename.split(".")[0], "state": STATE, "cpus": CPUS, "memory": MEMORY}
     for name, text in {"slurm.conf": SLURM, "gres.conf": GRES, "job_submit.lua": SUBMIT}.items():
         (CONFIG / name).write_text(text.format(**facts))
 

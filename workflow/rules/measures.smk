@@ -15,10 +15,10 @@ for dataset in DATASETS:
             f"results/logs/accuracy/{{model}}/{dataset}/{{perturbation}}.log",
         wildcard_constraints:
             model=with_head(),
-        conda:
-            "../../envs/cpu.yaml"
         group:
             "measures_{model}"
+        conda:
+            "../../envs/cpu.yaml"
         resources:
             mem_mb=measuring_mb,
             runtime=measuring_minutes,
@@ -43,10 +43,10 @@ for dataset in DATASETS:
             f"results/logs/alignment/{{model}}/{dataset}/{{perturbation}}.log",
         wildcard_constraints:
             model=with_head(),
-        conda:
-            "../../envs/cpu.yaml"
         group:
             "measures_{model}"
+        conda:
+            "../../envs/cpu.yaml"
         resources:
             mem_mb=measuring_mb,
             runtime=measuring_minutes,
@@ -120,10 +120,10 @@ for dataset in DATASETS:
             f"results/logs/attention/{{model}}/{dataset}/{{perturbation}}.log",
         wildcard_constraints:
             perturbation="clean",
-        conda:
-            "../../envs/cpu.yaml"
         group:
             "measures_{model}"
+        conda:
+            "../../envs/cpu.yaml"
         resources:
             mem_mb=measuring_mb,
             runtime=measuring_minutes,
@@ -190,10 +190,10 @@ for dataset in DATASETS:
             measure=f"results/measures/mask_invariance/{{model}}/{dataset}/{{perturbation}}.csv",
         log:
             f"results/logs/mask_invariance/{{model}}/{dataset}/{{perturbation}}.log",
-        conda:
-            "../../envs/cpu.yaml"
         group:
             "measures_{model}"
+        conda:
+            "../../envs/cpu.yaml"
         resources:
             mem_mb=measuring_mb,
             runtime=measuring_minutes,
@@ -214,10 +214,10 @@ for dataset in DATASETS:
             measure=f"results/measures/features/{{model}}/{dataset}/{{perturbation}}.csv",
         log:
             f"results/logs/features/{{model}}/{dataset}/{{perturbation}}.log",
-        conda:
-            "../../envs/cpu.yaml"
         group:
             "measures_{model}"
+        conda:
+            "../../envs/cpu.yaml"
         resources:
             mem_mb=measuring_mb,
             runtime=measuring_minutes,
@@ -242,10 +242,10 @@ for dataset in DATASETS:
             f"results/logs/shift/{{model}}/{dataset}/{{perturbation}}.log",
         wildcard_constraints:
             model=with_head(),
-        conda:
-            "../../envs/cpu.yaml"
         group:
             "measures_{model}"
+        conda:
+            "../../envs/cpu.yaml"
         resources:
             mem_mb=measuring_mb,
             runtime=measuring_minutes,

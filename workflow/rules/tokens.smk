@@ -19,10 +19,10 @@ for dataset in DATASETS:
             f"results/logs/extract/{{model}}/{dataset}/{{perturbation}}.log",
         benchmark:
             f"results/benchmarks/extract/{{model}}/{dataset}/{{perturbation}}.tsv"
-        conda:
-            "../../envs/torch.yaml"
         group:
             "tokens_{model}"
+        conda:
+            "../../envs/torch.yaml"
         threads: lambda wildcards: MODELS[wildcards.model]["threads"]
         resources:
             gpu=gpus,

@@ -320,17 +320,19 @@ def _latex(printed: pd.DataFrame, title: str, notes: Sequence[str]) -> str:
     )
 
 
+STYLE = (
+    "body{font:15px/1.4 system-ui,sans-serif;margin:2em;color:#222;background:#fff}"
+    "table{border-collapse:collapse;border-top:2px solid;border-bottom:2px solid}"
+    "th{border-bottom:1px solid;text-align:left}th,td{padding:.25em .8em;font-variant-numeric:tabular-nums}"
+    "tr:hover td{background:#f2f2f2}li{max-width:60em}"
+)
+
+
 def _html(printed: pd.DataFrame, title: str, notes: Sequence[str]) -> str:
-    style = (
-        "body{font:15px/1.4 system-ui,sans-serif;margin:2em;color:#222;background:#fff}"
-        "table{border-collapse:collapse;border-top:2px solid;border-bottom:2px solid}"
-        "th{border-bottom:1px solid;text-align:left}th,td{padding:.25em .8em;font-variant-numeric:tabular-nums}"
-        "tr:hover td{background:#f2f2f2}li{max-width:60em}"
-    )
     rows = ["".join(f"<td>{escape(str(cell))}</td>" for cell in row) for row in printed.to_numpy()]
     head = "".join(f"<th>{escape(str(name))}</th>" for name in printed.columns)
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{style}</style>'
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
         f"<h1>{escape(title)}</h1><table><thead><tr>{head}</tr></thead><tbody>"
         + "".join(f"<tr>{row}</tr>" for row in rows)
         + "</tbody></table><ul>"

@@ -3,6 +3,13 @@
 
 from snakemake.resources import Resources
 
+from maescope import cluster
+
+PROFILE = Path(str(workflow.current_basedir), "../../profiles/slurm/config.yaml")
+if PROFILE.is_file():
+    wrong = cluster.problems(yaml.safe_load(PROFILE.read_text()), ("tokens_{model}", "measures_{model}"))
+    if wrong := list(wrong):
+        raise WorkflowError("\n".join(f"{PROFILE.resolve()}: {words}" for words in wrong))
 ASKED = workflow.resource_settings.overwrite_resources  # set-resources of the profile and of the command line
 EVERY_EXTRACTION = dict(ASKED.get("extract", {}))
 GPU_MODEL = EVERY_EXTRACTION.pop("gpu_model", None)
@@ -77,3 +84,35 @@ def distances_mb(dataset):
 def measuring_minutes(wildcards, input, attempt):
     """A gigabyte of token files in ten minutes."""
     return attempt * round(20 + input.size_mb / 100)
+
+
+def partitions():
+    """The partitions of the profile in use, by name, with their limits; none without Slurm."""
+    profile = getattr(workflow.executor_settings, "partition_config", None)
+    return yaml.safe_load(Path(profile).read_text())["partitions"] if profile else {}
+
+
+def refusals():
+    """What Slurm has against a job with a GPU, and one without, in the partitions meant for it."""
+    given = partitions()
+    asking = [name for name, model in MODELS.items() if model["device"] != "cpu"]
+    if given and asking and not any((limits or {}).get("max_gpu") for limits in given.values()):
+        yield f"none has max_gpu, but {', '.join(asking)} may use a GPU; state it for one, or set device: cpu"
+    for name, limits in given.items():
+        account = workflow.resource_settings.default_resources.get("slurm_account").raw
+        gpu = f"--gpus={GPU_MODEL.raw + ':' if GPU_MODEL else ''}1" if (limits or {}).get("max_gpu") else ""
+        yield cluster.refusal(name, gpu, f"--account={account}" if account else "")
+
+
+onstart:
+    known = ["extract", *(rule.name for rule in workflow.rules)]
+    for words in cluster.unknown("set-resources: ", ASKED, known):
+        print(f"warning: {words}", file=sys.stderr)
+    if refused := list(filter(None, refusals())):
+        raise WorkflowError("\n".join(f"partitions: {words}" for words in refused))
+
+
+onerror:
+    if partitions():
+        for words in cluster.explanations(Path(log[0]).read_text()):
+            print(f"What to change in the Slurm profile: {words}", file=sys.stderr)

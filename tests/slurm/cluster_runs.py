@@ -1,0 +1,98 @@
+"""Runs of the workflow on the one-node Slurm, and what there is to see of them."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import onenode
+from conftest import Workflow
+
+COMMAND = ("snakemake", "--cores", "8", "--profile", "slurm")
+FIELD = re.compile(r"(\w+)=(\S*)")
+ENVIRONMENT = Path(sys.executable).parent
+
+
+class Run:
+    """Snakemake at work on the cluster, in the background.
+
+    The command is typed as a user would, in a shell whose PATH begins with the environment.
+    """
+
+    def __init__(self, workflow: Workflow, *arguments: str, command=COMMAND, environment: Path = ENVIRONMENT):
+        self.workflow = workflow
+        self.log = workflow / f"run-{time.monotonic_ns()}.log"
+        search = f"{environment}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        self.process = subprocess.Popen(
+            ["/bin/bash", "-c", 'exec "$@"', "bash", *command, "--nocolor", *arguments],
+            cwd=workflow.folder,
+            env={"PATH": search, "HOME": str(Path.home()), "COLUMNS": "500"},
+            stdin=subprocess.DEVNULL,
+            stdout=self.log.open("w"),
+            stderr=subprocess.STDOUT,
+        )
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def ends(self, code: int | None = 0) -> str:
+        """Wait for the end, which must be as expected, and return what was said."""
+        returned = self.process.wait(timeout=400)
+        assert code is None or returned == code, self.said
+        return self.said
+
+    def reaches(self, rule: str) -> None:
+        """Wait until a job of a rule runs on the node."""
+        onenode.wait_until(
+            lambda: any(job["JobState"] == "RUNNING" and rule in job["Comment"] for job in jobs(self.workflow)),
+            90,
+            f"a job of {rule} to run",
+        )
+
+    def stop(self, how: signal.Signals) -> None:
+        self.process.send_signal(how)
+        self.process.wait(timeout=60)
+
+
+def jobs(workflow: Workflow) -> list[dict[str, str]]:
+    """The Slurm jobs of a copy of the workflow, as `scontrol` has them, in their order."""
+    every = [dict(FIELD.findall(line)) for line in onenode.said("scontrol", "show", "job", "-o").splitlines()]
+    own = [job for job in every if job.get("WorkDir") == str(workflow.folder)]
+    return sorted(own, key=lambda job: int(job["JobId"]))
+
+
+def clone(folder: Path, config: dict) -> Workflow:
+    """A fresh copy of the workflow with a configuration."""
+    workflow = Workflow(folder)
+    workflow.configure(config)
+    return workflow
+
+
+def edit(workflow: Workflow, path: str, old: str, new: str) -> None:
+    file = workflow / path
+    assert old in file.read_text(), f"{path} has no {old!r}"
+    file.write_text(file.read_text().replace(old, new))
+
+
+def accuracy(*perturbations: str) -> list[str]:
+    """Targets: measures of the small study that need one extraction each."""
+    return [f"results/measures/accuracy/mae_finetuned/three/{name}.csv" for name in perturbations]
+
+
+def half_files(folder: Path) -> list[str]:
+    """Token files that are there and not whole."""
+    return [str(path) for path in folder.rglob("*.h5") if not path.name.startswith(".tmp.") and not _whole(path)]
+
+
+def _whole(path: Path) -> bool:
+    try:
+        with h5py.File(path) as file:
+            return file.attrs.get("complete") == 1
+    except FileNotFoundError:  # taken away in between, as outputs of failed jobs are
+        return True
+    except OSError:
+        return False

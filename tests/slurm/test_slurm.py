@@ -1,0 +1,288 @@
+"""The workflow on a real Slurm: what runs where, what a killed job leaves, what can be taken up again, what is said.
+
+Two long runs go on in the background while mistakes are made beside them.
+"""
+
+import re
+import shutil
+import signal
+import time
+
+import onenode
+import pytest
+import torch
+import yaml
+from cluster_runs import COMMAND, ENVIRONMENT, Run, accuracy, clone, edit, half_files, jobs
+from conftest import REPOSITORY, SMALLEST, Workflow
+from onenode import wait_until
+from safetensors.torch import save_file
+
+from maescope import models
+
+CLEAN = accuracy("clean")
+PERTURBED = ("clean", "blur", "gaussian_noise")
+FIGURES = [f"figure_{number}" for number in (*range(1, 9), "masks")] + ["training_curves", "reconstruction"]
+TABLES = ["table_1", "table_2", "table_3", "claims", "shifts"]
+
+# Put into a clone's extract.py: faults in the middle of the first attempt, which has the least memory.
+FAULTS = """
+if snakemake.resources.mem_mb < 5000:
+    import time
+
+    def faulty(images):
+        for number, image in enumerate(images):
+            if number == 6 and name == "clean":
+                hoard = [bytearray(b"x" * 2**27) for _ in range(50)]
+            if number == 6 and name == "blur":
+                time.sleep(600)
+            if number == 6 and name == "gaussian_noise":
+                raise RuntimeError("a fault")
+            yield image
+
+    done = faulty(done)
+for _ in progress"""
+
+
+@pytest.fixture(scope="session")
+def slurm():
+    """A one-node Slurm, stopped whatever happens."""
+    try:
+        try:
+            onenode.start()
+        except onenode.Unavailable as reason:
+            pytest.skip(str(reason))
+        yield onenode
+    finally:
+        onenode.stop()
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory) -> dict:
+    """A study of one model whose weights are there, so that extraction comes at once."""
+    config = yaml.safe_load(SMALLEST.read_text())
+    entry = config["models"]["mae_finetuned"]
+    entry["weights"] = str(tmp_path_factory.mktemp("weights") / "vit.safetensors")
+    del entry["training"]
+    torch.manual_seed(0)
+    vit = models.build(entry["architecture"], entry["arguments"], entry["num_classes"], entry["pooling"])
+    save_file(vit.state_dict(), entry["weights"])
+    config["study"] = {"name": "small", "finetuned": ["mae_finetuned"], "dataset": "three"}
+    config["models"] = {"mae_finetuned": entry}
+    return config
+
+
+@pytest.fixture(scope="session")
+def reference(small, tmp_path_factory) -> Workflow:
+    """The small study's measures, made without a cluster and without a fault."""
+    workflow = clone(tmp_path_factory.mktemp("reference") / "clone", small)
+    workflow.must_run("--", *accuracy("clean", "blur", "gaussian_noise"))
+    return workflow
+
+
+@pytest.fixture(scope="session")
+def long_runs(slurm, small, tmp_path_factory) -> dict[str, Run]:
+    """Two runs side by side: the whole smallest study by the very command, and one whose jobs fail at first."""
+    config = yaml.safe_load(SMALLEST.read_text())
+    config["models"]["mae_finetuned"]["device"] = "auto"  # the others stay on CPUs
+    whole = clone(tmp_path_factory.mktemp("whole") / "clone", config)
+    failing = clone(tmp_path_factory.mktemp("failing") / "clone", small)
+    edit(failing, "workflow/scripts/extract.py", "\nfor _ in progress", FAULTS)
+    alone = ["--group-components", "tokens_{model}=1", "--set-resources", "extract:runtime=1 if attempt == 1 else 20"]
+    targets = accuracy("clean", "blur", "gaussian_noise")
+    assert COMMAND == ("snakemake", "--cores", "8", "--profile", "slurm")
+    return {"whole": Run(whole), "failing": Run(failing, *alone, "--", *targets)}
+
+
+@pytest.fixture(scope="module")
+def prepared(slurm, long_runs, small, tmp_path_factory):
+    """A study of which only the extraction and what follows are missing, with a model that wants a GPU."""
+    config = small | {"models": {"mae_finetuned": small["models"]["mae_finetuned"] | {"device": "auto"}}}
+    workflow = clone(tmp_path_factory.mktemp("bad") / "clone", config)
+    workflow.must_run("--", "results/images/three.csv")
+    return workflow
+
+
+@pytest.fixture
+def study(prepared):
+    """The profile is put back as it was."""
+    kept = (prepared / "profiles/slurm/config.yaml").read_text()
+    yield prepared
+    (prepared / "profiles/slurm/config.yaml").write_text(kept)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("  cpu: {}", "  cqu: {}", ["Invalid partition", "partition=cqu", "under `partitions`"]),
+        ("  gpu: {max", "  nogpu: {max", ["partition=nogpu --gpus=1", "not available", "state max_gpu only for"]),
+        ("  gpu: {max_gpu: 8}", "  gpu: {}", ["none has max_gpu, but mae_finetuned may use a GPU"]),
+        ("max_gpu", "max_gpus", ["partitions.gpu", "'max_gpus' (did you mean 'max_gpu'?)"]),
+        ("\npartitions:", "\npartitoins:", ["'partitoins' (did you mean 'partitions'?)"]),
+        ("- tokens_{model}=4", "- tokens=4", ["'tokens' (did you mean 'tokens_{model}'?)"]),
+        ("\njobs:", "\njbos:", ["unrecognized arguments: --jbos=40"]),
+    ],
+)
+def test_a_mistake_in_the_profile_is_named_before_any_job(study, old, new, said):
+    edit(study, "profiles/slurm/config.yaml", old, new)
+    text = Run(study, "--", *CLEAN).ends(None)
+    for words in said:
+        assert words in text, text
+    assert "has been submitted" not in text
+    assert not (study / "results/tokens").exists()
+
+
+@pytest.mark.parametrize(
+    ("mem_mb", "said"),
+    [
+        (300, ["it needed more memory than its mem_mb", "`extract: {mem_mb: 16000*attempt}`"]),
+        (900_000, ["group tokens_mae_finetuned was refused", "--mem=900000", "not available", "lower mem_mb"]),
+    ],
+)
+def test_memory_that_is_too_little_or_too_much(study, mem_mb, said):
+    text = Run(study, "--retries", "0", "--set-resources", f"extract:mem_mb={mem_mb}", "--", *CLEAN).ends(1)
+    for words in said:
+        assert words in text[text.index("What to change in the Slurm profile") :], text
+    assert not list((study / "results/tokens").rglob("*.h5"))
+
+
+def test_a_rule_that_is_not_there_is_named(study):
+    text = Run(study, "--retries", "0", "--set-resources", "extrct:mem_mb=300", "--dry-run", "--", *CLEAN).ends(0)
+    assert "did you mean" not in text  # said when a run starts
+    text = Run(study, "--set-resources", "extrct:mem_mb=300", "--", "results/images/three_train.csv").ends(0)
+    assert "warning: set-resources: unknown key 'extrct' (did you mean 'extract'?)" in text
+
+
+def test_a_node_without_the_environment(study, tmp_path):
+    environment = tmp_path / "environment"  # there when Snakemake starts, gone when the node looks for it
+    environment.symlink_to(ENVIRONMENT.parent)
+    python = [str(environment / "bin/python"), "-m", "snakemake", "--cores", "8", "--profile", "slurm"]
+    run = Run(study, "--retries", "0", "--", *CLEAN, command=python)
+    wait_until(lambda: "Building DAG" in run.said, 60, "Snakemake to start")
+    environment.unlink()
+    text = run.ends(1)
+    assert "the node does not see the Python environment" in text and "make VENV=" in text, text
+    assert shutil.which("python", path=str(ENVIRONMENT))
+
+
+@pytest.fixture(scope="module")
+def killed(long_runs):
+    """The run with faults, watched while it goes on: half files that were ever seen, and temporary ones."""
+    run, half, temporary = long_runs["failing"], set(), set()
+    while run.process.poll() is None:
+        half |= set(half_files(run.workflow / "results"))
+        temporary |= {path.name for path in (run.workflow / "results").rglob(".tmp.*.h5")}
+        time.sleep(0.3)
+    run.ends(0)
+    return run.workflow, half, temporary
+
+
+@pytest.fixture(scope="module")
+def whole(long_runs):
+    """The verbatim command, at its end."""
+    long_runs["whole"].ends(0)
+    return long_runs["whole"].workflow
+
+
+def test_a_job_killed_or_failed_leaves_no_half_file_and_succeeds_with_more(killed, reference):
+    workflow, half, temporary = killed
+    assert not half
+    assert temporary  # there was something half to be seen
+    tokens = [job for job in jobs(workflow) if "tokens" in job["Comment"]]
+    states = sorted(job["JobState"] for job in tokens)
+    assert states == ["COMPLETED"] * 3 + ["FAILED"] * 2 + ["TIMEOUT"], states  # no memory reads FAILED as well
+    memory = {state: {job["MinMemoryNode"] for job in tokens if job["JobState"] == state} for state in states}
+    assert memory == {"COMPLETED": {"8012M"}, "FAILED": {"4006M"}, "TIMEOUT": {"4006M"}}
+    said = next(workflow.folder.glob("run-*.log")).read_text()
+    for words in ("exceeded memory limit", "DUE TO TIME LIMIT", "RuntimeError: a fault"):
+        assert words in said, words
+    assert not list((workflow / "results").rglob(".tmp.*"))
+    for path in accuracy(*PERTURBED):
+        assert (workflow / path).read_bytes() == (reference / path).read_bytes()
+
+
+def test_ctrl_c_cancels_the_jobs(slurm, small, tmp_path):
+    workflow = clone(tmp_path / "clone", small)
+    edit(
+        workflow,
+        "workflow/scripts/extract.py",
+        "\nfor _ in progress",
+        "\n__import__('time').sleep(600)\nfor _ in progress",
+    )
+    run = Run(workflow, "--", *accuracy(*PERTURBED))
+    run.reaches("tokens")
+    run.stop(signal.SIGINT)
+    assert run.process.returncode != 0
+    wait_until(lambda: not {"RUNNING", "PENDING"} & {job["JobState"] for job in jobs(workflow)}, 20, "the jobs to end")
+    assert "CANCELLED" in {job["JobState"] for job in jobs(workflow)}
+    assert not list((workflow / "results/tokens").rglob("*.h5"))
+
+
+def test_killed_snakemake_is_taken_up_again(slurm, small, reference, tmp_path):
+    """The orphans write on while the second Snakemake begins."""
+    workflow = clone(tmp_path / "clone", small)
+    script = (workflow / "workflow/scripts/extract.py").read_text()
+    edit(workflow, "workflow/scripts/extract.py", "    pass\n", "    __import__('time').sleep(1.5)\n")
+    first = Run(workflow, "--", *accuracy(*PERTURBED))
+    first.reaches("tokens")
+    wait_until(lambda: list((workflow / "results/tokens").rglob(".tmp.*")), 60, "something half written")
+    first.stop(signal.SIGKILL)
+    assert "RUNNING" in {job["JobState"] for job in jobs(workflow)}
+    (workflow / "workflow/scripts/extract.py").write_text(script)
+    assert "Directory cannot be locked" in Run(workflow, "--", *accuracy(*PERTURBED)).ends(1)
+    Run(workflow, command=[*COMMAND, "--unlock"]).ends(0)
+    Run(workflow, "--rerun-incomplete", "--", *accuracy(*PERTURBED)).ends(0)
+    assert not half_files(workflow / "results")
+    for path in accuracy(*PERTURBED):
+        assert (workflow / path).read_bytes() == (reference / path).read_bytes()
+
+
+def test_the_very_command_makes_all_figures_and_tables(whole):
+    for name in FIGURES:
+        assert (whole / f"results/smoke/figures/{name}.png").stat().st_size > 1000, name
+    for name in TABLES:
+        assert (whole / f"results/smoke/tables/{name}.csv").stat().st_size > 100, name
+
+
+def test_jobs_run_where_they_belong(whole):
+    """mae_finetuned may use a GPU, the others may not."""
+    own = jobs(whole)
+    assert {job["JobState"] for job in own} == {"COMPLETED"}
+    gpu = [job for job in own if job["Partition"] == "gpu"]
+    assert gpu and all("tokens_mae_finetuned_extract" in job["Comment"] for job in gpu)
+    assert all(job["TresPerJob"] == "gres:gpu:1" for job in gpu)
+    cpu = [job for job in own if job["Partition"] != "gpu"]
+    assert {job["Partition"] for job in cpu} == {"cpu"}
+    assert not [job for job in cpu if "TresPerJob" in job or "tokens_mae_finetuned" in job["Comment"]]
+    assert any("tokens_mae_pretrained_extract" in job["Comment"] for job in cpu)
+    assert any("pretrain" in job["Comment"] for job in cpu)
+    assert len(own) <= 20
+
+
+def test_the_job_table(whole):
+    """Printed with -s: rule, partition, state, seconds."""
+    for job in jobs(whole):
+        rule = job["Comment"].removeprefix("rule_")
+        print(f"{job['JobId']:>4} {rule:<90} {job['Partition']:<4} {job['JobState']:<10} {job['RunTime']}")
+
+
+@pytest.mark.parametrize("target", ["figure_5", "results/smoke/figures/figure_5.png"])
+def test_a_figure_from_existing_measures_takes_seconds_and_no_slurm_job(whole, target):
+    before = len(jobs(whole))
+    (whole / "results/smoke/figures/figure_5.png").unlink()
+    started = time.monotonic()
+    said = Run(whole, "--", target).ends(0)
+    assert re.findall(r"^(?:local)?rule (\w+):", said, re.MULTILINE) == ["figure_5"]
+    assert time.monotonic() - started < 30
+    assert len(jobs(whole)) == before
+
+
+@pytest.mark.parametrize("choice", [("--profile", "profiles/slurm"), ("--workflow-profile", "slurm")])
+def test_the_profile_may_be_named_in_other_ways(whole, choice):
+    (whole / "results/images/three.csv").unlink()
+    said = Run(whole, "--", "results/images/three.csv", command=["snakemake", "--cores", "8", *choice]).ends(0)
+    assert "Auto-selected partition 'cpu' for job sample" in said and "has been submitted" in said
+
+
+def test_nothing_of_this_needs_an_accounting_database(slurm):
+    assert "AccountingStorageType   = accounting_storage/none" in slurm.said("scontrol", "show", "config")
+    assert "slurm-status-command: squeue" in (REPOSITORY / "profiles/slurm/config.yaml").read_text()

@@ -1,0 +1,103 @@
+"""What a Slurm cluster has against a job, in words that say what to change in the profile.
+
+Snakemake drops keys that it does not know when their value is a mapping, says nothing of rules and groups that are not
+there, and does not pass on why a group of jobs was refused; Slurm says that, but not which key to change.
+"""
+
+import difflib
+import re
+import shlex
+import subprocess
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+
+MAPPINGS = {"set-threads", "resources", "set-scatter", "batch", "set-resource-scopes", "default-resources", "config"}
+MAPPINGS |= {"groups", "group-components", "consider-ancient", "set-resources", "partitions"}
+LIMITS = {"max_runtime", "max_mem_mb", "max_mem_mb_per_cpu", "max_cpus_per_task", "max_threads", "max_nodes", "max_gpu"}
+LIMITS |= {"max_tasks", "max_tasks_per_node", "max_cpus_per_gpu", "max_mpi_tasks", "supports_mpi", "cluster"}
+LIMITS |= {"available_gpu_models", "available_constraints"}
+REFUSED = {  # Slurm's words -> what to change
+    "invalid partition": "name this cluster's partitions under `partitions` (sinfo -s lists them)",
+    "account": "set slurm_account under default-resources to one that `sacctmgr show associations user=$USER` lists",
+    "node configuration": "no node of that partition has such GPUs, so much memory or so many CPUs: state max_gpu only "
+    "for partitions with GPUs, change gpu_model, or lower mem_mb under set-resources",
+    "time limit": "the partition allows less time: lower runtime under set-resources, or state each partition's "
+    "max_runtime, so that long jobs go elsewhere",
+}
+OTHERWISE = "jobs with a GPU enter partitions with max_gpu, the others those without; docs/cluster.md has more"
+ENDED = {  # what stands in the log of a Slurm job -> what to change
+    r"oom|exceeded (job )?memory limit": "it needed more memory than its mem_mb; raise it for the rule under "
+    "set-resources, as in `extract: {mem_mb: 16000*attempt}`",
+    r"due to time limit": "it needed more time than its runtime; raise it for the rule under set-resources, as in "
+    "`extract: {runtime: 240*attempt}`",
+    r"python\S*: (No such file|not found|cannot open)|No module named .?snakemake": "the node does not see the Python "
+    "environment; it must lie where nodes have the same path as here (make VENV=/a/shared/folder/venv)",
+}
+
+
+def problems(profile: Mapping, groups: Collection[str]) -> Iterator[str]:
+    """Keys of a Slurm profile that would be passed over in silence, or end in a traceback.
+
+    Parameters
+    ----------
+    profile : the parsed file
+    groups : names that group-components may use
+    """
+    mappings = {key: value for key, value in profile.items() if isinstance(value, dict)}
+    yield from unknown("", mappings, MAPPINGS)
+    for name, limits in (profile.get("partitions") or {}).items():
+        yield from unknown(f"partitions.{name}: ", limits or {}, LIMITS)
+    given = profile.get("group-components") or []
+    yield from unknown("group-components: ", [str(entry).split("=")[0] for entry in given], groups)
+
+
+def unknown(where: str, keys: Iterable[str], known: Collection[str]) -> Iterator[str]:
+    """Each key that is not known, with the nearest that is."""
+    for key in keys:
+        if key not in known:
+            close = difflib.get_close_matches(str(key), list(known), n=1) or sorted(known)
+            yield f"{where}unknown key {key!r} (did you mean {' or '.join(map(repr, close[:3]))}?)"
+
+
+def refusal(partition: str, *options: str) -> str | None:
+    """Why a job may not enter a partition, as the cluster itself says, or None if it may; nothing is submitted."""
+    call = ["sbatch", "--test-only", f"--partition={partition}", *filter(None, options), "--wrap=true"]
+    done = subprocess.run(call, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    return (
+        None if done.returncode == 0 else f"{shlex.join(call)}: {' '.join(done.stderr.split())}; {remedy(done.stderr)}"
+    )
+
+
+def remedy(words: str) -> str:
+    """What to change when Slurm refuses a job with these words."""
+    found = [change for word, change in REFUSED.items() if word in words.lower()]
+    return found[0] if found else OTHERWISE
+
+
+def explanations(log: str) -> Iterator[str]:
+    """What to change after a run that failed, from Snakemake's log of it and from those of its Slurm jobs."""
+    for words in sorted(set(re.findall(r"sbatch: error: Batch job submission failed: [^'\n]*", log))):
+        yield f"{words}: {remedy(words)}"
+    submitted = re.findall(r"with SLURM jobid (\d+) \(log: (.*)\)", log)
+    for number, path in submitted:
+        if Path(path).is_file():  # those of jobs that ended well are gone
+            ended = Path(path).read_text(errors="replace")
+            for pattern, change in ENDED.items():
+                if re.search(pattern, ended, re.IGNORECASE):
+                    yield f"Slurm job {number}, {Path(path).parent.name}: {change}"
+    yield from _refused_groups(log)
+
+
+def _refused_groups(log: str) -> Iterator[str]:
+    """Groups of jobs that never got a number: what Slurm says when it is asked again."""
+    for name, block in re.findall(r"Group job (\S+) \(jobs in(.*?)(?=Group job |\Z)", log, re.DOTALL):
+        asked = [dict(re.findall(r"(\w+)=(\d+)", line)) for line in re.findall(r"resources: (.*)", block)]
+        chosen = re.search(rf"partition '(.*)' for job {re.escape(name)}", block)
+        submitted = re.search(rf"SLURM jobid \d+ \(log: \S*/group_{re.escape(name)}", block)
+        if chosen and asked and not submitted:
+            memory = max(int(one.get("mem_mb", 0)) for one in asked)
+            minutes = sum(int(one.get("runtime", 0)) for one in asked)
+            gpus = max(int(one.get("gpu", 0)) for one in asked)
+            why = refusal(chosen[1], f"--mem={memory}", f"--time={minutes}", f"--gpus={gpus}" if gpus else "")
+            if why:
+                yield f"group {name} was refused: {why}"
