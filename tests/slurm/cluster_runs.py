@@ -22,14 +22,14 @@ class Run:
     The command is typed as a user would, in a shell whose PATH begins with the environment.
     """
 
-    def __init__(self, workflow: Workflow, *arguments: str, command=COMMAND, environment: Path = ENVIRONMENT):
+    def __init__(self, workflow: Workflow, *arguments: str, command=COMMAND, **environment: str):
         self.workflow = workflow
         self.log = workflow / f"run-{time.monotonic_ns()}.log"
-        search = f"{environment}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        search = f"{ENVIRONMENT}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         self.process = subprocess.Popen(
             ["/bin/bash", "-c", 'exec "$@"', "bash", *command, "--nocolor", *arguments],
             cwd=workflow.folder,
-            env={"PATH": search, "HOME": str(Path.home()), "COLUMNS": "500"},
+            env={"PATH": search, "HOME": str(Path.home()), "COLUMNS": "500"} | environment,
             stdin=subprocess.DEVNULL,
             stdout=self.log.open("w"),
             stderr=subprocess.STDOUT,

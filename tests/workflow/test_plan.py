@@ -1,5 +1,6 @@
 """What Snakemake plans, without running it."""
 
+import re
 import resource
 import shutil
 from collections import Counter
@@ -96,10 +97,55 @@ def test_a_config_file_stands_alone(workflow):
 
 
 def test_the_cluster_command_works_in_a_fresh_clone(workflow):
-    said = workflow.must_run("--cores", "8", "--profile", "slurm", "--dry-run", "figure_5")
+    """The embedded study is tens of Slurm jobs, and only extractions ask for a GPU."""
+    said = workflow.must_run("--cores", "8", "--profile", "slurm", "--dry-run")
     assert "profile slurm" in said
-    assert "slurm_partition=gpu" in said  # set-resources of profiles/slurm arrived at the extraction
-    assert "slurm_partition=cpu" in said
+    plan = said[: said.rindex("Job stats")]
+    groups = re.findall(r"Group job (tokens|measures)_\w+ \(", plan)
+    alone = re.findall(r"^rule (\w+):", plan, re.MULTILINE)
+    assert groups.count("tokens") >= 3 and groups.count("measures") >= 3  # one each for a model
+    assert 20 <= len(groups) + len(alone) <= 40, (groups, alone)
+    assert {"figure_5", "table_1", "claims", "overview"} <= set(re.findall(r"^localrule (\w+):", plan, re.MULTILINE))
+    jobs = re.findall(r"^ *rule (\w+):\n(?:(?!\n *rule ).)*?resources: (.*)", plan, re.MULTILINE | re.DOTALL)
+    assert {rule.split("_")[0] for rule, resources in jobs if "gpu=1" in resources} == {"extract"}
+    assert {rule.split("_")[0] for rule, resources in jobs if "gpu=1" not in resources} >= {
+        "sample",
+        "pretrain",
+        "tsne",
+    }
+
+
+def resources_of(workflow, *arguments) -> dict[str, str]:
+    """What the extraction asks for in a dry run of the cluster command."""
+    target = "results/tokens/mae_finetuned/digits/clean/0.h5"
+    said = workflow.must_run("--profile", "slurm", "--dry-run", *arguments, "--", target)
+    line = re.search(r"rule extract_digits:.*?resources: (.*)", said, re.DOTALL)[1]
+    return dict(pair.split("=") for pair in line.splitlines()[0].split(", "))
+
+
+def test_what_is_set_for_extract_counts_for_every_dataset(workflow):
+    asked = resources_of(workflow)
+    assert "gpu_model" not in asked and asked["gpu"] == "1"
+    own = ["--set-resources", "extract:gpu_model=a100", "extract:mem_mb=70*attempt", "extract_scenes:mem_mb=9"]
+    changed = resources_of(workflow, *own)
+    assert changed["gpu_model"] == "a100" and changed["mem_mb"] == "70" and changed["runtime"] == asked["runtime"]
+    nearer = resources_of(workflow, *own, "extract_digits:mem_mb=5")
+    assert nearer["mem_mb"] == "5"
+    config = workflow.config()
+    config["models"]["mae_finetuned"]["device"] = "cpu"
+    workflow.configure(config)
+    without = resources_of(workflow, *own)
+    assert without["gpu"] == "0" and "gpu_model" not in without
+
+
+def test_memory_and_time_grow_with_the_work(workflow):
+    asked = resources_of(workflow)
+    config = workflow.config()
+    config["models"]["mae_finetuned"]["batch_size"] *= 100
+    config["datasets"]["digits"]["count"] = 50_000
+    workflow.configure(config)
+    more = resources_of(workflow)
+    assert int(more["mem_mb"]) > int(asked["mem_mb"]) and int(more["runtime"]) > int(asked["runtime"])
 
 
 def test_the_default_profile_overrides_nothing_of_slurm(workflow):

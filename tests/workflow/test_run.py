@@ -229,6 +229,7 @@ def test_a_changed_blur_level_reruns_blur_and_what_depends_on_it(smoke):
         ("features_three", "mae_finetuned", "blur"),
         ("figure_6",),
         ("figure_8",),
+        ("overview",),
         ("quality", "three", "blur"),
         ("shifts",),
         ("table_1",),
@@ -245,18 +246,20 @@ def test_a_changed_threshold_reruns_the_features_and_their_figures(smoke):
         ("figure_6",),
         ("figure_7",),
         ("figure_8",),
+        ("overview",),
     ]
 
 
 def test_a_changed_confidence_reruns_figures_and_tables(smoke):
     edit(smoke, "config/config.yaml", "  resamples: 100", "  resamples: 100\n  confidence: 0.9")
-    drawn = ["claims", "figure_5", "figure_8", "shifts", "table_1", "table_2", "table_3"]
+    drawn = ["claims", "figure_5", "figure_8", "overview", "shifts", "table_1", "table_2", "table_3"]
     assert smoke.plan() == sorted([("all",), *((name,) for name in drawn)])
 
 
 def test_an_edited_stats_module_reruns_figures_and_tables(smoke):
     edit(smoke, "workflow/scripts/maescope/stats.py", "import pandas", "# edited\nimport pandas")
-    drawn = ["claims", "figure_5", "figure_6", "figure_7", "figure_8", "shifts", "table_1", "table_2", "table_3"]
+    drawn = ["claims", "figure_5", "figure_6", "figure_7", "figure_8", "overview", "shifts"]
+    drawn += ["table_1", "table_2", "table_3"]
     assert smoke.plan() == sorted([("all",), *((name,) for name in drawn)])
 
 

@@ -26,7 +26,7 @@ REFUSED = {  # Slurm's words -> what to change
 }
 OTHERWISE = "jobs with a GPU enter partitions with max_gpu, the others those without; docs/cluster.md has more"
 ENDED = {  # what stands in the log of a Slurm job -> what to change
-    r"oom|exceeded (job )?memory limit": "it needed more memory than its mem_mb; raise it for the rule under "
+    r"oom[-_ ]kill|exceeded (job )?memory limit": "it needed more memory than its mem_mb; raise it for the rule under "
     "set-resources, as in `extract: {mem_mb: 16000*attempt}`",
     r"due to time limit": "it needed more time than its runtime; raise it for the rule under set-resources, as in "
     "`extract: {runtime: 240*attempt}`",

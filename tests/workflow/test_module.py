@@ -1,0 +1,99 @@
+"""maescope as a module of another workflow, which adds a dataset and a rule of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import REPOSITORY, SMALLEST
+
+OUTER = """
+configfile: "study.yaml"
+
+
+module maescope:
+    snakefile:
+        "{snakefile}"
+    config:
+        config
+
+
+use rule * from maescope
+
+
+rule pictures:
+    output:
+        directory(expand("pictures/{{label}}", label=["dark", "light"])),
+    run:
+        from PIL import Image
+
+        for number, folder in enumerate(output):
+            os.makedirs(folder)
+            for grey in range(5):
+                Image.new("RGB", (20, 20), (40 * grey, 10, 200 * number)).save(f"{{folder}}/{{grey}}.png")
+
+
+use rule sample from maescope as sample_with_pictures with:
+    input:
+        library=rules.sample.input.library,
+        made=rules.pictures.output,
+
+
+ruleorder: sample_with_pictures > sample
+
+
+rule hardest:
+    default_target: True
+    input:
+        "results/measures/accuracy/vit/shades/occlusion.csv",
+    output:
+        "results/hardest.csv",
+    shell:
+        "sort -t, -k6,6n {{input}} | head -n 3 > {{output}}"
+"""
+
+
+@pytest.fixture
+def outer(tmp_path) -> Path:
+    """A workflow in a folder of its own, whose study has two shades of pictures and a network that it trains."""
+    config = yaml.safe_load(SMALLEST.read_text())
+    model = config["models"]["supervised"]
+    model |= {"weights": "results/models/vit.safetensors", "num_classes": 2}
+    model["training"] |= {"dataset": "shades"}
+    study = {
+        "study": {"name": "shades", "finetuned": ["vit"], "dataset": "shades"},
+        "datasets": {"shades": {"pattern": "pictures/{label}/*.png", "classes": ["dark", "light"], "count": 4}},
+        "models": {"vit": model},
+        "perturbations": {name: config["perturbations"][name] for name in ("clean", "blur", "occlusion")},
+    }
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    (tmp_path / "Snakefile").write_text(OUTER.format(snakefile=REPOSITORY / "Snakefile"))
+    return tmp_path
+
+
+def snakemake(folder: Path, *arguments: str) -> str:
+    command = [Path(sys.executable).with_name("snakemake"), "--cores", "2", "--nocolor", *arguments]
+    environment = dict(os.environ, PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    done = subprocess.run(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_another_workflow_runs_maescope_on_its_own_dataset(outer):
+    snakemake(outer)
+    accuracy = pd.read_csv(outer / "results/measures/accuracy/vit/shades/occlusion.csv")
+    assert set(accuracy["label"]) == {"dark", "light"}
+    assert len((outer / "results/hardest.csv").read_text().splitlines()) == 3
+    assert not (REPOSITORY / "results/measures/accuracy/vit").exists()  # all of it lies in the outer folder
+
+
+def test_its_plan_reaches_the_figures_too(outer):
+    said = snakemake(outer, "--dry-run", "figure_5", "table_1", "overview")
+    assert (
+        "extract_shades" in said and "rule pictures:" in said and "rule overview:" in said.replace("localrule", "rule")
+    )
