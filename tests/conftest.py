@@ -13,7 +13,7 @@ import yaml
 REPOSITORY = Path(__file__).parents[1]
 SMALLEST = REPOSITORY / "tests/workflow/config.yaml"
 WORKFLOW = ("Snakefile", "workflow", "config", "profiles", "envs", "slurm")
-JOB = re.compile(r"^(?:local)?rule (\w+):$|^    wildcards: (.*)$", re.MULTILINE)
+JOB = re.compile(r"^ *(?:local)?rule (\w+):$|^ +wildcards: (.*)$", re.MULTILINE)  # those of groups are indented
 
 
 class Workflow:

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -86,6 +87,26 @@ def accuracy(*perturbations: str) -> list[str]:
 def half_files(folder: Path) -> list[str]:
     """Token files that are there and not whole."""
     return [str(path) for path in folder.rglob("*.h5") if not path.name.startswith(".tmp.") and not _whole(path)]
+
+
+class Watch(threading.Thread):
+    """Looks at the token files as long as a run goes on.
+
+    half : those that were there and not whole
+    temporary : those that were being written
+    """
+
+    def __init__(self, run: Run):
+        super().__init__(daemon=True)
+        self.run_watched, self.half, self.temporary = run, set(), set()
+        self.start()
+
+    def run(self) -> None:
+        folder = self.run_watched.workflow / "results"
+        while self.run_watched.process.poll() is None:
+            self.half |= set(half_files(folder))
+            self.temporary |= {path.name for path in folder.rglob(".tmp.*.h5")}
+            time.sleep(0.3)
 
 
 def _whole(path: Path) -> bool:

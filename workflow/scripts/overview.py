@@ -20,10 +20,10 @@ for path in Path("results/benchmarks").rglob("*.tsv"):
     if set(of) <= set(params.names):  # another study may have left some here
         benchmarks[rule, ", ".join(of)] = pd.read_csv(path, sep="\t")
 sections = {
-    "Settings": overview.settings_table(params.config),
     "Models": overview.models_table(params.config["models"], digests),
     "Run times": overview.times_table(benchmarks),
     "Versions": overview.versions_table(),
+    "Settings": overview.settings_table(params.config),
 }
 lead = f"Fingerprint of all settings: {params.fingerprint}. A study with the same fingerprint was asked the same."
 tidy.write_text(overview.page(f"Study {params.config['study']['name']}", lead, sections), snakemake.output.html)

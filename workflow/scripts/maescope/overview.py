@@ -23,9 +23,10 @@ def settings_table(config: Mapping) -> pd.DataFrame:
 def _flat(path: str, value) -> list[tuple[str, str]]:
     if isinstance(value, Mapping) and value:
         return [row for key, one in value.items() for row in _flat(f"{path}.{key}", one)]
-    many = isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 12
-    text = f"{', '.join(map(str, value[:5]))} … {value[-1]} ({len(value)})" if many else str(value)
-    return [] if value is None else [(path, text)]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        shown = value if len(value) <= 12 else [*value[:5], f"… {value[-1]} ({len(value)})"]
+        value = ", ".join(map(str, shown))
+    return [] if value is None else [(path, str(value))]
 
 
 def models_table(models: Mapping[str, Mapping], digests: Mapping[str, str]) -> pd.DataFrame:
@@ -57,19 +58,24 @@ def times_table(benchmarks: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFr
     benchmarks : (rule, what it was of) -> Snakemake's benchmark, with `s` and `max_rss`
     """
     rows = [
-        {"rule": rule, "of": what, "seconds": float(frame["s"].iloc[-1]), "peak memory (MB)": frame["max_rss"].iloc[-1]}
+        {
+            "rule": rule,
+            "of": what,
+            "seconds": float(frame["s"].iloc[-1]),
+            "peak memory (MB)": round(frame["max_rss"].iloc[-1]),
+        }
         for (rule, what), frame in sorted(benchmarks.items())
     ]
     table = pd.DataFrame(rows, columns=["rule", "of", "seconds", "peak memory (MB)"])
     total = {"rule": "all of them", "of": f"{len(rows)} jobs", "seconds": table["seconds"].sum()}
     total["peak memory (MB)"] = table["peak memory (MB)"].max()
-    return pd.concat([table, pd.DataFrame([total])], ignore_index=True).round({"seconds": 1, "peak memory (MB)": 0})
+    return pd.concat([table, pd.DataFrame([total])], ignore_index=True).round({"seconds": 1})
 
 
 def page(title: str, lead: str, sections: Mapping[str, pd.DataFrame]) -> str:
     """The sections one below the other as one HTML page that needs no other file."""
     parts = [f"<h2>{escape(name)}</h2>{table.to_html(index=False, border=0)}" for name, table in sections.items()]
-    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}td{{overflow-wrap:anywhere}}</style>'
+    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}td:last-child{{overflow-wrap:anywhere}}</style>'
     return (
         f'<!doctype html><html lang="en">{head}<h1>{escape(title)}</h1><p>{escape(lead)}</p>{"".join(parts)}</html>\n'
     )
