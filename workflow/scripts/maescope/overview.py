@@ -75,7 +75,8 @@ def times_table(benchmarks: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFr
 def page(title: str, lead: str, sections: Mapping[str, pd.DataFrame]) -> str:
     """The sections one below the other as one HTML page that needs no other file."""
     parts = [f"<h2>{escape(name)}</h2>{table.to_html(index=False, border=0)}" for name, table in sections.items()]
-    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}td:last-child{{overflow-wrap:anywhere}}</style>'
+    style = f"<style>{STYLE}td:last-child{{overflow-wrap:anywhere}}</style>"
+    head = f'<meta charset="utf-8"><title>{escape(title)}</title>{style}'
     return (
         f'<!doctype html><html lang="en">{head}<h1>{escape(title)}</h1><p>{escape(lead)}</p>{"".join(parts)}</html>\n'
     )
