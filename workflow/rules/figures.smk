@@ -277,6 +277,9 @@ if PRETRAINED_HERE:
             "results/logs/reconstruction.log",
         conda:
             "../../envs/torch.yaml"
+        resources:
+            mem_mb=lambda wildcards, attempt: 4000 * attempt,
+            runtime=20,
         params:
             model=lambda wildcards: architecture_of(PRETRAINED_HERE[0]),
             training=lambda wildcards: MODELS[PRETRAINED_HERE[0]]["training"],
