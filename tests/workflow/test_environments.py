@@ -36,7 +36,7 @@ def test_pins_are_those_of_the_lock_file(name):
 
 
 def test_the_environments_hold_what_the_scripts_import():
-    """Top-level imports of the library and of the scripts, in the environments of their rules."""
+    """Of the scripts themselves; the library has more, and each of its modules is in one environment or both."""
     imports = re.compile(r"^(?:from|import) (\w+)", re.MULTILINE)
     names = {"sklearn": "scikit-learn", "PIL": "pillow"}
     packages = {name: set() for name in ("cpu", "torch")}
