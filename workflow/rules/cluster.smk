@@ -1,8 +1,6 @@
 # What a job asks a cluster for: portable numbers that grow with its work and with each attempt. Partitions, account and
 # GPU model are the profile's. Measured on the default study and on ViT-B/16; whoever knows better sets them in a profile.
 
-from snakemake.resources import Resources
-
 from maescope import cluster
 
 PROFILE = Path(str(workflow.current_basedir), "../../profiles/slurm/config.yaml")
@@ -16,7 +14,7 @@ GPU_MODEL = EVERY_EXTRACTION.pop("gpu_model", None)
 if EVERY_EXTRACTION:  # what is set for `extract` counts for the extraction from every dataset
     for dataset in DATASETS:
         own = f"extract_{dataset}"
-        ASKED[own] = Resources({**EVERY_EXTRACTION, **ASKED.get(own, {})})
+        ASKED[own] = type(ASKED["extract"])({**EVERY_EXTRACTION, **ASKED.get(own, {})})
 
 
 def images_asked(dataset):
