@@ -16,8 +16,8 @@ rule check_model:
         "../../envs/torch.yaml"
     threads: lambda wildcards: MODELS[wildcards.model]["threads"]
     resources:
-        mem_mb=8000,
-        runtime=30,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
     params:
         model=lambda wildcards: content_of(wildcards.model),
         dataset=STUDY["dataset"],

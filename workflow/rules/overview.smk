@@ -1,12 +1,13 @@
 # Overview, made last: the settings, the weights and the benchmarks -> results/{study}/overview.html, the report's first page.
 
-FILES = [model for model in MODELS if weights_of(model)]
+NAMED = [STUDY["pretrained"], STUDY["supervised"], STUDY["heads"], *STUDY["finetuned"], *STUDY["corrupted"], *TRAINED]
+USED = [model for model in MODELS if model in NAMED]
 
 
 rule overview:
     input:
         library=library("overview"),
-        weights=[weights_of(model) for model in FILES],
+        weights=lambda wildcards: [weights_of(model) for model in USED if weights_of(model)],
         made=[
             rules.claims.output.csv,
             rules.shifts.output.csv,
@@ -26,7 +27,8 @@ rule overview:
         "../../envs/cpu.yaml"
     params:
         config=CONFIG,
-        files=FILES,
+        used=USED,
+        files=lambda wildcards: [model for model in USED if weights_of(model)],
         names=[*MODELS, *DATASETS, *PERTURBATIONS],
         fingerprint=settings.fingerprint(CONFIG),
     script:

@@ -20,7 +20,7 @@ for path in Path("results/benchmarks").rglob("*.tsv"):
     if set(of) <= set(params.names):  # another study may have left some here
         benchmarks[rule, ", ".join(of)] = pd.read_csv(path, sep="\t")
 sections = {
-    "Models": overview.models_table(params.config["models"], digests),
+    "Models": overview.models_table({name: params.config["models"][name] for name in params.used}, digests),
     "Run times": overview.times_table(benchmarks),
     "Versions": overview.versions_table(),
     "Settings": overview.settings_table(params.config),
