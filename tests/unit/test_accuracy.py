@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from maescope import accuracy
+from maescope import accuracy, chance
 
 LOGITS = np.array([[0.1, 0.9, 0.3, 0.2], [0.7, 0.1, 0.1, 0.9], [0.5, 0.5, 0.1, 0.5]])
 
@@ -27,7 +27,7 @@ def test_the_order_of_the_allowed_classes_does_not_matter_not_even_for_ties():
 def warned(right, images, classes, caplog, level="clean"):
     measure = pd.DataFrame({"level": level, "correct": [1] * right + [0] * (images - right)})
     with caplog.at_level(logging.WARNING):
-        accuracy.warn_near_chance(measure, classes)
+        chance.warn_near_chance(measure, classes)
     return caplog.text
 
 
@@ -42,7 +42,7 @@ def test_clean_accuracy_that_could_be_guessed_gives_a_loud_warning(right, caplog
 def test_near_chance_is_what_one_guess_in_a_thousand_would_exceed(images, classes):
     most = int(binom.ppf(0.999, images, 1 / classes))
     right = [pd.Series([1] * count + [0] * (images - count)) for count in range(min(most + 3, images + 1))]
-    assert [accuracy.near_chance(clean, classes) for clean in right] == [n <= most for n in range(len(right))]
+    assert [chance.near_chance(clean, classes) for clean in right] == [n <= most for n in range(len(right))]
 
 
 def test_clean_accuracy_well_above_chance_gives_no_warning(caplog):

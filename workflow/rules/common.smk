@@ -9,10 +9,10 @@ from snakemake.exceptions import WorkflowError
 LIBRARY = {
     name: workflow.source_path(f"../scripts/maescope/{name}.py")
     for name in (
-        "__init__ accuracy alignment atomic attention beit checks claims cluster corrupted corruptions downloads errors "
-        "extraction features folders forward geometry grid heads imagenet images invariance layerplots layersettings "
-        "layertables logs mae models overview perturb plots points probes progress projection quality seeds settings "
-        "shifts sources stats store subspaces tables tidy training"
+        "__init__ accuracy alignment atomic attention beit chance checks claims cluster corrupted corruptions "
+        "downloads errors extraction features folders forward geometry grid heads imagenet images invariance "
+        "layerplots layersettings layertables logs mae models overview perturb plots points probes progress "
+        "projection quality seeds settings shifts sources stats store subspaces tables tidy training"
     ).split()
 }
 sys.path.insert(0, str(Path(LIBRARY["settings"]).parent.parent))

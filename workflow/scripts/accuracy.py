@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from maescope import accuracy, logs, store, tidy
+from maescope import accuracy, chance, logs, store, tidy
 
 logs.to_file(snakemake.log[0])
 
@@ -16,5 +16,5 @@ for label, path in zip(params.labels, snakemake.input.tokens, strict=True):
             frame["correct"] = (frame["prediction"] == frame["target"]).astype(int)
             frames.append(frame)
 measure = pd.concat(frames)
-accuracy.warn_near_chance(measure, len(among or params.classes))
+chance.warn_near_chance(measure, len(among or params.classes))
 tidy.write(measure, snakemake.output.measure)

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from timm.models import VisionTransformer
 
-from maescope import accuracy, images
+from maescope import chance, images
 from maescope.errors import InputError
 from maescope.forward import forward
 
@@ -63,5 +63,5 @@ def clean_accuracy(model: VisionTransformer, rows: pd.DataFrame, preprocessing: 
     """How many of a few labelled images a model gets right; a loud warning where guessing would do as well."""
     pixels = torch.from_numpy(images.normalised(rows["path"].tolist(), preprocessing))
     correct = forward(model, pixels).logits.argmax(1).numpy() == rows["target"].to_numpy()
-    accuracy.warn_near_chance(pd.DataFrame({"level": "clean", "correct": correct}), model.num_classes)
+    chance.warn_near_chance(pd.DataFrame({"level": "clean", "correct": correct}), model.num_classes)
     return {"images": len(correct), "correct": int(correct.sum())}

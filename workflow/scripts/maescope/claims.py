@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from maescope import corrupted, invariance, layertables, seeds, stats, tables
-from maescope.accuracy import near_chance
+from maescope.chance import near_chance
 
 NOT_THE_PAPERS = "the number is of the paper's model, and this one is not it"
 HOLDS, FAILS, UNKNOWN = "holds", "does not hold", "cannot be said with this data"

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from maescope import stats, tidy
-from maescope.accuracy import near_chance
 from maescope.atomic import replacing
+from maescope.chance import near_chance
 
 
 def accuracies(accuracy: pd.DataFrame, by: Sequence[str], intervals: dict) -> pd.DataFrame:
