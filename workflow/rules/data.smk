@@ -10,8 +10,11 @@ rule digits:
         test=directory("results/data/digits/test"),
     log:
         "results/logs/digits.log",
+    retries: 0
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        login=1,
     params:
         train_images=1200,
         seed=SEED,
@@ -48,8 +51,11 @@ rule scenes:
         pictures=directory("results/data/scenes"),
     log:
         "results/logs/scenes.log",
+    retries: 0
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        login=1,
     params:
         tile=106,
     script:

@@ -20,8 +20,11 @@ rule figure_5:
         numbers=f"{RESULTS}/figures/figure_5.csv",
     log:
         "results/logs/figure_5.log",
+    retries: 0
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        login=1,
     params:
         models=[model for model in STUDY["finetuned"] for _ in occlusions_of(model)],
         perturbations=[name for model in STUDY["finetuned"] for name in occlusions_of(model)],
@@ -49,8 +52,11 @@ rule figure_6:
         numbers=f"{RESULTS}/figures/figure_6.csv",
     log:
         "results/logs/figure_6.log",
+    retries: 0
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        login=1,
     params:
         titles=panels(STUDY["blur"]),
     script:
@@ -72,8 +78,11 @@ rule figure_7:
         numbers=f"{RESULTS}/figures/figure_7.csv",
     log:
         "results/logs/figure_7.log",
+    retries: 0
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        login=1,
     params:
         titles=panels(STUDY["occlusion"][0]),
     script:
@@ -100,8 +109,11 @@ rule figure_8:
         numbers=f"{RESULTS}/figures/figure_8.csv",
     log:
         "results/logs/figure_8.log",
+    retries: 0
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        login=1,
     params:
         models=[model for model in STUDY["finetuned"] for _ in range(2)],
         perturbations=[STUDY["blur"], STUDY["occlusion"][0]] * len(STUDY["finetuned"]),
@@ -128,8 +140,11 @@ rule figure_1:
         seen=f"{RESULTS}/figures/figure_1.rst",
     log:
         "results/logs/figure_1.log",
+    retries: 0
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        login=1,
     script:
         "../scripts/figure_1.py"
 
@@ -151,8 +166,11 @@ rule figure_2:
         seen=f"{RESULTS}/figures/figure_2.rst",
     log:
         "results/logs/figure_2.log",
+    retries: 0
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        login=1,
     script:
         "../scripts/figure_2.py"
 
@@ -177,8 +195,11 @@ rule figure_3:
         seen=f"{RESULTS}/figures/figure_3.rst",
     log:
         "results/logs/figure_3.log",
+    retries: 0
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        login=1,
     params:
         models=lambda wildcards: named("pretrained") and attention_of("models"),
         datasets=attention_of("datasets"),
@@ -203,8 +224,11 @@ rule figure_4:
         seen=f"{RESULTS}/figures/figure_4.rst",
     log:
         "results/logs/figure_4.log",
+    retries: 0
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        login=1,
     params:
         centring=CONFIG["analysis"]["subspace"]["centring"],
     script:
@@ -227,8 +251,11 @@ rule figure_masks:
         seen=f"{RESULTS}/figures/figure_masks.rst",
     log:
         "results/logs/figure_masks.log",
+    retries: 0
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        login=1,
     script:
         "../scripts/figure_masks.py"
 
@@ -249,9 +276,12 @@ if TRAINED:
             ),
         log:
             "results/logs/training_curves.log",
+        retries: 0
         localrule: True
         conda:
             "../../envs/cpu.yaml"
+        resources:
+            login=1,
         params:
             recipes={model: MODELS[model]["training"]["recipe"] for model in TRAINED},
         script:

@@ -32,9 +32,12 @@ rule download:
         library=library("download"),
     log:
         "results/logs/download.log",
+    retries: 0
     localrule: True
     conda:
         "../../envs/torch.yaml"
+    resources:
+        login=1,
     params:
         models={
             name: {key: model[key] for key in ("weights", "url", "sha256")}

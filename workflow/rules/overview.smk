@@ -22,9 +22,12 @@ rule overview:
         ),
     log:
         "results/logs/overview.log",
+    retries: 0
     localrule: True
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        login=1,
     params:
         config=CONFIG,
         used=USED,

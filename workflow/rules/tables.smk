@@ -25,8 +25,11 @@ rule table_1:
         ),
     log:
         "results/logs/table_1.log",
+    retries: 0
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        login=1,
     params:
         models=[model for model in STUDY["finetuned"] for _ in range(2)],
         filters=PERTURBATIONS[STUDY["blur"]].get("levels"),
@@ -58,8 +61,11 @@ rule table_2:
         ),
     log:
         "results/logs/table_2.log",
+    retries: 0
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        login=1,
     params:
         models=[model for model in STUDY["corrupted"] for _ in ("clean", *CORRUPTED)],
         perturbations=["clean", *CORRUPTED] * len(STUDY["corrupted"]),
@@ -99,8 +105,11 @@ rule table_3:
         ),
     log:
         "results/logs/table_3.log",
+    retries: 0
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        login=1,
     params:
         models=STUDY["finetuned"],
         perturbations=[STUDY["blur"], STUDY["occlusion"][0]],
@@ -147,8 +156,11 @@ rule claims:
         ),
     log:
         "results/logs/claims.log",
+    retries: 0
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        login=1,
     params:
         perturbations=["clean", STUDY["occlusion"][0], *corruptions_of(STUDY["finetuned"][0])],
         shifted=list(SHIFTED_LISTS),
@@ -186,8 +198,11 @@ rule shifts:
         ),
     log:
         "results/logs/shifts.log",
+    retries: 0
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        login=1,
     params:
         models=[model for model in STUDY["corrupted"] for _ in SHIFT_DATASETS],
         datasets=SHIFT_DATASETS * len(STUDY["corrupted"]),
