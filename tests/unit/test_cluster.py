@@ -1,9 +1,11 @@
 """What Slurm and Snakemake say, and what it is to be made of."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from snakemake_executor_plugin_slurm.partitions import Partition, PartitionLimits
 
 from maescope import cluster
 
@@ -12,7 +14,7 @@ PROFILE = Path(__file__).parents[2] / "profiles/slurm/config.yaml"
 
 
 def test_the_profile_as_it_is_has_no_problem():
-    assert list(cluster.problems(yaml.safe_load(PROFILE.read_text()), GROUPS)) == []
+    assert list(cluster.problems(yaml.safe_load(PROFILE.read_text()), PartitionLimits, GROUPS)) == []
 
 
 @pytest.mark.parametrize(
@@ -27,11 +29,53 @@ def test_the_profile_as_it_is_has_no_problem():
     ],
 )
 def test_what_would_be_passed_over_is_named(profile, said):
-    assert list(cluster.problems(profile, GROUPS)) == [said]
+    assert list(cluster.problems(profile, PartitionLimits, GROUPS)) == [said]
 
 
-def test_limits_may_be_left_out():
-    assert list(cluster.problems({"partitions": {"cpu": None}, "jobs": 4, "default-resources": ["a=1"]}, GROUPS)) == []
+def test_a_partition_without_limits_is_an_empty_mapping():
+    """The plugin fails on a key without a value."""
+    assert not list(cluster.problems({"partitions": {"cpu": {}}, "jobs": 4}, PartitionLimits, GROUPS))
+    said = list(cluster.problems({"partitions": {"cpu": None}, "jobs": 4}, PartitionLimits, GROUPS))
+    assert said == ["partitions.cpu: has no value; write `cpu: {}`"]
+
+
+LIMITS = {"max_runtime": 60, "max_mem_mb": 8000}
+
+
+@pytest.mark.parametrize(
+    ("cpu", "gpu", "entered"),
+    [({}, {}, "cpu"), (LIMITS, LIMITS, "cpu"), (LIMITS, {}, "cpu"), ({}, LIMITS, "gpu")],
+)
+def test_limits_that_draw_jobs_to_gpus_are_warned_of(cpu, gpu, entered):
+    """A job without a GPU that fills most of the limits, as the plugin sees it."""
+    given = {"cpu": cpu, "gpu": gpu | {"max_gpu": 8}}
+    job = SimpleNamespace(resources={"runtime": 50, "mem_mb": 7000}, threads=1)
+    score = {name: Partition(name, PartitionLimits(**limits)).score_job_fit(job) for name, limits in given.items()}
+    assert max(score, key=score.get) == entered
+    assert bool(list(cluster.lopsided(given))) == (entered == "gpu")
+
+
+@pytest.mark.parametrize(
+    ("words", "hopeless"),
+    [
+        ("allocation failure: Invalid partition name specified", True),
+        ("Invalid account or account/partition combination specified", True),
+        ("allocation failure: Requested node configuration is not available", False),
+        ("Slurm could not be asked", False),
+    ],
+)
+def test_only_what_no_job_can_enter_ends_a_run(words, hopeless):
+    assert cluster.hopeless(words) == hopeless
+
+
+@pytest.mark.parametrize("script", [None, "#!/bin/sh\nexec sleep 5\n"])
+def test_a_slurm_that_does_not_answer_is_said(tmp_path, monkeypatch, script):
+    if script:
+        (tmp_path / "sbatch").write_text(script)
+        (tmp_path / "sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin" if script else str(tmp_path))
+    monkeypatch.setattr(cluster, "PATIENCE", 0.2)
+    assert "could not be asked" in cluster.refusal("cpu")
 
 
 @pytest.mark.parametrize(

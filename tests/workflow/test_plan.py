@@ -131,19 +131,21 @@ def resources_of(workflow, *arguments) -> dict[str, str]:
     return dict(pair.split("=") for pair in line.splitlines()[0].split(", "))
 
 
-def test_what_is_set_for_extract_counts_for_every_dataset(workflow):
-    asked = resources_of(workflow)
-    assert "gpu_model" not in asked and asked["gpu"] == "1"
-    own = ["--set-resources", "extract:gpu_model=a100", "extract:mem_mb=70*attempt", "extract_scenes:mem_mb=9"]
-    changed = resources_of(workflow, *own)
-    assert changed["gpu_model"] == "a100" and changed["mem_mb"] == "70" and changed["runtime"] == asked["runtime"]
-    nearer = resources_of(workflow, *own, "extract_digits:mem_mb=5")
-    assert nearer["mem_mb"] == "5"
-    config = workflow.config()
-    config["models"]["mae_finetuned"]["device"] = "cpu"
-    workflow.configure(config)
-    without = resources_of(workflow, *own)
-    assert without["gpu"] == "0" and "gpu_model" not in without
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("  cpu: {}", "  cpu:", "partitions.cpu: has no value; write `cpu: {}`"),
+        ("max_gpu: 8", "max_gpus: 8", "partitions.gpu: unknown key 'max_gpus' (did you mean 'max_gpu'?)"),
+        ("\npartitions:", "\npartitoins:", "unknown key 'partitoins' (did you mean 'partitions'?)"),
+        ("tokens_{model}=4", "tokens=4", "unknown key 'tokens' (did you mean 'tokens_{model}'?)"),
+    ],
+)
+def test_a_mistake_in_the_slurm_profile_is_warned_of_there_only(workflow, old, new, said):
+    profile = workflow / "profiles/slurm/config.yaml"
+    assert old in profile.read_text()
+    profile.write_text(profile.read_text().replace(old, new))
+    assert said in workflow.must_run("--profile", "slurm", "--dry-run", "--", "figure_5")
+    assert "warning" not in workflow.must_run("--dry-run", "--", "figure_5")
 
 
 def test_memory_and_time_grow_with_the_work(workflow):

@@ -3,18 +3,14 @@
 
 from maescope import cluster
 
-PROFILE = Path(str(workflow.current_basedir), "../../profiles/slurm/config.yaml")
-if PROFILE.is_file():
-    wrong = cluster.problems(yaml.safe_load(PROFILE.read_text()), ("tokens_{model}", "measures_{model}"))
-    if wrong := list(wrong):
-        raise WorkflowError("\n".join(f"{PROFILE.resolve()}: {words}" for words in wrong))
+TOGETHER = ("tokens_{model}", "measures_{model}")  # groups of jobs
 ASKED = workflow.resource_settings.overwrite_resources  # set-resources of the profile and of the command line
-EVERY_EXTRACTION = dict(ASKED.get("extract", {}))
-GPU_MODEL = EVERY_EXTRACTION.pop("gpu_model", None)
-if EVERY_EXTRACTION:  # what is set for `extract` counts for the extraction from every dataset
-    for dataset in DATASETS:
-        own = f"extract_{dataset}"
-        ASKED[own] = type(ASKED["extract"])({**EVERY_EXTRACTION, **ASKED.get(own, {})})
+PROFILE = Path(str(workflow.current_basedir), "../../profiles/slurm/config.yaml")
+if workflow.resource_settings.nodes and PROFILE.is_file():  # on a cluster; what the plugin cannot read ends it soon after
+    from snakemake_executor_plugin_slurm.partitions import PartitionLimits
+
+    for words in cluster.problems(yaml.safe_load(PROFILE.read_text()), PartitionLimits, TOGETHER):
+        print(f"warning: {PROFILE.resolve()}: {words}", file=sys.stderr)
 
 
 def images_asked(dataset):
@@ -31,11 +27,6 @@ def levels_of(perturbation):
 def gpus(wildcards):
     """GPUs of an extraction."""
     return int(MODELS[wildcards.model]["device"] != "cpu")
-
-
-def gpu_model(wildcards):
-    """The GPU model that the profile sets for `extract`, where there is a GPU."""
-    return GPU_MODEL.raw if GPU_MODEL and gpus(wildcards) else None
 
 
 def extraction_mb(wildcards, attempt):
@@ -91,23 +82,26 @@ def partitions():
 
 
 def refusals():
-    """What Slurm has against a job with a GPU, and one without, in the partitions meant for it."""
-    given = partitions()
-    asking = [name for name, model in MODELS.items() if model["device"] != "cpu"]
-    if given and asking and not any((limits or {}).get("max_gpu") for limits in given.values()):
-        yield f"none has max_gpu, but {', '.join(asking)} may use a GPU; state it for one, or set device: cpu"
+    """What Slurm has against the jobs of this run, with a GPU and without, in the partitions meant for them."""
+    given = {name: limits or {} for name, limits in partitions().items()}
+    jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local] if given else []
+    asking = {job.rule.name.startswith("extract_") and bool(gpus(job.wildcards)) for job in jobs}
+    if True in asking and not any(limits.get("max_gpu") for limits in given.values()):
+        yield "none has max_gpu, but there are jobs with a GPU; state it for one, or set device: cpu for the models"
     for name, limits in given.items():
-        account = workflow.resource_settings.default_resources.get("slurm_account").raw
-        gpu = f"--gpus={GPU_MODEL.raw + ':' if GPU_MODEL else ''}1" if (limits or {}).get("max_gpu") else ""
-        yield cluster.refusal(name, gpu, f"--account={account}" if account else "")
+        if bool(limits.get("max_gpu")) in asking:
+            account = workflow.resource_settings.default_resources.get("slurm_account").raw
+            gpu = "--gpus=1" if limits.get("max_gpu") else ""
+            yield cluster.refusal(name, gpu, f"--account={account}" if account else "")
 
 
 onstart:
-    known = ["extract", *(rule.name for rule in workflow.rules)]
-    for words in cluster.unknown("set-resources: ", ASKED, known):
+    for words in cluster.unknown("set-resources: ", ASKED, [rule.name for rule in workflow.rules]):
         print(f"warning: {words}", file=sys.stderr)
-    if refused := list(filter(None, refusals())):
-        raise WorkflowError("\n".join(f"partitions: {words}" for words in refused))
+    for words in filter(None, refusals()):
+        if cluster.hopeless(words):
+            raise WorkflowError(f"partitions: {words}")
+        print(f"warning: partitions: {words}", file=sys.stderr)
 
 
 onerror:

@@ -26,7 +26,6 @@ for dataset in DATASETS:
         threads: lambda wildcards: MODELS[wildcards.model]["threads"]
         resources:
             gpu=gpus,
-            gpu_model=gpu_model,
             device=lambda wildcards: MODELS[wildcards.model]["device"],  # not params: they make nothing again
             batch_size=lambda wildcards: MODELS[wildcards.model]["batch_size"],
             mem_mb=extraction_mb,

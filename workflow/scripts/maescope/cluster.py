@@ -4,6 +4,7 @@ Snakemake drops keys that it does not know when their value is a mapping, says n
 there, and does not pass on why a group of jobs was refused; Slurm says that, but not which key to change.
 """
 
+import dataclasses
 import difflib
 import re
 import shlex
@@ -13,9 +14,9 @@ from pathlib import Path
 
 MAPPINGS = {"set-threads", "resources", "set-scatter", "batch", "set-resource-scopes", "default-resources", "config"}
 MAPPINGS |= {"groups", "group-components", "consider-ancient", "set-resources", "partitions"}
-LIMITS = {"max_runtime", "max_mem_mb", "max_mem_mb_per_cpu", "max_cpus_per_task", "max_threads", "max_nodes", "max_gpu"}
-LIMITS |= {"max_tasks", "max_tasks_per_node", "max_cpus_per_gpu", "max_mpi_tasks", "supports_mpi", "cluster"}
-LIMITS |= {"available_gpu_models", "available_constraints"}
+CLUSTER = {"slurm_cluster", "cluster", "clusters"}  # what else the plugin reads of a partition
+FILLED = {"max_runtime", "max_mem_mb", "max_threads"}  # limits that every job here fills in part
+PATIENCE = 60  # seconds for Slurm to answer
 REFUSED = {  # Slurm's words -> what to change
     "invalid partition": "name this cluster's partitions under `partitions` (sinfo -s lists them)",
     "account": "set slurm_account under default-resources to one that `sacctmgr show associations user=$USER` lists",
@@ -27,28 +28,48 @@ REFUSED = {  # Slurm's words -> what to change
 OTHERWISE = "jobs with a GPU enter partitions with max_gpu, the others those without; docs/cluster.md has more"
 ENDED = {  # what stands in the log of a Slurm job -> what to change
     r"oom[-_ ]kill|exceeded (job )?memory limit": "it needed more memory than its mem_mb; raise it for the rule under "
-    "set-resources, as in `extract: {mem_mb: 16000*attempt}`",
+    "set-resources, as in `extract_digits: {mem_mb: 16000*attempt}`",
     r"due to time limit": "it needed more time than its runtime; raise it for the rule under set-resources, as in "
-    "`extract: {runtime: 240*attempt}`",
+    "`extract_digits: {runtime: 240*attempt}`",
     r"python\S*: (No such file|not found|cannot open)|No module named .?snakemake": "the node does not see the Python "
     "environment; it must lie where nodes have the same path as here (make VENV=/a/shared/folder/venv)",
 }
 
 
-def problems(profile: Mapping, groups: Collection[str]) -> Iterator[str]:
+def problems(profile: Mapping, limits: type, groups: Collection[str]) -> Iterator[str]:
     """Keys of a Slurm profile that would be passed over in silence, or end in a traceback.
 
     Parameters
     ----------
     profile : the parsed file
+    limits : the dataclass of what a partition may state
     groups : names that group-components may use
     """
     mappings = {key: value for key, value in profile.items() if isinstance(value, dict)}
     yield from unknown("", mappings, MAPPINGS)
-    for name, limits in (profile.get("partitions") or {}).items():
-        yield from unknown(f"partitions.{name}: ", limits or {}, LIMITS)
+    known = {field.name for field in dataclasses.fields(limits)} | CLUSTER
+    partitions = profile.get("partitions") or {}
+    for name, stated in partitions.items():
+        if stated is None:
+            yield f"partitions.{name}: has no value; write `{name}: {{}}`"
+        yield from unknown(f"partitions.{name}: ", stated or {}, known)
+    yield from lopsided({name: stated or {} for name, stated in partitions.items()})
     given = profile.get("group-components") or []
     yield from unknown("group-components: ", [str(entry).split("=")[0] for entry in given], groups)
+
+
+def lopsided(partitions: Mapping[str, Mapping]) -> Iterator[str]:
+    """Partitions with GPUs that jobs without one may fit better, as the plugin adds up what fills the stated limits."""
+    without = [name for name, stated in partitions.items() if not stated.get("max_gpu")]
+    for name in partitions.keys() - without:
+        for other in without:
+            more = {key for key in partitions[name].keys() - partitions[other].keys() if key in FILLED}
+            if more:
+                keys = ", ".join(sorted(more))
+                yield (
+                    f"partitions.{name} states {keys} and {other} does not, so jobs without a GPU may enter {name}; "
+                    "state limits for every partition or for none"
+                )
 
 
 def unknown(where: str, keys: Iterable[str], known: Collection[str]) -> Iterator[str]:
@@ -62,10 +83,18 @@ def unknown(where: str, keys: Iterable[str], known: Collection[str]) -> Iterator
 def refusal(partition: str, *options: str) -> str | None:
     """Why a job may not enter a partition, as the cluster itself says, or None if it may; nothing is submitted."""
     call = ["sbatch", "--test-only", f"--partition={partition}", *filter(None, options), "--wrap=true"]
-    done = subprocess.run(call, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
-    return (
-        None if done.returncode == 0 else f"{shlex.join(call)}: {' '.join(done.stderr.split())}; {remedy(done.stderr)}"
-    )
+    try:
+        done = subprocess.run(call, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE)
+    except (FileNotFoundError, subprocess.TimeoutExpired) as error:
+        return f"Slurm could not be asked ({error}); does `sbatch --version` answer where Snakemake runs?"
+    if done.returncode == 0:
+        return None
+    return f"{shlex.join(call)}: {' '.join(done.stderr.split())}; {remedy(done.stderr)}"
+
+
+def hopeless(refused: str) -> bool:
+    """Whether no job at all can enter; everything else may be otherwise for the real jobs."""
+    return re.search("invalid (partition|account)", refused, re.IGNORECASE) is not None
 
 
 def remedy(words: str) -> str:
