@@ -20,7 +20,7 @@ test: $(STAMP)
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest
 
 slurm-test: $(STAMP)  ## on a real Slurm of one node; needs root and Debian's packages
-	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest tests/slurm
+	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -rs tests/slurm
 
 scale-test: $(STAMP) ## ViT-B/16 for real: parity, and a run of config/imagenet.yaml to every figure and table
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest tests/scale
