@@ -1,5 +1,7 @@
 """Runs of the workflow on the one-node Slurm, and what there is to see of them."""
 
+import contextlib
+import os
 import re
 import signal
 import subprocess
@@ -15,12 +17,14 @@ from conftest import Workflow
 COMMAND = ("snakemake", "--cores", "8", "--profile", "slurm")
 FIELD = re.compile(r"(\w+)=(\S*)")
 ENVIRONMENT = Path(sys.executable).parent
+STARTED = []  # every run of this session, for end_all
 
 
 class Run:
     """Snakemake at work on the cluster, in the background.
 
-    The command is typed as a user would, in a shell whose PATH begins with the environment.
+    The command is typed as a user would, in a shell whose PATH begins with the environment. It has a process group of
+    its own, all of which is killed at the end of a `with`.
     """
 
     def __init__(self, workflow: Workflow, *arguments: str, command=COMMAND, **environment: str):
@@ -34,7 +38,24 @@ class Run:
             stdin=subprocess.DEVNULL,
             stdout=self.log.open("w"),
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
+        self.over = False
+        STARTED.append(self)
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """End Snakemake and all that it started here, once: the number may later be another's."""
+        if not self.over:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(timeout=60)
+            self.over = True
 
     @property
     def said(self) -> str:
@@ -42,7 +63,10 @@ class Run:
 
     def ends(self, code: int | None = 0) -> str:
         """Wait for the end, which must be as expected, and return what was said."""
-        returned = self.process.wait(timeout=400)
+        try:
+            returned = self.process.wait(timeout=400)
+        finally:
+            self.kill()
         assert code is None or returned == code, self.said
         return self.said
 
@@ -57,6 +81,12 @@ class Run:
     def stop(self, how: signal.Signals) -> None:
         self.process.send_signal(how)
         self.process.wait(timeout=60)
+
+
+def end_all() -> None:
+    """Kill what still runs."""
+    for run in STARTED:
+        run.kill()
 
 
 def jobs(workflow: Workflow) -> list[dict[str, str]]:

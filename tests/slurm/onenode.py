@@ -5,6 +5,8 @@ Debian's packages, daemons started by hand: no systemd, no cgroups, no accountin
 Partition nogpu is of another node, which has no GPU and is never there: to see what Slurm says.
 """
 
+import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -13,10 +15,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
 CONFIG = Path("/etc/slurm")  # the plugin's job steps forget SLURM_CONF, so it cannot be anywhere else
 STATE = Path("/var/tmp/maescope-onenode")
+LOCK = Path("/var/tmp/maescope-onenode.lock")  # held by the session whose daemons they are
 MARK = "# maescope's one-node Slurm for tests"
 CPUS, MEMORY = 16, 200_000  # that the node claims, in number and MB, whatever the machine has
 
@@ -81,10 +85,23 @@ class Unavailable(Exception):
     """This machine cannot have a Slurm of its own; the message says why."""
 
 
-def start() -> None:
-    """Install what is missing, write the configuration, start the daemons, wait until a job goes through."""
+def claim() -> TextIO:
+    """The lock of the one Slurm that this machine may have, to be held until it is stopped."""
     if os.geteuid() != 0:
         raise Unavailable("a Slurm of one's own needs root")
+    lock = LOCK.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise Unavailable(f"another session has its Slurm here ({LOCK} is locked)") from None
+    return lock
+
+
+def start() -> None:
+    """Install what is missing, write the configuration, start the daemons, wait until a job goes through."""
+    if Path("/run/systemd/system").exists():
+        raise Unavailable("systemd runs here and would start the packages' own daemons; a container has none")
     if (CONFIG / "slurm.conf").exists() and MARK not in (CONFIG / "slurm.conf").read_text():
         raise Unavailable(f"{CONFIG}/slurm.conf is of another Slurm, which is left alone")
     stop()
@@ -128,18 +145,21 @@ def configure() -> None:
 
 
 def stop() -> None:
-    """End the jobs and the daemons that were started here, and remove their files."""
+    """End the jobs and the daemons that were started here, and remove their files, whichever of it fails."""
     if alive("slurmctld"):
-        works("scancel", "--user", "root")
-        wait_until(lambda: not said("squeue", "--noheader", "--states=R,CG,PD"), 30, "the jobs to end")
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            works("scancel", "--user", "root")
+            wait_until(lambda: not said("squeue", "--noheader", "--states=R,CG,PD"), 30, "the jobs to end")
     for name in ("slurmd", "slurmctld", "munged"):
-        if alive(name):
-            pid = int((STATE / f"{name}.pid").read_text())
-            os.kill(pid, signal.SIGTERM)
-            wait_until(lambda name=name: not alive(name), 20, f"{name} to end")
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(OSError, ValueError):
+                if alive(name):
+                    os.kill(int((STATE / f"{name}.pid").read_text()), how)
+                    wait_until(lambda name=name: not alive(name), 20, f"{name} to end")
     for name in ("slurm.conf", "gres.conf", "job_submit.lua"):
-        if (CONFIG / name).exists() and MARK in (CONFIG / name).read_text():
-            (CONFIG / name).unlink()
+        with contextlib.suppress(OSError):
+            if MARK in (CONFIG / name).read_text():
+                (CONFIG / name).unlink()
     shutil.rmtree(STATE, ignore_errors=True)
 
 
@@ -177,4 +197,5 @@ def wait_until(done: Callable[[], bool], seconds: float, what: str) -> None:
 
 
 if __name__ == "__main__":
-    {"start": start, "stop": stop}[sys.argv[1]]()
+    with claim():
+        {"start": start, "stop": stop}[sys.argv[1]]()

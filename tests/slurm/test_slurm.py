@@ -7,12 +7,13 @@ import re
 import signal
 import sysconfig
 import time
+from collections.abc import Iterator
 
 import onenode
 import pytest
 import torch
 import yaml
-from cluster_runs import COMMAND, ENVIRONMENT, Run, Watch, accuracy, clone, edit, half_files, jobs
+from cluster_runs import COMMAND, ENVIRONMENT, Run, Watch, accuracy, clone, edit, end_all, half_files, jobs
 from conftest import REPOSITORY, SMALLEST, Workflow
 from onenode import wait_until
 from safetensors.torch import save_file
@@ -46,15 +47,20 @@ for _ in progress"""
 
 @pytest.fixture(scope="session")
 def slurm():
-    """A one-node Slurm, stopped whatever happens."""
+    """A one-node Slurm, stopped whatever happens, after all that uses it."""
     try:
+        lock = onenode.claim()
+    except onenode.Unavailable as reason:
+        pytest.skip(str(reason))
+    with lock:
         try:
             onenode.start()
+            yield onenode
         except onenode.Unavailable as reason:
             pytest.skip(str(reason))
-        yield onenode
-    finally:
-        onenode.stop()
+        finally:
+            end_all()
+            onenode.stop()
 
 
 @pytest.fixture(scope="session")
@@ -81,18 +87,27 @@ def reference(small, tmp_path_factory) -> Workflow:
 
 
 @pytest.fixture(scope="session")
-def long_runs(slurm, small, tmp_path_factory) -> dict[str, Run | Watch]:
+def long_runs(slurm, small, tmp_path_factory) -> Iterator[dict[str, Run | Watch]]:
     """Two runs side by side: the whole smallest study by the very command, and one whose jobs fail at first."""
     config = yaml.safe_load(SMALLEST.read_text())
     config["models"]["mae_finetuned"]["device"] = "auto"  # the others stay on CPUs
     whole = clone(tmp_path_factory.mktemp("whole") / "clone", config)
     failing = clone(tmp_path_factory.mktemp("failing") / "clone", small)
     edit(failing, "workflow/scripts/extract.py", "\nfor _ in progress", FAULTS)
-    alone = ["--group-components", "tokens_{model}=1", "--set-resources", "extract:runtime=1 if attempt == 1 else 20"]
+    alone = [
+        "--group-components",
+        "tokens_{model}=1",
+        "--set-resources",
+        "extract_three:runtime=1 if attempt == 1 else 20",
+    ]
     targets = accuracy("clean", "blur", "gaussian_noise")
     assert COMMAND == ("snakemake", "--cores", "8", "--profile", "slurm")
     runs = {"whole": Run(whole), "failing": Run(failing, *QUICK, *alone, "--", *targets)}
-    return runs | {"watch": Watch(runs["failing"])}
+    try:
+        yield runs | {"watch": Watch(runs["failing"])}
+    finally:
+        for run in runs.values():
+            run.kill()
 
 
 @pytest.fixture(scope="module")
@@ -116,17 +131,14 @@ def study(prepared):
     ("old", "new", "said"),
     [
         ("  cpu: {}", "  cqu: {}", ["Invalid partition", "partition=cqu", "under `partitions`"]),
-        ("  gpu: {max", "  nogpu: {max", ["partition=nogpu --gpus=1", "not available", "state max_gpu only for"]),
-        ("  gpu: {max_gpu: 8}", "  gpu: {}", ["none has max_gpu, but mae_finetuned may use a GPU"]),
-        ("max_gpu", "max_gpus", ["partitions.gpu", "'max_gpus' (did you mean 'max_gpu'?)"]),
         ("\npartitions:", "\npartitoins:", ["'partitoins' (did you mean 'partitions'?)"]),
-        ("- tokens_{model}=4", "- tokens=4", ["'tokens' (did you mean 'tokens_{model}'?)"]),
+        ("  cpu: {}", "  cpu:", ["write `cpu: {}`"]),
         ("\njobs:", "\njbos:", ["unrecognized arguments: --jbos=40"]),
     ],
 )
 def test_a_mistake_in_the_profile_is_named_before_any_job(study, old, new, said):
     edit(study, "profiles/slurm/config.yaml", old, new)
-    text = Run(study, "--", *CLEAN).ends(None)
+    text = Run(study, "--", *CLEAN, "results/measures/quality/three/blur.csv").ends(1 if "jbos" not in new else 2)
     for words in said:
         assert words in text, text
     assert "has been submitted" not in text
@@ -134,16 +146,31 @@ def test_a_mistake_in_the_profile_is_named_before_any_job(study, old, new, said)
 
 
 @pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        ("  nogpu: {max_gpu: 8}", ["partition=nogpu --gpus=1", "not available", "state max_gpu only for"]),
+        ("  gpu: {}", ["none has max_gpu, but there are jobs with a GPU"]),
+    ],
+)
+def test_what_slurm_may_yet_take_is_a_warning(study, new, said):
+    edit(study, "profiles/slurm/config.yaml", "  gpu: {max_gpu: 8}", new)
+    text = Run(study, *QUICK, "--retries", "0", "--", *CLEAN).ends(1)
+    for words in ("warning: partitions: ", *said):
+        assert words in text, text
+    assert not list((study / "results/tokens").rglob("*.h5"))
+
+
+@pytest.mark.parametrize(
     ("mem_mb", "said"),
     [
-        (300, ["it needed more memory than its mem_mb", "`extract: {mem_mb: 16000*attempt}`"]),
+        (300, ["it needed more memory than its mem_mb", "`extract_digits: {mem_mb: 16000*attempt}`"]),
         (900_000, ["group tokens_mae_finetuned was refused", "--mem=900000", "not available", "lower mem_mb"]),
     ],
 )
 def test_memory_that_is_too_little_or_too_much(study, mem_mb, said):
-    asked = [f"extract:mem_mb={mem_mb}", "extrct:mem_mb=1"]
+    asked = [f"extract_three:mem_mb={mem_mb}", "extrct_three:mem_mb=1"]
     text = Run(study, *QUICK, "--retries", "0", "--set-resources", *asked, "--", *CLEAN).ends(1)
-    assert "warning: set-resources: unknown key 'extrct' (did you mean 'extract'?)" in text
+    assert "warning: set-resources: unknown key 'extrct_three' (did you mean 'extract_three'?)" in text
     for words in said:
         assert words in text[text.index("What to change in the Slurm profile") :], text
     assert not list((study / "results/tokens").rglob("*.h5"))
@@ -247,10 +274,16 @@ def test_jobs_run_where_they_belong(whole):
 
 
 def test_the_job_table(whole):
-    """Printed with -s: rule, partition, state, seconds."""
+    """Printed with -s: rule, partition, state, seconds. Each group of jobs is in one partition."""
+    partitions = {}
     for job in jobs(whole):
         rule = job["Comment"].removeprefix("rule_")
         print(f"{job['JobId']:>4} {rule:<90} {job['Partition']:<4} {job['JobState']:<10} {job['RunTime']}")
+        partitions.setdefault(rule.split("_wildcards_")[0], set()).add(job["Partition"])
+    gpu = {rule for rule, names in partitions.items() if names == {"gpu"}}
+    assert gpu and all("tokens_mae_finetuned" in rule for rule in gpu)
+    assert {rule for rule, names in partitions.items() if names == {"cpu"}} == partitions.keys() - gpu
+    assert partitions.keys() - gpu > {"sample", "pretrain"}
 
 
 @pytest.mark.parametrize("target", ["figure_5", "results/smoke/figures/figure_5.png"])
