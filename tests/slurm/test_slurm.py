@@ -183,10 +183,10 @@ def test_a_node_without_the_environment(study, tmp_path):
     python.symlink_to(ENVIRONMENT / "python")
     packages = sysconfig.get_path("purelib")  # which it cannot find by itself, standing alone
     command = [str(python), "-m", *COMMAND]
-    run = Run(study, *QUICK, "--retries", "0", "--", *CLEAN, command=command, PYTHONPATH=packages)
-    wait_until(lambda: "Building DAG" in run.said, 60, "Snakemake to start")
-    python.unlink()
-    text = run.ends(1)
+    with Run(study, *QUICK, "--retries", "0", "--", *CLEAN, command=command, PYTHONPATH=packages) as run:
+        wait_until(lambda: "Building DAG" in run.said, 60, "Snakemake to start")
+        python.unlink()
+        text = run.ends(1)
     assert "the node does not see the Python environment" in text and "make VENV=" in text, text
 
 
@@ -205,9 +205,9 @@ def test_ctrl_c_cancels_the_jobs(slurm, small, tmp_path):
         "\nfor _ in progress",
         "\n__import__('time').sleep(600)\nfor _ in progress",
     )
-    run = Run(workflow, *QUICK, "--", *accuracy(*PERTURBED))
-    run.reaches("tokens")
-    run.stop(signal.SIGINT)
+    with Run(workflow, *QUICK, "--", *accuracy(*PERTURBED)) as run:
+        run.reaches("tokens")
+        run.stop(signal.SIGINT)
     assert run.process.returncode != 0
     wait_until(lambda: not {"RUNNING", "PENDING"} & {job["JobState"] for job in jobs(workflow)}, 20, "the jobs to end")
     assert "CANCELLED" in {job["JobState"] for job in jobs(workflow)}
@@ -219,10 +219,10 @@ def test_killed_snakemake_is_taken_up_again(slurm, small, reference, tmp_path):
     workflow = clone(tmp_path / "clone", small)
     script = (workflow / "workflow/scripts/extract.py").read_text()
     edit(workflow, "workflow/scripts/extract.py", "    pass\n", "    __import__('time').sleep(0.7)\n")
-    first = Run(workflow, *QUICK, "--", *accuracy("clean", "blur"))
-    first.reaches("tokens")
-    wait_until(lambda: list((workflow / "results/tokens").rglob(".tmp.*")), 60, "something half written")
-    first.stop(signal.SIGKILL)
+    with Run(workflow, *QUICK, "--", *accuracy("clean", "blur")) as first:
+        first.reaches("tokens")
+        wait_until(lambda: list((workflow / "results/tokens").rglob(".tmp.*")), 60, "something half written")
+        first.stop(signal.SIGKILL)
     assert "RUNNING" in {job["JobState"] for job in jobs(workflow)}
     (workflow / "workflow/scripts/extract.py").write_text(script)
     refused = Run(workflow, *QUICK, "--", *accuracy("clean", "blur")).ends(1)
