@@ -6,9 +6,7 @@ from maescope import cluster
 TOGETHER = ("tokens_{model}", "measures_{model}")  # groups of jobs
 ASKED = workflow.resource_settings.overwrite_resources  # set-resources of the profile and of the command line
 PROFILE = Path(str(workflow.current_basedir), "../../profiles/slurm/config.yaml")
-if (
-    workflow.resource_settings.nodes and PROFILE.is_file()
-):  # on a cluster; what the plugin cannot read ends it soon after
+if workflow.resource_settings.nodes and PROFILE.is_file():  # on a cluster; before the plugin trips over it
     from snakemake_executor_plugin_slurm.partitions import PartitionLimits
 
     for words in cluster.problems(yaml.safe_load(PROFILE.read_text()), PartitionLimits, TOGETHER):
