@@ -96,7 +96,7 @@ def refusals():
 
 
 onstart:
-    for words in cluster.unknown("set-resources: ", ASKED, [rule.name for rule in workflow.rules]):
+    for words in cluster.unknown("set-resources: ", ASKED, [one.name for one in workflow.rules]):
         print(f"warning: {words}", file=sys.stderr)
     for words in filter(None, refusals()):
         if cluster.hopeless(words):
