@@ -46,9 +46,7 @@ def test_figure_5_needs_only_its_own_jobs(workflow, target):
     jobs = workflow.plan(target)
     wanted = [(model, name) for model in OCCLUSIONS for name in OCCLUSIONS[model]]
     clean = [(model, "clean") for model in MODELS]  # whose rollout ranks the patches
-    assert Counter(job[0] for job in jobs) == TRAINING + Counter(
-        figure_5=1, check_model=2, extract_digits=6, accuracy_digits=4
-    )
+    assert Counter(job[0] for job in jobs) == TRAINING + Counter(figure_5=1, extract_digits=6, accuracy_digits=4)
     assert pairs(jobs, "extract_digits") == sorted(wanted + clean)
     assert pairs(jobs, "accuracy_digits") == sorted(wanted)
 
@@ -58,7 +56,7 @@ def test_table_1_needs_only_its_own_jobs(workflow, target):
     jobs = workflow.plan(target)
     wanted = sorted((model, name) for model in MODELS for name in ("clean", "blur"))
     rules = Counter(job[0] for job in jobs)
-    assert rules == TRAINING + Counter(quality=1, table_1=1, check_model=2, extract_digits=4, accuracy_digits=4)
+    assert rules == TRAINING + Counter(quality=1, table_1=1, extract_digits=4, accuracy_digits=4)
     assert pairs(jobs, "extract_digits") == pairs(jobs, "accuracy_digits") == wanted
 
 

@@ -70,6 +70,11 @@ def weights_of(model):
     return settings.weights_file(model, MODELS[model]["weights"]) or []
 
 
+def check_of(wildcards):
+    """The check of a model whose weights come from elsewhere; one that was trained here is whole."""
+    return [] if MODELS[wildcards.model]["training"] else f"results/check_model/{wildcards.model}.json"
+
+
 def labelled_for(model):
     """The study's images, where a model's head is of their classes."""
     classes = DATASETS[STUDY["dataset"]]["classes"]

@@ -12,7 +12,7 @@ for dataset in DATASETS:
             images=images_of(dataset),
             weights=lambda wildcards: weights_of(wildcards.model),
             clean=rollout_of(dataset),
-            checked="results/check_model/{model}.json",  # not ancient: Snakemake would then overlook other reasons
+            checked=check_of,  # not ancient: Snakemake would then overlook other reasons
         output:
             tokens=tokens_of(dataset),
         log:
