@@ -131,9 +131,8 @@ def parquet(path, rows):
 
 
 def row(number, synset, label=None):
-    known = synsets("imagenet")
     image = {"bytes": content(number), "path": name(number, synset)}
-    return {"image": image, "label": known.index(synset) if label is None else label}
+    return {"image": image, "label": synsets("imagenet").index(synset) if label is None and synset else label}
 
 
 def test_parquet_files_of_the_hub_have_the_number_of_the_synset(tmp_path):
@@ -145,10 +144,49 @@ def test_parquet_files_of_the_hub_have_the_number_of_the_synset(tmp_path):
     require_all(tmp_path / "val")
 
 
-def test_a_parquet_label_that_contradicts_the_name_is_refused(tmp_path):
-    path = parquet(tmp_path / "one.parquet", [row(1, CHURCH, label=0)])
-    with pytest.raises(InputError, match=f"is labelled {TENCH}, but its name says {CHURCH}"):
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([row(1, CHURCH, label=0)], f"is labelled {TENCH}, but its name says {CHURCH}"),
+        ([row(1, TENCH), row(2, "", label=-1)], r"val_00000002\.JPEG has the label -1, which is none of 0 to 999"),
+        ([row(2, "", label=1000)], "has the label 1000, which is none of 0 to 999"),
+        ([row(2, "")], "has the label None"),
+        ([row(1, TENCH) | {"image": {"bytes": b"", "path": None}}], "row 0 has no name"),
+    ],
+)
+def test_a_row_whose_label_cannot_be_is_refused(rows, message):
+    with pytest.raises(InputError, match=message):
+        list(imagenet.of_rows("one.parquet", rows))
+
+
+def test_rows_of_the_hub_have_the_number_of_the_synset():
+    label = synsets("imagenet").index
+    rows = [row(number, synset if number % 2 else "", label(synset)) for number, synset in SYNSETS.items()]
+    assert list(imagenet.of_rows("one.parquet", rows)) == [(name(n), content(n), s) for n, s in SYNSETS.items()]
+
+
+def test_of_a_folder_with_all_splits_only_the_validation_split_is_read(tmp_path, monkeypatch):
+    """The reader of parquet is not there in every environment: what is read of a file is made up here."""
+    read = []
+    monkeypatch.setattr(imagenet, "_parquet_rows", lambda path: read.append(path.name) or [row(1, CHURCH)])
+    for split in ("train-00000-of-00294", "test-00000-of-00028", "validation-00000-of-00014", "val-0"):
+        (tmp_path / f"{split}.parquet").touch()
+    imagenet.to_folders(str(tmp_path), str(tmp_path / "val"))
+    assert read == ["val-0.parquet", "validation-00000-of-00014.parquet"]
+
+
+@pytest.mark.parametrize("stem", ["n01440764_10026", "ILSVRC2012_test_00000001", "ILSVRC2012_val_1"])
+def test_an_image_of_another_split_is_refused(stem, tmp_path):
+    path = tar(tmp_path / "all.tar", [(f"{stem}_{TENCH}.JPEG", content(1))])
+    with pytest.raises(InputError, match=rf"{stem}\.JPEG is no image of the validation split"):
         imagenet.to_folders(str(path), str(tmp_path / "val"))
+
+
+def test_a_number_beside_an_image_that_is_none_of_a_synset_is_refused(tmp_path):
+    for number in (b"-1", b"1000", b"tench"):
+        path = tar(tmp_path / "wds.tar", [(name(1), content(1)), (name(1).replace("JPEG", "cls"), number)])
+        with pytest.raises(InputError, match=f"val_00000001.JPEG has the label {number!r}, which is none of 0 to 999"):
+            imagenet.to_folders(str(path), str(tmp_path / "val"))
 
 
 def test_parquet_without_its_reader_names_the_package(tmp_path, monkeypatch):

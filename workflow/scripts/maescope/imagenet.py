@@ -8,7 +8,7 @@ import csv
 import re
 import tarfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from scipy.io import loadmat
@@ -18,6 +18,7 @@ from maescope.images import SUFFIXES
 from maescope.settings import synsets
 
 SYNSET = re.compile(r"_(n\d{8})$")  # behind the name of an image, as the hub's archives have it
+VALIDATION = re.compile(r"ILSVRC2012_val_\d{8}")  # the name of an image of the validation split, without ending
 Image = tuple[str, Path | bytes, str | None]  # name, its file or content, its synset where the source tells it
 
 
@@ -26,7 +27,8 @@ def to_folders(source: str, target: str, labels: str | None = None) -> Counter:
 
     Parameters
     ----------
-    source : a flat folder of images, a folder of parquet files, a .parquet or a .tar (also compressed)
+    source : a flat folder of images, a folder with parquet files (of which those of the validation split are read), a
+        .parquet or a .tar (also compressed)
     labels : Kaggle's LOC_val_solution.csv or the unpacked devkit, where the source does not tell the synsets
 
     Returns
@@ -40,6 +42,8 @@ def to_folders(source: str, target: str, labels: str | None = None) -> Counter:
     """
     known, told, done = set(synsets("imagenet")), read_labels(labels) if labels else {}, Counter()
     for name, content, synset in _images(Path(source)):
+        if not VALIDATION.fullmatch(Path(name).stem):
+            raise InputError(f"{source}: {name} is no image of the validation split (ILSVRC2012_val_ and eight digits)")
         synset = synset or told.get(Path(name).stem)
         if synset not in known:
             raise InputError(f"{source}: {name} is of no synset of ImageNet-1K ({synset}); give the right --labels")
@@ -52,7 +56,7 @@ def to_folders(source: str, target: str, labels: str | None = None) -> Counter:
             path.symlink_to(content.resolve())
         done[synset] += 1
     if not done:
-        raise InputError(f"{source}: has no images, parquet files or tar members that are images")
+        raise InputError(f"{source}: has no images, no validation-*.parquet and no tar members that are images")
     return done
 
 
@@ -76,9 +80,10 @@ def _images(source: Path) -> Iterator[Image]:
         raise InputError(f"{source}: there is no such file or folder")
     if source.is_dir():
         yield from ((path.name, path, None) for path in sorted(source.iterdir()) if path.suffix.lower() in SUFFIXES)
-    parquets = sorted(source.glob("*.parquet")) if source.is_dir() else [source] if source.suffix == ".parquet" else []
+    # The hub has all splits in one folder, and -1 for the labels of the test split.
+    parquets = sorted(source.glob("val*.parquet")) if source.is_dir() else [source] if source.suffix == ".parquet" else []
     for path in parquets:
-        yield from _of_parquet(path)
+        yield from of_rows(str(path), _parquet_rows(path))
     if source.is_file() and not parquets:
         yield from _of_tar(source)
 
@@ -90,26 +95,48 @@ def _named(path: str) -> tuple[str, str | None]:
     return (stem[: told.start()] + suffix, told[1]) if told else (stem + suffix, None)
 
 
-def _of_parquet(path: Path) -> Iterator[Image]:
-    """Rows of `image` (bytes and path) and `label` (number of the sorted synset)."""
+def of_rows(source: str, rows: Iterable[dict]) -> Iterator[Image]:
+    """Images of rows as the hub has them: `image` (`bytes` and `path`) and `label` (number of the sorted synset).
+
+    Raises
+    ------
+    InputError
+        naming the source and the first row without a name, or whose label is no synset or not that of its name
+    """
+    for number, row in enumerate(rows):
+        if not row["image"]["path"]:
+            raise InputError(f"{source}: row {number} has no name, without which it cannot be paired with ImageNet-C")
+        name, told = _named(row["image"]["path"])
+        synset = _numbered(f"{source}: {name}", row["label"])
+        if told not in (None, synset):
+            raise InputError(f"{source}: {name} is labelled {synset}, but its name says {told}")
+        yield name, row["image"]["bytes"], synset
+
+
+def _numbered(image: str, label: int | str | bytes) -> str:
+    """The synset of a number among the sorted ones."""
+    known = synsets("imagenet")
+    try:
+        number = int(label)
+    except (TypeError, ValueError):
+        number = -1
+    if not 0 <= number < len(known):
+        raise InputError(f"{image} has the label {label!r}, which is none of 0 to {len(known) - 1}")
+    return known[number]
+
+
+def _parquet_rows(path: Path) -> Iterator[dict]:
     try:
         from pyarrow.parquet import ParquetFile
     except ImportError:
         raise InputError(f"{path}: reading parquet needs the package pyarrow: pip install pyarrow") from None
-    sorted_synsets, number = synsets("imagenet"), 0
     for batch in ParquetFile(path).iter_batches(batch_size=64, columns=["image", "label"]):
-        for row in batch.to_pylist():
-            number += 1
-            name, told = _named(row["image"]["path"] or f"{path.stem}_{number:06d}.JPEG")
-            synset = sorted_synsets[row["label"]]
-            if told not in (None, synset):
-                raise InputError(f"{path}: {name} is labelled {synset}, but its name says {told}")
-            yield name, row["image"]["bytes"], synset
+        yield from batch.to_pylist()
 
 
 def _of_tar(path: Path) -> Iterator[Image]:
     """Members that are images; their synset is in their name, or in a member <name>.cls beside them (webdataset)."""
-    sorted_synsets, waiting = synsets("imagenet"), {}
+    waiting = {}
     try:
         with tarfile.open(path, "r|*") as archive:  # a stream: members come in order and are read once
             for member in archive:
@@ -121,7 +148,7 @@ def _of_tar(path: Path) -> Iterator[Image]:
                     name, image = waiting.pop(stem, (None, None))
                     if name is None:
                         raise InputError(f"{path}: {member.name} comes before its image; unpack it by hand")
-                    yield name, image, sorted_synsets[int(content)]
+                    yield name, image, _numbered(f"{path}: {name}", content)
                     continue
                 yield from ((name, image, None) for name, image in waiting.values())
                 waiting.clear()
