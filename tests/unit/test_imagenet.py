@@ -87,6 +87,53 @@ def test_it_can_be_done_again(flat, kaggle, tmp_path):
     require_all(tmp_path / "val")
 
 
+def test_the_files_of_the_target_outlive_a_source_of_links_to_them(flat, kaggle, tmp_path):
+    target, links = tmp_path / "val", tmp_path / "links"
+    links.mkdir()
+    for number, synset in SYNSETS.items():
+        (target / synset).mkdir(parents=True, exist_ok=True)
+        (flat / name(number)).rename(target / synset / name(number))
+        (links / name(number)).symlink_to(target / synset / name(number))
+    imagenet.to_folders(str(links), str(target), str(kaggle))
+    require_all(target)
+    assert not any(path.is_symlink() for path in target.rglob("*.JPEG"))
+
+
+def test_an_archive_replaces_links_and_does_not_write_through_them(flat, kaggle, tmp_path):
+    imagenet.to_folders(str(flat), str(tmp_path / "val"), str(kaggle))
+    for number in SYNSETS:
+        (flat / name(number)).write_bytes(b"the original")
+    path = tar(tmp_path / "val.tar", [(name(number), content(number)) for number in SYNSETS])
+    imagenet.to_folders(str(path), str(tmp_path / "val"), str(kaggle))
+    require_all(tmp_path / "val")
+    assert all((flat / name(number)).read_bytes() == b"the original" for number in SYNSETS)
+
+
+def test_a_file_with_other_content_is_never_overwritten(flat, kaggle, tmp_path):
+    there = tmp_path / "val" / TENCH / name(2)
+    there.parent.mkdir(parents=True)
+    there.write_bytes(b"mine")
+    path = tar(tmp_path / "val.tar", [(name(2), content(2))])
+    for source in (flat, path):
+        with pytest.raises(InputError, match=r"val_00000002\.JPEG: is there already with other content"):
+            imagenet.to_folders(str(source), str(tmp_path / "val"), str(kaggle))
+        assert there.read_bytes() == b"mine"
+
+
+def test_an_archive_that_was_broken_off_can_be_given_again(kaggle, tmp_path):
+    members = [(name(number), content(number)) for number in SYNSETS]
+    for some in (members[:2], members):
+        imagenet.to_folders(str(tar(tmp_path / "val.tar", some)), str(tmp_path / "val"), str(kaggle))
+    require_all(tmp_path / "val")
+
+
+def test_a_link_to_nothing_is_refused(flat, kaggle, tmp_path):
+    (flat / name(1)).unlink()
+    (flat / name(1)).symlink_to(tmp_path / "gone")
+    with pytest.raises(InputError, match=r"val_00000001\.JPEG: is a link to nothing"):
+        imagenet.to_folders(str(flat), str(tmp_path / "val"), str(kaggle))
+
+
 def tar(path, members, mode="w"):
     with tarfile.open(path, mode) as archive:
         for member, data in members:

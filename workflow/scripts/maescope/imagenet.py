@@ -13,6 +13,7 @@ from pathlib import Path
 
 from scipy.io import loadmat
 
+from maescope.atomic import replacing
 from maescope.errors import InputError
 from maescope.images import SUFFIXES
 from maescope.settings import synsets
@@ -47,17 +48,27 @@ def to_folders(source: str, target: str, labels: str | None = None) -> Counter:
         synset = synset or told.get(Path(name).stem)
         if synset not in known:
             raise InputError(f"{source}: {name} is of no synset of ImageNet-1K ({synset}); give the right --labels")
-        path = Path(target, synset, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, bytes):
-            path.write_bytes(content)
-        else:
-            path.unlink(missing_ok=True)
-            path.symlink_to(content.resolve())
+        _put(content, Path(target, synset, name))
         done[synset] += 1
     if not done:
         raise InputError(f"{source}: has no images, no validation-*.parquet and no tar members that are images")
     return done
+
+
+def _put(content: Path | bytes, path: Path) -> None:
+    """Make `path` a file, or a link to one. Only a link is ever replaced: a file may be the only copy there is."""
+    original = content if isinstance(content, bytes) else content.resolve()  # before anything is touched
+    if isinstance(original, Path) and not original.is_file():
+        raise InputError(f"{content}: is a link to nothing")
+    if path.exists() and not path.is_symlink():
+        if path.read_bytes() != (original if isinstance(original, bytes) else original.read_bytes()):
+            raise InputError(f"{path}: is there already with other content; move it away, or give an empty target")
+        return
+    with replacing(path) as temporary:
+        if isinstance(original, bytes):
+            temporary.write_bytes(original)
+        else:
+            temporary.symlink_to(original)
 
 
 def read_labels(path: str) -> dict[str, str]:
@@ -81,7 +92,9 @@ def _images(source: Path) -> Iterator[Image]:
     if source.is_dir():
         yield from ((path.name, path, None) for path in sorted(source.iterdir()) if path.suffix.lower() in SUFFIXES)
     # The hub has all splits in one folder, and -1 for the labels of the test split.
-    parquets = sorted(source.glob("val*.parquet")) if source.is_dir() else [source] if source.suffix == ".parquet" else []
+    parquets = (
+        sorted(source.glob("val*.parquet")) if source.is_dir() else [source] if source.suffix == ".parquet" else []
+    )
     for path in parquets:
         yield from of_rows(str(path), _parquet_rows(path))
     if source.is_file() and not parquets:
