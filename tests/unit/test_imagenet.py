@@ -51,7 +51,7 @@ def devkit(tmp_path):
     data.mkdir(parents=True)
     savemat(data / "meta.mat", {"synsets": entries})
     number_of = {synset: number for number, synset in ids.items()}
-    lines = [f"{number_of[synset]}\n" for synset in SYNSETS.values()]
+    lines = [f"{number_of[synset]}\n" for synset in [*SYNSETS.values(), *[BALL] * (50_000 - len(SYNSETS))]]
     (data / "ILSVRC2012_validation_ground_truth.txt").write_text("".join(lines))
     return data.parent
 
@@ -159,6 +159,35 @@ def test_a_webdataset_has_the_number_of_the_synset_beside_each_image(tmp_path):
         members.append((name(number).replace("JPEG", "json"), b"{}"))
     imagenet.to_folders(str(tar(tmp_path / "imagenet1k-validation-00.tar", members)), str(tmp_path / "val"))
     require_all(tmp_path / "val")
+
+
+def test_a_folder_of_tars_is_read_and_names_end_as_those_of_imagenet_c(tmp_path):
+    label = synsets("imagenet").index
+    (tmp_path / "wds").mkdir()
+    for number, synset in SYNSETS.items():
+        stem = Path(name(number)).stem
+        members = [(f"{stem}.jpg", content(number)), (f"{stem}.cls", str(label(synset)).encode())]
+        tar(tmp_path / f"wds/imagenet1k-validation-{number:02d}.tar", members)
+    tar(tmp_path / "wds/imagenet1k-train-0000.tar", [(f"n01440764_10026_{TENCH}.JPEG", content(1))])
+    imagenet.to_folders(str(tmp_path / "wds"), str(tmp_path / "val"))
+    require_all(tmp_path / "val")
+
+
+def test_labels_that_are_not_there_or_something_else_are_refused(flat, devkit, tmp_path):
+    def refused(path, message):
+        with pytest.raises(InputError, match=message):
+            imagenet.to_folders(str(flat), str(tmp_path / "val"), str(path))
+
+    refused(tmp_path / "gone.csv", r"gone\.csv: there is no such file")
+    (tmp_path / "other.csv").write_text("image,label\na,b\n")
+    refused(tmp_path / "other.csv", r"other\.csv: has no columns ImageId and PredictionString")
+    truth = devkit / "data/ILSVRC2012_validation_ground_truth.txt"
+    truth.write_text("12\n" * 49_999)
+    refused(devkit, r"ground_truth\.txt: has 49999 ids, 0 of them unknown")
+    truth.write_text("12\n" * 49_999 + "13\n")
+    refused(devkit, r"ground_truth\.txt: has 50000 ids, 1 of them unknown")
+    truth.unlink()
+    refused(devkit, r"ground_truth\.txt: there is no such file; unpack")
 
 
 def test_the_official_tar_needs_labels(kaggle, tmp_path):

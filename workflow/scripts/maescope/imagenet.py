@@ -19,6 +19,7 @@ from maescope.images import SUFFIXES
 from maescope.settings import synsets
 
 SYNSET = re.compile(r"_(n\d{8})$")  # behind the name of an image, as the hub's archives have it
+ARCHIVE = re.compile(r"val.*(\.parquet|\.tar|\.tgz|\.tar\.\w+)$")  # of the validation split, in a folder of all
 VALIDATION = re.compile(r"ILSVRC2012_val_\d{8}")  # the name of an image of the validation split, without ending
 Image = tuple[str, Path | bytes, str | None]  # name, its file or content, its synset where the source tells it
 
@@ -28,8 +29,8 @@ def to_folders(source: str, target: str, labels: str | None = None) -> Counter:
 
     Parameters
     ----------
-    source : a flat folder of images, a folder with parquet files (of which those of the validation split are read), a
-        .parquet or a .tar (also compressed)
+    source : a flat folder of images, a .parquet, a .tar (also compressed), or a folder of those, of which the ones
+        of the validation split are read
     labels : Kaggle's LOC_val_solution.csv or the unpacked devkit, where the source does not tell the synsets
 
     Returns
@@ -51,7 +52,7 @@ def to_folders(source: str, target: str, labels: str | None = None) -> Counter:
         _put(content, Path(target, synset, name))
         done[synset] += 1
     if not done:
-        raise InputError(f"{source}: has no images, no validation-*.parquet and no tar members that are images")
+        raise InputError(f"{source}: has no images, and no parquet file or tar of the validation split with any")
     return done
 
 
@@ -72,40 +73,65 @@ def _put(content: Path | bytes, path: Path) -> None:
 
 
 def read_labels(path: str) -> dict[str, str]:
-    """Synset of each validation image, by its name without ending."""
+    """Synset of each validation image, by its name without ending.
+
+    Raises
+    ------
+    InputError
+        naming the file that is missing or has something else in it
+    """
     if Path(path).suffix == ".csv":
-        with open(path, newline="") as file:
-            return {row["ImageId"]: row["PredictionString"].split()[0] for row in csv.DictReader(file)}
+        return _of_kaggle(Path(path))
     found = sorted(Path(path).rglob("meta.mat")) if Path(path).is_dir() else []
     if not found:
         raise InputError(f"{path}: neither Kaggle's .csv nor the unpacked devkit (a folder with data/meta.mat in it)")
-    entries = loadmat(found[0], squeeze_me=True)["synsets"]
-    # Ids follow the order of the devkit, which is not that of the sorted synsets: its own table translates.
-    synset_of = {int(entry["ILSVRC2012_ID"]): str(entry["WNID"]) for entry in entries}
-    ids = found[0].with_name("ILSVRC2012_validation_ground_truth.txt").read_text().split()
-    return {f"ILSVRC2012_val_{number:08d}": synset_of[int(one)] for number, one in enumerate(ids, 1)}
+    return _of_devkit(found[0])
+
+
+def _of_kaggle(path: Path) -> dict[str, str]:
+    """ImageId and PredictionString, which begins with the synset."""
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file; Kaggle's labels are LOC_val_solution.csv")
+    with open(path, newline="") as file:
+        rows = csv.DictReader(file)
+        if not {"ImageId", "PredictionString"} <= set(rows.fieldnames or ()):
+            raise InputError(f"{path}: has no columns ImageId and PredictionString, as Kaggle's LOC_val_solution.csv")
+        return {row["ImageId"]: (row["PredictionString"] or "").partition(" ")[0] for row in rows}
+
+
+def _of_devkit(path: Path) -> dict[str, str]:
+    """Ids follow the order of the devkit, which is not that of the sorted synsets: its own table translates."""
+    entries = loadmat(path, squeeze_me=True)["synsets"]
+    synset_of = {str(entry["ILSVRC2012_ID"]): str(entry["WNID"]) for entry in entries}
+    truth = path.with_name("ILSVRC2012_validation_ground_truth.txt")
+    if not truth.is_file():
+        raise InputError(f"{truth}: there is no such file; unpack ILSVRC2012_devkit_t12.tar.gz whole")
+    ids = truth.read_text().split()
+    if len(ids) != 50_000 or not set(ids) <= set(synset_of):
+        unknown = len(set(ids) - set(synset_of))
+        raise InputError(f"{truth}: has {len(ids)} ids, {unknown} of them unknown, and not the 50000 of ImageNet-1K")
+    return {f"ILSVRC2012_val_{number:08d}": synset_of[one] for number, one in enumerate(ids, 1)}
 
 
 def _images(source: Path) -> Iterator[Image]:
     if not source.exists():
         raise InputError(f"{source}: there is no such file or folder")
     if source.is_dir():
-        yield from ((path.name, path, None) for path in sorted(source.iterdir()) if path.suffix.lower() in SUFFIXES)
-    # The hub has all splits in one folder, and -1 for the labels of the test split.
-    parquets = (
-        sorted(source.glob("val*.parquet")) if source.is_dir() else [source] if source.suffix == ".parquet" else []
-    )
-    for path in parquets:
-        yield from of_rows(str(path), _parquet_rows(path))
-    if source.is_file() and not parquets:
-        yield from _of_tar(source)
+        files = [path for path in sorted(source.iterdir()) if not path.is_dir()]
+        yield from ((path.name, path, None) for path in files if path.suffix.lower() in SUFFIXES)
+        # The hub has all splits in one folder, and -1 for the labels of the test split.
+        archives = [path for path in files if ARCHIVE.search(path.name)]
+    else:
+        archives = [source]
+    for path in archives:
+        yield from of_rows(str(path), _parquet_rows(path)) if path.suffix == ".parquet" else _of_tar(path)
 
 
 def _named(path: str) -> tuple[str, str | None]:
-    """ILSVRC2012_val_00000001_n01751748.JPEG -> its name in ImageNet, and the synset that it tells."""
-    stem, suffix = Path(path).stem, Path(path).suffix
+    """ILSVRC2012_val_00000001_n01751748.jpg -> its name in ImageNet and -C, and the synset that it tells."""
+    stem = Path(path).stem
     told = SYNSET.search(stem)
-    return (stem[: told.start()] + suffix, told[1]) if told else (stem + suffix, None)
+    return (stem[: told.start()] if told else stem) + ".JPEG", told and told[1]
 
 
 def of_rows(source: str, rows: Iterable[dict]) -> Iterator[Image]:
