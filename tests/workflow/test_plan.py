@@ -179,3 +179,14 @@ def test_weights_that_are_missing_stop_a_plan_but_not_their_download(paper):
     assert refused.returncode == 1
     assert "weights: there is no file" in refused.stdout and "`snakemake download` fetches" in refused.stdout
     assert paper.plan("download", "--configfile", "paper.yaml") == [("download",)]
+
+
+def test_without_any_folder_there_is_a_download_but_no_table_of_corruptions(paper):
+    config = yaml.safe_load((paper / "paper.yaml").read_text())
+    shutil.rmtree(config["folders"]["variants"])
+    for target in ("table_2", "claims", "results/tokens/mae_finetuned/imagenet/fog/n01440764.h5"):
+        refused = paper.run("--dry-run", "--configfile", "paper.yaml", "--", target)
+        assert refused.returncode == 1
+        assert "imagenet-c has none of the corruptions asked for" in refused.stdout, target
+    shutil.rmtree(config["folders"]["checkpoints"])
+    assert paper.plan("download", "--configfile", "paper.yaml") == [("download",)]

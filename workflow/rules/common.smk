@@ -65,6 +65,16 @@ def images_of(dataset):
     return f"results/images/{dataset}.csv"
 
 
+def listed(dataset):
+    """An input: the sampled list of images; the tree of a job's corruption must be there as well."""
+
+    def there(wildcards):
+        settings.corruptions_there([wildcards.perturbation], PERTURBATIONS)
+        return images_of(dataset)
+
+    return there
+
+
 def weights_of(model):
     """The file that holds a model's weights; none for one from the hub's cache."""
     return settings.weights_file(model, MODELS[model]["weights"]) or []
@@ -181,8 +191,8 @@ def occlusions_of(model):
 
 
 def corruptions_of(model):
-    """The corruptions that Table II measures of a model, those of which any severity is there."""
-    return CORRUPTED if model in STUDY["corrupted"] else []
+    """The corruptions that Table II measures of a model, those of which any severity is there; asked by a job."""
+    return settings.corruptions_there(STUDY["corruptions"] if model in STUDY["corrupted"] else [], PERTURBATIONS)
 
 
 def of_layers(measure, key, perturbation):
@@ -196,7 +206,6 @@ def claims_file():
     return f"{STUDY['paper']}/claims.csv" if STUDY["paper"] else workflow.source_path("../../config/paper/claims.csv")
 
 
-CORRUPTED = [name for name in STUDY["corruptions"] if PERTURBATIONS[name]["levels"]]
 SHIFT_DATASETS = list(dict.fromkeys(name for pair in STUDY["shifts"].items() for name in pair))
 SHIFTED_LISTS = {settings.known_list(DATASETS[name]["labels"]): name for name in STUDY["shifts"]}
 SHIFTED_LISTS.pop(None, None)

@@ -9,7 +9,7 @@ for dataset in DATASETS:
             f"extract_{dataset}"
         input:
             library=library("extract"),
-            images=images_of(dataset),
+            images=listed(dataset),
             weights=lambda wildcards: weights_of(wildcards.model),
             clean=rollout_of(dataset),
             checked=check_of,  # not ancient: Snakemake would then overlook other reasons
