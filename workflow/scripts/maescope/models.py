@@ -24,6 +24,7 @@ from maescope.errors import InputError
 
 HUB = "hub:"  # before the name of a pretrained model of timm
 DECODER = ("decoder_", "mask_token")  # of a masked autoencoder; a top-level mask_token would mislead timm's own filter
+DERIVED = ".relative_position_index"  # of BEiT, made from its size alone; older checkpoints carry it
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 log = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ def recorded_preprocessing(identifier: str) -> dict:
 
 
 def load(model: VisionTransformer, weights: str, sha256: str | None = None) -> str:
-    """Load weights strictly; only the decoder of a masked autoencoder is left aside.
+    """Load weights strictly; only the decoder of a masked autoencoder and what BEiT derives are left aside.
 
     Parameters
     ----------
@@ -120,6 +121,7 @@ def load(model: VisionTransformer, weights: str, sha256: str | None = None) -> s
     if sha256 is not None and digest != sha256:
         raise InputError(f"{path}: its SHA-256 is {digest}, but the configuration says {sha256}; fetch it again")
     state = {key: value for key, value in read_weights(path).items() if not key.startswith(DECODER)}
+    state = {key: value for key, value in state.items() if not key.endswith(DERIVED)}
     _require_fit(path, model.state_dict(), state)
     model.load_state_dict(state)
     return digest
