@@ -40,11 +40,12 @@ def run(files, tmp_path_factory):
         "other": model(files / "vit.safetensors", sha256="0" * 64),
         "cuda": model(files / "vit.safetensors", device="cuda"),
         "auto": model(files / "vit.safetensors", device="auto", sha256=digest_of(files)),
+        "cropped": model(files / "vit.safetensors", preprocessing={"resize": 24, "crop": 24}),
     }
     workflow.configure(config)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUDA_VISIBLE_DEVICES", "")
-        tokens = (f"results/tokens/{name}/pets/clean/cat.h5" for name in ("other", "cuda", "auto"))
+        tokens = (f"results/tokens/{name}/pets/clean/cat.h5" for name in ("other", "cuda", "auto", "cropped"))
         workflow.said = workflow.run("--keep-going", "--", "results/images/vast.csv", *tokens).stdout
     return workflow
 
@@ -52,6 +53,11 @@ def run(files, tmp_path_factory):
 def test_row_10_a_picture_of_200_megapixels_is_refused_by_name(run, files):
     assert f"error: {files}/vast/dog/0.png: 20000 x 10000 pixels, more than 100000000" in run.said
     assert not (run / "results/images/vast.csv").exists()
+
+
+def test_a_wrong_crop_is_found_before_any_extraction(run):
+    log = (run / "results/logs/check_model/cropped.log").read_text()
+    assert "error: preprocessing.crop is 24 px, but the model's input is 16 x 16 px" in log and "Traceback" not in log
 
 
 def test_row_18_weights_of_another_digest_are_refused_and_those_of_the_right_one_are_not(run, files):

@@ -12,7 +12,7 @@ import torch
 from timm.models import VisionTransformer
 from torch import Tensor
 
-from maescope import images, store
+from maescope import images, models, store
 from maescope.errors import InputError
 from maescope.forward import forward
 from maescope.perturb import Batch, CorruptionFiles, Geometry
@@ -46,9 +46,7 @@ class Extractor:
             for values in (self.preprocessing.mean, self.preprocessing.std)
         )
         self.geometry = Geometry(self.model.patch_embed.grid_size, self.preprocessing.mean)
-        size, wanted = self.preprocessing.crop, self.model.patch_embed.img_size
-        if (size, size) != tuple(wanted):
-            raise InputError(f"preprocessing.crop is {size} px, but the model's input is {wanted[0]} x {wanted[1]} px")
+        models.require_input(self.model, self.preprocessing.crop)
 
     def arrays(
         self,

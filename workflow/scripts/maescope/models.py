@@ -127,6 +127,19 @@ def load(model: VisionTransformer, weights: str, sha256: str | None = None) -> s
     return digest
 
 
+def require_input(model: VisionTransformer, crop: int) -> None:
+    """Crops must be of the model's input size.
+
+    Raises
+    ------
+    InputError
+        naming both sizes
+    """
+    height, width = model.patch_embed.img_size
+    if (crop, crop) != (height, width):
+        raise InputError(f"preprocessing.crop is {crop} px, but the model's input is {height} x {width} px")
+
+
 def load_encoder(model: VisionTransformer, weights: str) -> None:
     """Start a classifier from a pretrained encoder: all of its blocks and embeddings, the head and its norm anew."""
     own = ("norm.", "fc_norm.", "head.")  # the final norm moves behind the pooling
