@@ -67,6 +67,20 @@ def test_row_18_weights_of_another_digest_are_refused_and_those_of_the_right_one
         assert file.attrs["weights_sha256"] == digest_of(files)
 
 
+def test_row_18_a_digest_that_is_set_later_is_checked_and_makes_no_tokens_again(run, files):
+    config, models, tokens = run.config(), run.config()["models"], "results/tokens/auto/pets/clean/cat.h5"
+    try:
+        for digest, returncode in ((None, 0), ("0" * 64, 1)):
+            models["auto"]["sha256"] = digest
+            run.configure(config | {"models": models})
+            assert run.plan(tokens) == [("check_model", "auto")]
+            said = run.run(tokens)
+            assert said.returncode == returncode, said.stdout
+            assert ("but the configuration says" in said.stdout) == bool(returncode)
+    finally:
+        run.configure(config)
+
+
 def test_row_27_cuda_without_a_gpu_is_an_error(run):
     assert "error: device: cuda, but torch sees no GPU; run where there is one, or set device: auto or cpu" in run.said
     assert not list((run / "results/tokens/cuda").rglob("*.h5"))

@@ -112,9 +112,9 @@ def crop_of(model):
 
 
 def content_of(model):
-    """A model's entry without what decides only how fast it runs: changing that makes nothing again."""
-    speed = ("batch_size", "device", "threads", "patch_tokens", "url")
-    return {key: value for key, value in MODELS[model].items() if key not in speed}
+    """A model's entry without what changes no token, as how fast it runs: editing that makes nothing again."""
+    others = ("batch_size", "device", "threads", "patch_tokens", "url", "sha256")
+    return {key: value for key, value in MODELS[model].items() if key not in others}
 
 
 def stores_patches(model, perturbation):

@@ -20,6 +20,7 @@ rule check_model:
         runtime=30,
     params:
         model=lambda wildcards: content_of(wildcards.model),
+        sha256=lambda wildcards: MODELS[wildcards.model]["sha256"],
         dataset=STUDY["dataset"],
         classes=DATASETS[STUDY["dataset"]]["classes"],
         seed=SEED,
