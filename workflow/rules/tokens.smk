@@ -26,6 +26,7 @@ for dataset in DATASETS:
             gpu=lambda wildcards: int(MODELS[wildcards.model]["device"] != "cpu"),
             device=lambda wildcards: MODELS[wildcards.model]["device"],  # not params: they make nothing again
             batch_size=lambda wildcards: MODELS[wildcards.model]["batch_size"],
+            sha256=lambda wildcards: MODELS[wildcards.model]["sha256"] or "any",
             mem_mb=8000,
             runtime=120,
         params:

@@ -12,7 +12,7 @@ torch.set_num_threads(snakemake.threads)
 spec, classes = snakemake.params.model, snakemake.params.classes
 model = models.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
 models.require_input(model, spec["preprocessing"]["crop"])
-found = {"weights": spec["weights"], "sha256": models.load(model, spec["weights"], snakemake.params.sha256)}
+found = {"weights": spec["weights"], "sha256": models.load(model, spec["weights"], snakemake.resources.sha256)}
 found |= {"shapes": checks.describe(model), "answer": checks.fingerprint(model, spec["weights"], snakemake.params.seed)}
 if snakemake.input.images:
     rows = checks.few(tidy.read([snakemake.input.images]), 20)

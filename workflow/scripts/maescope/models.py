@@ -99,13 +99,13 @@ def recorded_preprocessing(identifier: str) -> dict:
     }
 
 
-def load(model: VisionTransformer, weights: str, sha256: str | None = None) -> str:
+def load(model: VisionTransformer, weights: str, sha256: str = "any") -> str:
     """Load weights strictly; only the decoder of a masked autoencoder and what BEiT derives are left aside.
 
     Parameters
     ----------
     weights : path of a .safetensors or .pth file (plain, or {"model": ...}), or hub:<timm id>
-    sha256 : what the file's digest must be
+    sha256 : what the file's digest must be, or "any"
 
     Returns
     -------
@@ -118,7 +118,7 @@ def load(model: VisionTransformer, weights: str, sha256: str | None = None) -> s
     """
     path = _cached(weights.removeprefix(HUB)) if weights.startswith(HUB) else weights
     digest = file_sha256(path)
-    if sha256 is not None and digest != sha256:
+    if sha256 not in ("any", digest):
         raise InputError(f"{path}: its SHA-256 is {digest}, but the configuration says {sha256}; fetch it again")
     state = {key: value for key, value in read_weights(path).items() if not key.startswith(DECODER)}
     state = {key: value for key, value in state.items() if not key.endswith(DERIVED)}
