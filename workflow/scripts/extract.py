@@ -42,6 +42,7 @@ done = extraction.extract(
     snakemake.resources.batch_size,
     spec["tokens_dtype"],
     params.clean_hash,
+    snakemake.threads,
 )
 for _ in progress.progress(done, f"{snakemake.wildcards.model} {name}", "image", len(rows)):
     pass
