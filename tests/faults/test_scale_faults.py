@@ -40,11 +40,12 @@ def run(files, tmp_path_factory):
         "other": model(files / "vit.safetensors", sha256="0" * 64),
         "cuda": model(files / "vit.safetensors", device="cuda"),
         "auto": model(files / "vit.safetensors", device="auto", sha256=digest_of(files)),
+        "cropped": model(files / "vit.safetensors", preprocessing={"resize": 24, "crop": 24}),
     }
     workflow.configure(config)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUDA_VISIBLE_DEVICES", "")
-        tokens = (f"results/tokens/{name}/pets/clean/cat.h5" for name in ("other", "cuda", "auto"))
+        tokens = (f"results/tokens/{name}/pets/clean/cat.h5" for name in ("other", "cuda", "auto", "cropped"))
         workflow.said = workflow.run("--keep-going", "--", "results/images/vast.csv", *tokens).stdout
     return workflow
 
@@ -54,11 +55,27 @@ def test_row_10_a_picture_of_200_megapixels_is_refused_by_name(run, files):
     assert not (run / "results/images/vast.csv").exists()
 
 
+def test_a_wrong_crop_is_found_before_any_extraction(run):
+    log = (run / "results/logs/check_model/cropped.log").read_text()
+    assert "error: preprocessing.crop is 24 px, but the model's input is 16 x 16 px" in log and "Traceback" not in log
+
+
 def test_row_18_weights_of_another_digest_are_refused_and_those_of_the_right_one_are_not(run, files):
     assert f"vit.safetensors: its SHA-256 is {digest_of(files)}, but the configuration says {'0' * 64}" in run.said
     assert not (run / "results/tokens/other").exists()
     with h5py.File(run / "results/tokens/auto/pets/clean/cat.h5") as file:
         assert file.attrs["weights_sha256"] == digest_of(files)
+
+
+def test_row_18_a_digest_that_is_set_later_makes_nothing_again(run):
+    config, tokens = run.config(), "results/tokens/auto/pets/clean/cat.h5"
+    try:
+        for digest in (None, "0" * 64):
+            auto = config["models"]["auto"] | {"sha256": digest}
+            run.configure(config | {"models": config["models"] | {"auto": auto}})
+            assert run.plan(tokens) == []
+    finally:
+        run.configure(config)
 
 
 def test_row_27_cuda_without_a_gpu_is_an_error(run):

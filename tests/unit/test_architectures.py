@@ -157,6 +157,18 @@ def test_beit_needs_all_patches(beit):
         forward(beit, pictures(64, torch.float64), torch.tensor([[0, 3], [1, 2]]))
 
 
+def test_a_beit_whose_checkpoint_carries_its_index_of_positions_loads(beit, tmp_path):
+    state = {name: value.float().contiguous() for name, value in beit.state_dict().items()}
+    index = {f"blocks.{layer}.attn.relative_position_index": torch.arange(4) for layer in range(2)}
+    save_file(state | index, tmp_path / "beit.safetensors")
+    fresh = models.build("beit_base_patch16_224", SMALL, num_classes=11, pooling="avg")
+    models.load(fresh, str(tmp_path / "beit.safetensors"))
+    assert all(torch.equal(fresh.state_dict()[name], value) for name, value in state.items())
+    save_file(state | {"blocks.0.attn.index": torch.arange(4)}, tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match=r"has blocks\.0\.attn\.index and 0 more that the architecture does not"):
+        models.load(fresh, str(tmp_path / "other.safetensors"))
+
+
 @pytest.mark.parametrize("change", [{"use_shared_rel_pos_bias": True}, {"use_rel_pos_bias": False}])
 def test_another_kind_of_beit_is_refused(change):
     with pytest.raises(InputError, match="relative position bias in every layer"):

@@ -64,6 +64,14 @@ def test_weights_that_overflow_are_named_with_the_layer():
         checks.fingerprint(model, "vit.pth", seed=0)
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_a_head_that_overflows_is_named(value):
+    model = tiny()
+    torch.nn.init.constant_(model.head.bias[1:2], value)
+    with pytest.raises(InputError, match=r"vit\.pth: noise makes the logits not finite"):
+        checks.fingerprint(model, "vit.pth", seed=0)
+
+
 @pytest.mark.parametrize(("count", "rows"), [(3, [0, 4, 9]), (10, list(range(10))), (50, list(range(10)))])
 def test_few_images_are_spread_over_all_labels(count, rows):
     assert checks.few(pd.DataFrame({"image": range(10)}), count)["image"].tolist() == rows

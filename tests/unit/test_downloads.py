@@ -28,6 +28,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.endswith("/gone.safetensors") or "/api/" in self.path:
             self.send_error(404)
             return
+        if "garbled" in self.path:
+            self.wfile.write(b"this is no HTTP\r\n\r\n")
+            return
         content = b"<!doctype html><title>sign in</title>" if "page" in self.path else GOOD
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
@@ -79,7 +82,8 @@ def test_weights_of_no_known_address_are_told_and_nothing_is_made(tmp_path):
     [
         ("gone", None, r"models\.vit: .*gone\.safetensors cannot be fetched \(HTTP Error 404"),
         ("cut", None, r"models\.vit: .*broke off after \d+ of \d+ bytes|cannot be fetched"),
-        ("page", None, "no whole checkpoint"),
+        ("page", None, r"models\.vit: http://.*/page\.safetensors is no checkpoint: .*no whole checkpoint"),
+        ("garbled", None, r"models\.vit: http://.*/garbled\.safetensors cannot be fetched \(this is no HTTP"),
         ("good", "0" * 64, f"has the SHA-256 {DIGEST}, but the configuration says 0000"),
     ],
 )
@@ -87,6 +91,17 @@ def test_what_is_not_the_weights_leaves_nothing_behind(name, sha256, message, ad
     with pytest.raises(InputError, match=message):
         downloads.fetch("vit", str(tmp_path / "vit.safetensors"), f"{address}/{name}.safetensors", sha256)
     assert not list(tmp_path.iterdir())
+
+
+def test_one_that_fails_does_not_keep_the_others_and_all_that_failed_are_named(address, tmp_path, capsys):
+    wanted = {
+        name: {"weights": str(tmp_path / f"{name}.safetensors"), "url": f"{address}/{name}.safetensors", "sha256": None}
+        for name in ("page", "gone", "good")
+    }
+    with pytest.raises(InputError, match=r"models\.page: (?s:.*)models\.gone: "):
+        downloads.fetch_all(wanted)
+    assert (tmp_path / "good.safetensors").read_bytes() == GOOD
+    assert capsys.readouterr().out.startswith("good: ")
 
 
 def test_without_a_network_the_address_is_named(tmp_path):

@@ -1,13 +1,16 @@
 """A GPU whose memory is not enough: the batch halves and goes on. There is none here: the model itself says so."""
 
 import logging
+import threading
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from timm.models.vision_transformer import VisionTransformer
 
-from maescope import extraction, images, perturb
+from maescope import extraction, images, perturb, store
 from maescope.errors import InputError
 
 PREPROCESSING = images.Preprocessing(8, 8, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -33,7 +36,7 @@ def arrays(most, perturbation, **wanted):
     extractor = extraction.Extractor(model, perturbation, PREPROCESSING, **wanted)
     pixels = np.random.default_rng(0).integers(0, 256, (7, 3, 8, 8), dtype=np.uint8)
     scores = np.random.default_rng(1).random((7, 4), dtype=np.float32)
-    return dict(extractor.arrays(pixels, NAMES, scores, "float32", ["cat"] * 7)), passes
+    return dict(extractor.arrays(pixels, NAMES, scores, "float32")), passes
 
 
 @pytest.mark.parametrize(
@@ -70,3 +73,80 @@ def test_a_value_that_is_not_finite_names_its_image_and_layer():
     pixels = np.zeros((7, 3, 8, 8), np.uint8)
     with pytest.raises(InputError, match=r"cat/0\.png: \w+ of level clean is not finite at layer 2"):
         dict(extractor.arrays(pixels, NAMES, None, "float32"))
+
+
+LABELS = {"cat": 3, "dog": 5, "owl": 1}
+
+
+@pytest.fixture
+def pets(tmp_path):
+    """Pictures of three labels, each of one grey, and a tree of fog of two severities beside them."""
+    rows = []
+    for label, count in LABELS.items():
+        for number in range(count):
+            name = f"{label}/{number}.png"
+            for folder in ("clean", "fog/1", "fog/2"):
+                path = tmp_path / folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(np.random.default_rng(len(rows)).integers(0, 200, (8, 8, 3), dtype=np.uint8)).save(path)
+            rows.append({"label": label, "image": name, "path": str(tmp_path / "clean" / name), "target": len(rows)})
+    return pd.DataFrame(rows)
+
+
+def extracted(folder, rows, perturbation, batch_size):
+    """Everything that the token files hold, by label, level and name, and the images in the order they were done."""
+    extractor = extraction.Extractor(tiny(), perturbation, PREPROCESSING)
+    outputs = {label: str(folder / f"{batch_size}/{label}.h5") for label in LABELS}
+    done = list(extraction.extract(extractor, rows, outputs, None, {"config_hash": "h"}, batch_size))
+    found = {}
+    for label, path in outputs.items():
+        with store.open_tokens(path, "h") as tokens:
+            assert tokens.images == rows.loc[rows["label"] == label, "image"].tolist()
+            for level in tokens.levels:
+                found[label, level] = {name: tokens.read(level, name) for name in ("cls", "mean", "head", "logits")}
+    return found, done
+
+
+def on_disk(folder):
+    return perturb.CorruptionFiles(str(folder / "fog"), ("1", "2"))
+
+
+@pytest.mark.parametrize("kind", ["blur", "files"])
+def test_tokens_are_those_of_each_picture_alone_whatever_the_batches(kind, pets, tmp_path):
+    perturbation = on_disk(tmp_path) if kind == "files" else perturb.Blur({"1": (3, 1.0), "2": (5, 2.0)})
+    for batch_size in (2, 64):
+        found, done = extracted(tmp_path, pets, perturbation, batch_size)
+        assert done == pets["image"].tolist()
+        for (label, level), arrays in found.items():
+            for number, row in enumerate(pets[pets["label"] == label].itertuples()):
+                path = perturbation.path(level, label, row.image) if kind == "files" else row.path
+                pixels = torch.from_numpy(np.asarray(Image.open(path)).transpose(2, 0, 1).copy())[None] / 255
+                if kind == "blur":
+                    pixels = perturbation.apply(level, perturb.Batch(pixels, [row.image]), None).pixels
+                with torch.inference_mode():
+                    logits = tiny()((pixels - 0.5) / 0.5)[0].numpy()
+                assert np.abs(arrays["logits"][number] - logits).max() <= 1e-5
+
+
+def test_corruptions_on_disk_are_read_without_the_clean_pictures(pets, tmp_path):
+    for path in pets["path"]:
+        open(path, "w").close()
+    extracted(tmp_path, pets, on_disk(tmp_path), 2)
+
+
+def test_the_next_label_is_read_while_the_model_has_this_one(pets, tmp_path, monkeypatch):
+    """The pass of the first label, its only batch, waits for the second label to be read: it must not wait for ever."""
+    second, load = threading.Event(), images.load
+
+    def noticed(path):
+        if "dog" in path:
+            second.set()
+        return load(path)
+
+    monkeypatch.setattr(images, "load", noticed)
+    model, overlapped = tiny(), []
+    model.patch_embed.register_forward_pre_hook(lambda *_: overlapped.append(second.wait(timeout=5)))
+    extractor = extraction.Extractor(model, perturb.Clean(), PREPROCESSING)
+    outputs = {label: str(tmp_path / f"{label}.h5") for label in LABELS}
+    list(extraction.extract(extractor, pets, outputs, None, {"config_hash": "h"}, 64))
+    assert overlapped == [True] * 3

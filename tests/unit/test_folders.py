@@ -8,7 +8,7 @@ from maescope.errors import InputError
 
 CONFIG = yaml.safe_load(
     """
-folders: {imagenet: /data/imagenet, variants: /shared/, checkpoints: my models}
+folders: {imagenet: /data/imagenet, variants: /variants/, checkpoints: my models}
 study: {paper: config/paper}
 datasets:
   val: {pattern: "{imagenet}/val/{label}/*.JPEG", labels: [a, b], count: 50}
@@ -26,9 +26,9 @@ def test_names_are_filled_in_at_every_depth_and_the_label_stays():
         "labels": ["a", "b"],
         "count": 50,
     }
-    assert found["datasets"]["sam"] == {"pattern": "/shared/{label}/*.jpg", "classes": "/data/imagenet/classes.txt"}
+    assert found["datasets"]["sam"] == {"pattern": "/variants/{label}/*.jpg", "classes": "/data/imagenet/classes.txt"}
     assert found["models"]["vit"] == {"weights": "my models/vit.pth", "arguments": {"img_size": 32}}
-    assert found["perturbations"]["snow"]["folder"] == "/shared/imagenet-c"
+    assert found["perturbations"]["snow"]["folder"] == "/variants/imagenet-c"
     assert found["study"] == CONFIG["study"]
 
 

@@ -51,7 +51,7 @@ def devkit(tmp_path):
     data.mkdir(parents=True)
     savemat(data / "meta.mat", {"synsets": entries})
     number_of = {synset: number for number, synset in ids.items()}
-    lines = [f"{number_of[synset]}\n" for synset in SYNSETS.values()]
+    lines = [f"{number_of[synset]}\n" for synset in [*SYNSETS.values(), *[BALL] * (50_000 - len(SYNSETS))]]
     (data / "ILSVRC2012_validation_ground_truth.txt").write_text("".join(lines))
     return data.parent
 
@@ -87,6 +87,53 @@ def test_it_can_be_done_again(flat, kaggle, tmp_path):
     require_all(tmp_path / "val")
 
 
+def test_the_files_of_the_target_outlive_a_source_of_links_to_them(flat, kaggle, tmp_path):
+    target, links = tmp_path / "val", tmp_path / "links"
+    links.mkdir()
+    for number, synset in SYNSETS.items():
+        (target / synset).mkdir(parents=True, exist_ok=True)
+        (flat / name(number)).rename(target / synset / name(number))
+        (links / name(number)).symlink_to(target / synset / name(number))
+    imagenet.to_folders(str(links), str(target), str(kaggle))
+    require_all(target)
+    assert not any(path.is_symlink() for path in target.rglob("*.JPEG"))
+
+
+def test_an_archive_replaces_links_and_does_not_write_through_them(flat, kaggle, tmp_path):
+    imagenet.to_folders(str(flat), str(tmp_path / "val"), str(kaggle))
+    for number in SYNSETS:
+        (flat / name(number)).write_bytes(b"the original")
+    path = tar(tmp_path / "val.tar", [(name(number), content(number)) for number in SYNSETS])
+    imagenet.to_folders(str(path), str(tmp_path / "val"), str(kaggle))
+    require_all(tmp_path / "val")
+    assert all((flat / name(number)).read_bytes() == b"the original" for number in SYNSETS)
+
+
+def test_a_file_with_other_content_is_never_overwritten(flat, kaggle, tmp_path):
+    there = tmp_path / "val" / TENCH / name(2)
+    there.parent.mkdir(parents=True)
+    there.write_bytes(b"mine")
+    path = tar(tmp_path / "val.tar", [(name(2), content(2))])
+    for source in (flat, path):
+        with pytest.raises(InputError, match=r"val_00000002\.JPEG: is there already with other content"):
+            imagenet.to_folders(str(source), str(tmp_path / "val"), str(kaggle))
+        assert there.read_bytes() == b"mine"
+
+
+def test_an_archive_that_was_broken_off_can_be_given_again(kaggle, tmp_path):
+    members = [(name(number), content(number)) for number in SYNSETS]
+    for some in (members[:2], members):
+        imagenet.to_folders(str(tar(tmp_path / "val.tar", some)), str(tmp_path / "val"), str(kaggle))
+    require_all(tmp_path / "val")
+
+
+def test_a_link_to_nothing_is_refused(flat, kaggle, tmp_path):
+    (flat / name(1)).unlink()
+    (flat / name(1)).symlink_to(tmp_path / "gone")
+    with pytest.raises(InputError, match=r"val_00000001\.JPEG: is a link to nothing"):
+        imagenet.to_folders(str(flat), str(tmp_path / "val"), str(kaggle))
+
+
 def tar(path, members, mode="w"):
     with tarfile.open(path, mode) as archive:
         for member, data in members:
@@ -114,6 +161,35 @@ def test_a_webdataset_has_the_number_of_the_synset_beside_each_image(tmp_path):
     require_all(tmp_path / "val")
 
 
+def test_a_folder_of_tars_is_read_and_names_end_as_those_of_imagenet_c(tmp_path):
+    label = synsets("imagenet").index
+    (tmp_path / "wds").mkdir()
+    for number, synset in SYNSETS.items():
+        stem = Path(name(number)).stem
+        members = [(f"{stem}.jpg", content(number)), (f"{stem}.cls", str(label(synset)).encode())]
+        tar(tmp_path / f"wds/imagenet1k-validation-{number:02d}.tar", members)
+    tar(tmp_path / "wds/imagenet1k-train-0000.tar", [(f"n01440764_10026_{TENCH}.JPEG", content(1))])
+    imagenet.to_folders(str(tmp_path / "wds"), str(tmp_path / "val"))
+    require_all(tmp_path / "val")
+
+
+def test_labels_that_are_not_there_or_something_else_are_refused(flat, devkit, tmp_path):
+    def refused(path, message):
+        with pytest.raises(InputError, match=message):
+            imagenet.to_folders(str(flat), str(tmp_path / "val"), str(path))
+
+    refused(tmp_path / "gone.csv", r"gone\.csv: there is no such file")
+    (tmp_path / "other.csv").write_text("image,label\na,b\n")
+    refused(tmp_path / "other.csv", r"other\.csv: has no columns ImageId and PredictionString")
+    truth = devkit / "data/ILSVRC2012_validation_ground_truth.txt"
+    truth.write_text("12\n" * 49_999)
+    refused(devkit, r"ground_truth\.txt: has 49999 ids, 0 of them unknown")
+    truth.write_text("12\n" * 49_999 + "13\n")
+    refused(devkit, r"ground_truth\.txt: has 50000 ids, 1 of them unknown")
+    truth.unlink()
+    refused(devkit, r"ground_truth\.txt: there is no such file; unpack")
+
+
 def test_the_official_tar_needs_labels(kaggle, tmp_path):
     path = tar(tmp_path / "ILSVRC2012_img_val.tar", [(name(number), content(number)) for number in SYNSETS])
     with pytest.raises(InputError, match=r"ILSVRC2012_val_00000001\.JPEG is of no synset .*give the right --labels"):
@@ -131,9 +207,8 @@ def parquet(path, rows):
 
 
 def row(number, synset, label=None):
-    known = synsets("imagenet")
     image = {"bytes": content(number), "path": name(number, synset)}
-    return {"image": image, "label": known.index(synset) if label is None else label}
+    return {"image": image, "label": synsets("imagenet").index(synset) if label is None and synset else label}
 
 
 def test_parquet_files_of_the_hub_have_the_number_of_the_synset(tmp_path):
@@ -145,10 +220,49 @@ def test_parquet_files_of_the_hub_have_the_number_of_the_synset(tmp_path):
     require_all(tmp_path / "val")
 
 
-def test_a_parquet_label_that_contradicts_the_name_is_refused(tmp_path):
-    path = parquet(tmp_path / "one.parquet", [row(1, CHURCH, label=0)])
-    with pytest.raises(InputError, match=f"is labelled {TENCH}, but its name says {CHURCH}"):
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([row(1, CHURCH, label=0)], f"is labelled {TENCH}, but its name says {CHURCH}"),
+        ([row(1, TENCH), row(2, "", label=-1)], r"val_00000002\.JPEG has the label -1, which is none of 0 to 999"),
+        ([row(2, "", label=1000)], "has the label 1000, which is none of 0 to 999"),
+        ([row(2, "")], "has the label None"),
+        ([row(1, TENCH) | {"image": {"bytes": b"", "path": None}}], "row 0 has no name"),
+    ],
+)
+def test_a_row_whose_label_cannot_be_is_refused(rows, message):
+    with pytest.raises(InputError, match=message):
+        list(imagenet.of_rows("one.parquet", rows))
+
+
+def test_rows_of_the_hub_have_the_number_of_the_synset():
+    label = synsets("imagenet").index
+    rows = [row(number, synset if number % 2 else "", label(synset)) for number, synset in SYNSETS.items()]
+    assert list(imagenet.of_rows("one.parquet", rows)) == [(name(n), content(n), s) for n, s in SYNSETS.items()]
+
+
+def test_of_a_folder_with_all_splits_only_the_validation_split_is_read(tmp_path, monkeypatch):
+    """The reader of parquet is not there in every environment: what is read of a file is made up here."""
+    read = []
+    monkeypatch.setattr(imagenet, "_parquet_rows", lambda path: read.append(path.name) or [row(1, CHURCH)])
+    for split in ("train-00000-of-00294", "test-00000-of-00028", "validation-00000-of-00014", "val-0"):
+        (tmp_path / f"{split}.parquet").touch()
+    imagenet.to_folders(str(tmp_path), str(tmp_path / "val"))
+    assert read == ["val-0.parquet", "validation-00000-of-00014.parquet"]
+
+
+@pytest.mark.parametrize("stem", ["n01440764_10026", "ILSVRC2012_test_00000001", "ILSVRC2012_val_1"])
+def test_an_image_of_another_split_is_refused(stem, tmp_path):
+    path = tar(tmp_path / "all.tar", [(f"{stem}_{TENCH}.JPEG", content(1))])
+    with pytest.raises(InputError, match=rf"{stem}\.JPEG is no image of the validation split"):
         imagenet.to_folders(str(path), str(tmp_path / "val"))
+
+
+def test_a_number_beside_an_image_that_is_none_of_a_synset_is_refused(tmp_path):
+    for number in (b"-1", b"1000", b"tench"):
+        path = tar(tmp_path / "wds.tar", [(name(1), content(1)), (name(1).replace("JPEG", "cls"), number)])
+        with pytest.raises(InputError, match=f"val_00000001.JPEG has the label {number!r}, which is none of 0 to 999"):
+            imagenet.to_folders(str(path), str(tmp_path / "val"))
 
 
 def test_parquet_without_its_reader_names_the_package(tmp_path, monkeypatch):

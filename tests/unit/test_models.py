@@ -169,6 +169,12 @@ def test_a_digest_that_differs_from_the_configured_one_is_refused(tmp_path):
     assert same(model, before)
 
 
+def test_a_crop_that_is_not_the_input_is_refused_with_both_sizes():
+    models.require_input(tiny(), 8)
+    with pytest.raises(InputError, match=r"preprocessing\.crop is 12 px, but the model's input is 8 x 8 px"):
+        models.require_input(tiny(), 12)
+
+
 def test_an_encoder_gives_a_classifier_its_blocks_and_leaves_the_head_anew(tmp_path):
     encoder = tiny(seed=1)
     torch.nn.init.constant_(encoder.norm.weight, 7.0)

@@ -366,12 +366,26 @@ def test_a_tree_is_read_with_and_without_group_folders(config, tmp_path, group):
     assert checked["snow"]["levels"] == []
 
 
-def test_a_tree_without_any_of_them_is_refused(config, tmp_path):
-    (tmp_path / "n01440764").mkdir()
-    config["perturbations"]["corruptions"] = {"kind": "corruption", "name": "all", "folder": str(tmp_path)}
-    assert f"{tmp_path} has none of the corruptions asked for" in problems(config)
-    config["perturbations"]["corruptions"]["folder"] = str(tmp_path / "gone")
-    assert f"{tmp_path}/gone has none of the corruptions asked for" in problems(config)
+@pytest.mark.parametrize("folder", ["tree", "gone"])
+def test_a_tree_without_any_of_them_is_refused_once_they_are_asked_for(folder, config, tmp_path):
+    (tmp_path / "tree/n01440764").mkdir(parents=True)
+    config["perturbations"]["corruptions"] = {"kind": "corruption", "name": "all", "folder": str(tmp_path / folder)}
+    checked = settings.check(config, SCHEMA)["perturbations"]  # a download must be able to plan
+    with pytest.raises(InputError, match=rf"/{folder} has none of the corruptions asked for; looked for .*]fog/1"):
+        settings.corruptions_there(["fog", "snow"], checked)
+    assert settings.corruptions_there(["clean"], checked) == []
+
+
+def test_a_tree_may_lack_some_of_the_corruptions_but_not_the_one_asked_for(config, tmp_path):
+    (tmp_path / "fog/2").mkdir(parents=True)
+    config["perturbations"] |= {
+        "corruptions": {"kind": "corruption", "name": "all", "folder": str(tmp_path)},
+        "snow": {"kind": "corruption"},  # generated
+    }
+    checked = settings.check(config, SCHEMA)["perturbations"]
+    assert settings.corruptions_there(FIFTEEN, checked) == ["snow", "fog"]
+    with pytest.raises(InputError, match=r"has none of the corruptions asked for; looked for .*]frost/1"):
+        settings.corruptions_there(["frost", "snow"], checked)
 
 
 def test_a_folder_of_frost_must_be_there(config):

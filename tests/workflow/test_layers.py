@@ -148,7 +148,7 @@ def test_a_changed_parameter_reruns_what_depends_on_it(smoke, old, new, rerun):
 
 def test_figure_4_needs_only_its_own_jobs(workflow):
     rules = Counter(job[0] for job in workflow.plan("figure_4"))
-    own = ["check_model", "extract_digits", "subspace_digits", "principal_angles_digits", "figure_4"]
+    own = ["extract_digits", "subspace_digits", "principal_angles_digits", "figure_4"]
     assert rules == Counter(["digits", "pretrain", *own], sample=2)
 
 

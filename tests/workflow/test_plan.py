@@ -48,9 +48,7 @@ def test_figure_5_needs_only_its_own_jobs(workflow, target):
     jobs = workflow.plan(target)
     wanted = [(model, name) for model in OCCLUSIONS for name in OCCLUSIONS[model]]
     clean = [(model, "clean") for model in MODELS]  # whose rollout ranks the patches
-    assert Counter(job[0] for job in jobs) == TRAINING + Counter(
-        figure_5=1, check_model=2, extract_digits=6, accuracy_digits=4
-    )
+    assert Counter(job[0] for job in jobs) == TRAINING + Counter(figure_5=1, extract_digits=6, accuracy_digits=4)
     assert pairs(jobs, "extract_digits") == sorted(wanted + clean)
     assert pairs(jobs, "accuracy_digits") == sorted(wanted)
 
@@ -60,7 +58,7 @@ def test_table_1_needs_only_its_own_jobs(workflow, target):
     jobs = workflow.plan(target)
     wanted = sorted((model, name) for model in MODELS for name in ("clean", "blur"))
     rules = Counter(job[0] for job in jobs)
-    assert rules == TRAINING + Counter(quality=1, table_1=1, check_model=2, extract_digits=4, accuracy_digits=4)
+    assert rules == TRAINING + Counter(quality=1, table_1=1, extract_digits=4, accuracy_digits=4)
     assert pairs(jobs, "extract_digits") == pairs(jobs, "accuracy_digits") == wanted
 
 
@@ -236,4 +234,15 @@ def test_weights_that_are_missing_stop_a_plan_but_not_their_download(paper):
     refused = paper.run("--dry-run", "--configfile", "paper.yaml")
     assert refused.returncode == 1
     assert "weights: there is no file" in refused.stdout and "`snakemake download` fetches" in refused.stdout
+    assert paper.plan("download", "--configfile", "paper.yaml") == [("download",)]
+
+
+def test_without_any_folder_there_is_a_download_but_no_table_of_corruptions(paper):
+    config = yaml.safe_load((paper / "paper.yaml").read_text())
+    shutil.rmtree(config["folders"]["variants"])
+    for target in ("table_2", "claims", "results/tokens/mae_finetuned/imagenet/fog/n01440764.h5"):
+        refused = paper.run("--dry-run", "--configfile", "paper.yaml", "--", target)
+        assert refused.returncode == 1
+        assert "imagenet-c has none of the corruptions asked for" in refused.stdout, target
+    shutil.rmtree(config["folders"]["checkpoints"])
     assert paper.plan("download", "--configfile", "paper.yaml") == [("download",)]

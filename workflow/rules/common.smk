@@ -65,9 +65,24 @@ def images_of(dataset):
     return f"results/images/{dataset}.csv"
 
 
+def listed(dataset):
+    """An input: the sampled list of images; the tree of a job's corruption must be there as well."""
+
+    def there(wildcards):
+        settings.corruptions_there([wildcards.perturbation], PERTURBATIONS)
+        return images_of(dataset)
+
+    return there
+
+
 def weights_of(model):
     """The file that holds a model's weights; none for one from the hub's cache."""
     return settings.weights_file(model, MODELS[model]["weights"]) or []
+
+
+def check_of(wildcards):
+    """The check of a model whose weights come from elsewhere; one that was trained here is whole."""
+    return [] if MODELS[wildcards.model]["training"] else f"results/check_model/{wildcards.model}.json"
 
 
 def labelled_for(model):
@@ -97,9 +112,9 @@ def crop_of(model):
 
 
 def content_of(model):
-    """A model's entry without what decides only how fast it runs: changing that makes nothing again."""
-    speed = ("batch_size", "device", "threads", "patch_tokens", "url")
-    return {key: value for key, value in MODELS[model].items() if key not in speed}
+    """A model's entry without what changes no token, as how fast it runs: editing that makes nothing again."""
+    others = ("batch_size", "device", "threads", "patch_tokens", "url", "sha256")
+    return {key: value for key, value in MODELS[model].items() if key not in others}
 
 
 def stores_patches(model, perturbation):
@@ -176,8 +191,8 @@ def occlusions_of(model):
 
 
 def corruptions_of(model):
-    """The corruptions that Table II measures of a model, those of which any severity is there."""
-    return CORRUPTED if model in STUDY["corrupted"] else []
+    """The corruptions that Table II measures of a model, those of which any severity is there; asked by a job."""
+    return settings.corruptions_there(STUDY["corruptions"] if model in STUDY["corrupted"] else [], PERTURBATIONS)
 
 
 def of_layers(measure, key, perturbation):
@@ -191,7 +206,6 @@ def claims_file():
     return f"{STUDY['paper']}/claims.csv" if STUDY["paper"] else workflow.source_path("../../config/paper/claims.csv")
 
 
-CORRUPTED = [name for name in STUDY["corruptions"] if PERTURBATIONS[name]["levels"]]
 SHIFT_DATASETS = list(dict.fromkeys(name for pair in STUDY["shifts"].items() for name in pair))
 SHIFTED_LISTS = {settings.known_list(DATASETS[name]["labels"]): name for name in STUDY["shifts"]}
 SHIFTED_LISTS.pop(None, None)

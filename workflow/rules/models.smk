@@ -1,6 +1,6 @@
 # Models that the workflow trains: images -> results/models/{model}.safetensors and its loss by epoch.
 # A model with weights elsewhere needs no rule, its file is read as it is; `download` fetches it where asked to.
-# Each model is checked before any long job: weights, a few images -> results/check_model/{model}.json.
+# Each model from elsewhere is checked before any long job: weights, a few images -> results/check_model/{model}.json.
 
 
 rule check_model:
@@ -16,6 +16,7 @@ rule check_model:
         "../../envs/torch.yaml"
     threads: lambda wildcards: MODELS[wildcards.model]["threads"]
     resources:
+        sha256=lambda wildcards: MODELS[wildcards.model]["sha256"] or "any",  # not params: it makes nothing again
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:

@@ -44,11 +44,11 @@ rule table_1:
 rule table_2:
     input:
         library=library("table_2"),
-        accuracy=expand(
+        accuracy=lambda wildcards: expand(
             "results/measures/accuracy/{model}/{dataset}/{perturbation}.csv",
             model=STUDY["corrupted"],
             dataset=STUDY["dataset"],
-            perturbation=["clean", *CORRUPTED],
+            perturbation=["clean", *corruptions_of(STUDY["corrupted"][0])],
         ),
         paper=published("table_2"),
     output:
@@ -67,8 +67,12 @@ rule table_2:
     resources:
         login=1,
     params:
-        models=[model for model in STUDY["corrupted"] for _ in ("clean", *CORRUPTED)],
-        perturbations=["clean", *CORRUPTED] * len(STUDY["corrupted"]),
+        models=lambda wildcards: [
+            model for model in STUDY["corrupted"] for _ in ("clean", *corruptions_of(model))
+        ],
+        perturbations=lambda wildcards: [
+            name for model in STUDY["corrupted"] for name in ("clean", *corruptions_of(model))
+        ],
         sources={name: source_of(name) for name in STUDY["corruptions"]},
         small=MODELS[STUDY["corrupted"][0]]["preprocessing"]["crop"] <= 64,
         imagenet=settings.known_list(DATASETS[STUDY["dataset"]]["labels"]) == "imagenet-1k",
@@ -124,7 +128,7 @@ rule claims:
     input:
         library=library("claims"),
         claims=claims_file(),
-        accuracy=expand(
+        accuracy=lambda wildcards: expand(
             "results/measures/accuracy/{model}/{dataset}/{perturbation}.csv",
             model=STUDY["finetuned"][0],
             dataset=STUDY["dataset"],
@@ -162,7 +166,11 @@ rule claims:
     resources:
         login=1,
     params:
-        perturbations=["clean", STUDY["occlusion"][0], *corruptions_of(STUDY["finetuned"][0])],
+        perturbations=lambda wildcards: [
+            "clean",
+            STUDY["occlusion"][0],
+            *corruptions_of(STUDY["finetuned"][0]),
+        ],
         shifted=list(SHIFTED_LISTS),
         study={
             "blur": STUDY["blur"],

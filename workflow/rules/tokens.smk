@@ -9,10 +9,10 @@ for dataset in DATASETS:
             f"extract_{dataset}"
         input:
             library=library("extract"),
-            images=images_of(dataset),
+            images=listed(dataset),
             weights=lambda wildcards: weights_of(wildcards.model),
             clean=rollout_of(dataset),
-            checked="results/check_model/{model}.json",  # not ancient: Snakemake would then overlook other reasons
+            checked=check_of,  # not ancient: Snakemake would then overlook other reasons
         output:
             tokens=tokens_of(dataset),
         log:
@@ -28,6 +28,7 @@ for dataset in DATASETS:
             gpu=gpus,
             device=lambda wildcards: MODELS[wildcards.model]["device"],  # not params: they make nothing again
             batch_size=lambda wildcards: MODELS[wildcards.model]["batch_size"],
+            sha256=lambda wildcards: MODELS[wildcards.model]["sha256"] or "any",
             mem_mb=extraction_mb,
             runtime=extraction_minutes(dataset),
         params:

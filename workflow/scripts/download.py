@@ -4,5 +4,4 @@ from maescope import downloads, logs
 
 logs.to_file(snakemake.log[0])
 
-for name, model in snakemake.params.models.items():
-    print(f"{name}: {downloads.fetch(name, **model)}")
+downloads.fetch_all(snakemake.params.models)

@@ -13,7 +13,7 @@ extraction.require_targets(rows, params.classes, spec["num_classes"], params.dat
 perturbation = perturb.build(params.perturbation, params.seed, params.dataset)
 extraction.require_corrupted(perturbation, rows)
 model = models.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
-digest = models.load(model, spec["weights"], spec["sha256"])
+digest = models.load(model, spec["weights"], snakemake.resources.sha256)
 device = models.device_of(snakemake.resources.device)
 
 extractor = extraction.Extractor(
@@ -42,6 +42,7 @@ done = extraction.extract(
     snakemake.resources.batch_size,
     spec["tokens_dtype"],
     params.clean_hash,
+    snakemake.threads,
 )
 for _ in progress.progress(done, f"{snakemake.wildcards.model} {name}", "image", len(rows)):
     pass

@@ -14,7 +14,7 @@ perturbation = perturb.build(snakemake.params.perturbation, snakemake.params.see
 frames, start = [], 0
 for pixels in images.batches(rows["path"].tolist(), 64, preprocessing):
     part = rows.iloc[start : (start := start + len(pixels))]
-    batch = perturb.Batch(torch.from_numpy(pixels).float() / 255, part["image"].tolist(), labels=part["label"].tolist())
+    batch = perturb.Batch(torch.from_numpy(pixels).float() / 255, part["image"].tolist())
     for level in perturbation.levels:
         perturbed = perturbation.apply(level, batch, geometry=None).pixels
         psnr, ssim = quality.psnr_db(batch.pixels, perturbed), quality.ssim(batch.pixels, perturbed)

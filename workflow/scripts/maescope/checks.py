@@ -38,7 +38,7 @@ def fingerprint(model: VisionTransformer, weights: str, seed: int) -> dict:
     Raises
     ------
     InputError
-        naming the weights and the first layer that answers with values that are not finite
+        naming the weights and the first layer, or the head, that answers with values that are not finite
     """
     noise = np.random.default_rng(seed).standard_normal((2, 3, *model.patch_embed.img_size), dtype=np.float32)
     tokens = forward(model, torch.from_numpy(noise))
@@ -46,6 +46,8 @@ def fingerprint(model: VisionTransformer, weights: str, seed: int) -> dict:
         if not (cls.isfinite().all() and mean.isfinite().all()):
             raise InputError(f"{weights}: noise makes layer {layer} not finite; fetch or train the weights again")
     answer = (tokens.cls[-1] if tokens.logits is None else tokens.logits).numpy()
+    if not np.isfinite(answer).all():
+        raise InputError(f"{weights}: noise makes the logits not finite; fetch or train the weights again")
     return {
         "of": "cls" if tokens.logits is None else "logits",
         "sha256": hashlib.sha256(np.ascontiguousarray(answer).tobytes()).hexdigest(),

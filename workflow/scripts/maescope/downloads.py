@@ -1,12 +1,35 @@
 """Weights from where they are published. No other module touches a network, and only when asked to."""
 
 import shutil
+from http.client import HTTPException
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 from maescope import models
 from maescope.atomic import replacing
 from maescope.errors import InputError
+
+
+def fetch_all(wanted: dict[str, dict]) -> None:
+    """Get the weights of several models: what fails does not keep the others waiting.
+
+    Parameters
+    ----------
+    wanted : model -> its `weights`, `url` and `sha256`
+
+    Raises
+    ------
+    InputError
+        at the end, with all that failed
+    """
+    failed = []
+    for name, model in wanted.items():
+        try:
+            print(f"{name}: {fetch(name, **model)}", flush=True)
+        except InputError as error:
+            failed.append(str(error))
+    if failed:
+        raise InputError("\n".join(failed))
 
 
 def fetch(name: str, weights: str, url: str | None, sha256: str | None) -> str:
@@ -32,7 +55,10 @@ def fetch(name: str, weights: str, url: str | None, sha256: str | None) -> str:
         digest = models.file_sha256(str(temporary))
         if sha256 not in (None, digest):
             raise InputError(f"models.{name}: {url} has the SHA-256 {digest}, but the configuration says {sha256}")
-        models.read_weights(str(temporary))
+        try:
+            models.read_weights(str(temporary))
+        except InputError as error:
+            raise InputError(f"models.{name}: {url} is no checkpoint: {error}") from error
     return f"{weights} fetched from {url}, SHA-256 {digest}"
 
 
@@ -42,7 +68,7 @@ def _copy(name: str, url: str, path: Path) -> None:
         with urlopen(Request(url, headers={"User-Agent": "maescope"}), timeout=60) as answer, open(path, "wb") as file:
             shutil.copyfileobj(answer, file, 1 << 20)
             expected = answer.headers.get("Content-Length")
-    except OSError as error:  # no network, no such page, cut off
+    except (OSError, HTTPException) as error:  # no network, no such page, cut off
         raise InputError(f"models.{name}: {url} cannot be fetched ({error})") from error
     if expected is not None and path.stat().st_size != int(expected):
         raise InputError(f"models.{name}: {url} broke off after {path.stat().st_size} of {expected} bytes; try again")

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import torch
 from timm.models import VisionTransformer
 from torch import Tensor
 
-from maescope import images, store
+from maescope import images, models, store
 from maescope.errors import InputError
 from maescope.forward import forward
 from maescope.perturb import Batch, CorruptionFiles, Geometry
@@ -46,9 +46,7 @@ class Extractor:
             for values in (self.preprocessing.mean, self.preprocessing.std)
         )
         self.geometry = Geometry(self.model.patch_embed.grid_size, self.preprocessing.mean)
-        size, wanted = self.preprocessing.crop, self.model.patch_embed.img_size
-        if (size, size) != tuple(wanted):
-            raise InputError(f"preprocessing.crop is {size} px, but the model's input is {wanted[0]} x {wanted[1]} px")
+        models.require_input(self.model, self.preprocessing.crop)
 
     def arrays(
         self,
@@ -56,7 +54,7 @@ class Extractor:
         names: Sequence[str],
         scores: np.ndarray | None,
         tokens_dtype: str,
-        labels: Sequence[str] = (),
+        levels: Sequence[str] | None = None,
     ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
         """What is stored of one batch, level by level.
 
@@ -66,7 +64,7 @@ class Extractor:
         names : (B,) identities
         scores : (B, N) rollout of the clean images, where the perturbation needs them
         tokens_dtype : type of the layer-first tokens
-        labels : (B,), where the perturbed images lie on disk
+        levels : those that these pixels are for, where each level has its own on disk (default: all)
 
         Raises
         ------
@@ -77,9 +75,8 @@ class Extractor:
             torch.from_numpy(pixels).to(self.device).float().div_(255),
             names,
             None if scores is None else torch.from_numpy(scores),
-            labels,
         )
-        for level in self.perturbation.levels:
+        for level in levels or self.perturbation.levels:
             arrays = self._level(level, batch, tokens_dtype)
             _require_finite(arrays, names, level)
             yield level, arrays
@@ -119,8 +116,9 @@ def extract(
     batch_size: int,
     tokens_dtype: str = "float32",
     clean_hash: str = "",
-) -> Iterator[int]:
-    """Write one token file per label, all levels of it, reading each image once.
+    workers: int = 2,
+) -> Iterator[str]:
+    """Write one token file per label, all levels of it, reading each image once and the next ones ahead of their use.
 
     Parameters
     ----------
@@ -129,27 +127,58 @@ def extract(
     scores : label -> path of the clean token file whose rollout ranks the patches, or None
     attributes : root attributes of every file
     clean_hash : settings that the clean token files must have been made with
+    workers : threads that decode
 
     Yields
     ------
     the identity of each image done
     """
     levels = extractor.perturbation.levels
-    for label, path in outputs.items():
+    reads = {label: list(_reads(extractor.perturbation, rows[rows["label"] == label], batch_size)) for label in outputs}
+    groups = (read.paths for own in reads.values() for read in own)
+    pixels = images.read_ahead(groups, _reader(extractor), workers)
+    for number, (label, path) in enumerate(outputs.items()):
         part = rows[rows["label"] == label]
-        names, own, targets = part["image"].tolist(), part["label"].tolist(), part["target"].tolist()
+        names, targets = part["image"].tolist(), part["target"].tolist()
         ranking = _rollout(scores[label], clean_hash, names) if scores else None
         with store.writing(path, names, targets, levels, attributes | {"label": label}, tokens_dtype) as writer:
-            start = 0
-            for pixels in images.batches(part["path"].tolist(), batch_size, extractor.preprocessing):
-                batch = slice(start, start + len(pixels))
+            for read in reads[label]:
+                batch = slice(read.start, read.start + len(read.paths))
                 ranks = None if ranking is None else ranking[batch]
-                for level, arrays in extractor.arrays(pixels, names[batch], ranks, tokens_dtype, own[batch]):
-                    if label == next(iter(outputs)) and start == 0 and level == levels[0]:
-                        _require_space(path, arrays, len(pixels), len(rows) * len(levels))
-                    writer.write(level, start, arrays)
-                yield from names[batch]
-                start = batch.stop
+                for level, arrays in extractor.arrays(next(pixels), names[batch], ranks, tokens_dtype, read.levels):
+                    if number == 0 and read.start == 0 and level == levels[0]:
+                        _require_space(path, arrays, len(read.paths), len(rows) * len(levels))
+                    writer.write(level, read.start, arrays)
+                if read.levels[-1] == levels[-1]:
+                    yield from names[batch]
+
+
+@dataclass
+class Read:
+    """Pictures that are read together: of a batch of one label, for some levels of it."""
+
+    start: int  # of the batch, among the images of the label
+    levels: Sequence[str]
+    paths: Sequence[str]
+
+
+def _reads(perturbation: object, part: pd.DataFrame, batch_size: int) -> Iterator[Read]:
+    """All that is read of a label: each clean image once, or each corrupted one in its place."""
+    for start in range(0, len(part), batch_size):
+        batch = part.iloc[start : start + batch_size]
+        if not isinstance(perturbation, CorruptionFiles):
+            yield Read(start, perturbation.levels, batch["path"].tolist())
+            continue
+        for level in perturbation.levels:
+            pairs = zip(batch["label"], batch["image"], strict=True)
+            yield Read(start, [level], [str(perturbation.path(level, *pair)) for pair in pairs])
+
+
+def _reader(extractor: Extractor) -> Callable[[str], np.ndarray]:
+    """How one picture is read: corrupted ones on disk are crops already."""
+    if isinstance(extractor.perturbation, CorruptionFiles):
+        return lambda path: images.centre(path, extractor.preprocessing.crop)
+    return lambda path: images.crop(images.load(path), extractor.preprocessing)
 
 
 def _require_space(path: str, arrays: dict[str, np.ndarray], images: int, all_images: int) -> None:

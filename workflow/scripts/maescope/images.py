@@ -1,9 +1,8 @@
 """From files to pixels: find, sample, decode, crop. The only module that opens pictures."""
 
 import logging
-import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from glob import escape, glob
@@ -89,34 +88,45 @@ def batches(paths: Sequence[str], size: int, preprocessing: Preprocessing, worke
     (B, 3, crop, crop) uint8, B = `size` but for the last
     """
 
-    def read(path: str) -> np.ndarray:
-        return crop(load(path), preprocessing)
+    groups = [paths[start : start + size] for start in range(0, len(paths), size)]
+    return read_ahead(groups, lambda path: crop(load(path), preprocessing), workers)
 
+
+def read_ahead(
+    groups: Iterable[Sequence[str]], read: Callable[[str], np.ndarray], workers: int = 2
+) -> Iterator[np.ndarray]:
+    """Each group of pictures together, the next group being read while one is used.
+
+    Parameters
+    ----------
+    read : one picture, (3, height, width) uint8
+
+    Yields
+    ------
+    (B, 3, height, width) uint8 of each group
+    """
     with ThreadPoolExecutor(workers) as pool:
-        ahead = [pool.submit(read, path) for path in paths[:size]]
-        for start in range(0, len(paths), size):
-            now = ahead
-            ahead = [pool.submit(read, path) for path in paths[start + size : start + 2 * size]]
-            yield np.stack([future.result() for future in now])
+        coming = None
+        for group in groups:
+            now, coming = coming, [pool.submit(read, path) for path in group]
+            if now:
+                yield np.stack([future.result() for future in now])
+        if coming:
+            yield np.stack([future.result() for future in coming])
 
 
-def centres(paths: Sequence[str | os.PathLike], size: int, workers: int = 2) -> np.ndarray:
-    """The middle of each picture, nothing resized: (B, 3, size, size) uint8.
+def centre(path: str, size: int) -> np.ndarray:
+    """The middle of a picture, nothing resized: (3, size, size) uint8.
 
     Raises
     ------
     InputError
         naming the picture that is smaller, or that cannot be decoded
     """
-
-    def read(path: str | os.PathLike) -> np.ndarray:
-        picture = load(str(path))
-        if min(picture.size) < size:
-            raise InputError(f"{path}: {picture.size[0]} x {picture.size[1]} px, smaller than the model's {size} px")
-        return _centre(picture, size)
-
-    with ThreadPoolExecutor(workers) as pool:
-        return np.stack(list(pool.map(read, paths)))
+    picture = load(path)
+    if min(picture.size) < size:
+        raise InputError(f"{path}: {picture.size[0]} x {picture.size[1]} px, smaller than the model's {size} px")
+    return _centre(picture, size)
 
 
 def pictures(folder: str) -> list[np.ndarray]:

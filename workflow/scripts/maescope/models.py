@@ -24,6 +24,7 @@ from maescope.errors import InputError
 
 HUB = "hub:"  # before the name of a pretrained model of timm
 DECODER = ("decoder_", "mask_token")  # of a masked autoencoder; a top-level mask_token would mislead timm's own filter
+DERIVED = ".relative_position_index"  # of BEiT, made from its size alone; older checkpoints carry it
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 log = logging.getLogger(__name__)
 
@@ -98,13 +99,13 @@ def recorded_preprocessing(identifier: str) -> dict:
     }
 
 
-def load(model: VisionTransformer, weights: str, sha256: str | None = None) -> str:
-    """Load weights strictly; only the decoder of a masked autoencoder is left aside.
+def load(model: VisionTransformer, weights: str, sha256: str = "any") -> str:
+    """Load weights strictly; only the decoder of a masked autoencoder and what BEiT derives are left aside.
 
     Parameters
     ----------
     weights : path of a .safetensors or .pth file (plain, or {"model": ...}), or hub:<timm id>
-    sha256 : what the file's digest must be
+    sha256 : what the file's digest must be, or "any"
 
     Returns
     -------
@@ -117,12 +118,26 @@ def load(model: VisionTransformer, weights: str, sha256: str | None = None) -> s
     """
     path = _cached(weights.removeprefix(HUB)) if weights.startswith(HUB) else weights
     digest = file_sha256(path)
-    if sha256 is not None and digest != sha256:
+    if sha256 not in ("any", digest):
         raise InputError(f"{path}: its SHA-256 is {digest}, but the configuration says {sha256}; fetch it again")
     state = {key: value for key, value in read_weights(path).items() if not key.startswith(DECODER)}
+    state = {key: value for key, value in state.items() if not key.endswith(DERIVED)}
     _require_fit(path, model.state_dict(), state)
     model.load_state_dict(state)
     return digest
+
+
+def require_input(model: VisionTransformer, crop: int) -> None:
+    """Crops must be of the model's input size.
+
+    Raises
+    ------
+    InputError
+        naming both sizes
+    """
+    height, width = model.patch_embed.img_size
+    if (crop, crop) != (height, width):
+        raise InputError(f"preprocessing.crop is {crop} px, but the model's input is {height} x {width} px")
 
 
 def load_encoder(model: VisionTransformer, weights: str) -> None:

@@ -26,12 +26,11 @@ class Batch:
     pixels: Tensor  # (B, 3, height, width) in [0, 1]
     images: Sequence[str]  # (B,) identities
     scores: Tensor | None = None  # (B, N), rollout of the clean image, where `needs_scores`
-    labels: Sequence[str] = ()  # (B,), for corruptions that lie on disk
 
     def part(self, start: int, stop: int) -> "Batch":
         """Images `start` to `stop`."""
         scores = None if self.scores is None else self.scores[start:stop]
-        return Batch(self.pixels[start:stop], self.images[start:stop], scores, self.labels[start:stop])
+        return Batch(self.pixels[start:stop], self.images[start:stop], scores)
 
 
 @dataclass
@@ -165,14 +164,16 @@ class Corruption:
 
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             corrupted = np.stack(list(pool.map(one, crops, batch.images)))
-        return Condition(_as_pixels(corrupted.transpose(0, 3, 1, 2), batch))
+        pixels = torch.from_numpy(corrupted.transpose(0, 3, 1, 2))
+        return Condition(pixels.to(batch.pixels.device).float().div_(255))
 
 
 @dataclass
 class CorruptionFiles:
     """A corruption as ImageNet-C has it: <folder>/<severity>/<label>/<file>, paired with the clean images by file name.
 
-    The files are crops already: the centre is cut out, nothing is resized.
+    The files are crops already: the centre is cut out, nothing is resized. They are read in the place of the clean
+    images, so that `apply` finds them in its batch.
     """
 
     folder: str
@@ -183,8 +184,7 @@ class CorruptionFiles:
         return Path(self.folder, level, label, Path(image).name)
 
     def apply(self, level: str, batch: Batch, geometry: Geometry) -> Condition:
-        paths = [self.path(level, label, image) for label, image in zip(batch.labels, batch.images, strict=True)]
-        return Condition(_as_pixels(images.centres(paths, batch.pixels.shape[-1]), batch))
+        return Condition(batch.pixels)
 
     def require(self, labels: Sequence[str], names: Sequence[str]) -> None:
         """Every clean image must have its corrupted self, at every severity.
@@ -209,11 +209,6 @@ class CorruptionFiles:
                     f"{missing[0]}: there is no such file, though the clean image is there ({len(missing)} missing at "
                     f"severity {level}); complete the copy, or remove {folder} to leave the severity out"
                 )
-
-
-def _as_pixels(pictures: np.ndarray, batch: Batch) -> Tensor:
-    """(B, 3, height, width) uint8 as the batch has its pixels."""
-    return torch.from_numpy(pictures).to(batch.pixels.device).float().div_(255)
 
 
 def fill_patches(pixels: Tensor, masked: Tensor, geometry: Geometry, fill: str) -> Tensor:

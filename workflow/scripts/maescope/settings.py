@@ -79,6 +79,26 @@ def weights_file(name: str, weights: str) -> str | None:
     return weights
 
 
+def corruptions_there(names: list[str], perturbations: dict) -> list[str]:
+    """Those of some corruptions of which any severity can be measured, asked for where they are needed.
+
+    Raises
+    ------
+    InputError
+        naming a tree that has none of them; it may lack some
+    """
+    trees = {}
+    for name in names:
+        trees.setdefault(perturbations[name].get("tree"), []).append(name)
+    for tree, own in trees.items():
+        if tree and not any(perturbations[name]["levels"] for name in own):
+            example = f"{tree}/[group/]{perturbations[own[0]]['name']}/1"
+            raise InputError(
+                f"perturbations: folder: {tree} has none of the corruptions asked for; looked for {example} and so on"
+            )
+    return [name for name in names if perturbations[name].get("levels")]
+
+
 def known_list(labels: list[str]) -> str | None:
     """imagenet-1k, imagenet-r or imagenet-a, where the labels are all of its classes."""
     lists = {"imagenet-1k": "imagenet", "imagenet-r": "imagenet_r", "imagenet-a": "imagenet_a"}
@@ -320,8 +340,7 @@ def _shift_contradictions(study: dict, datasets: dict) -> Iterator[str]:
 
 
 def _corruption_contradictions(perturbations: dict, fifteen: list[str]) -> Iterator[str]:
-    """Folders that are named must be there; a tree may lack a corruption, but not all of them."""
-    trees = {}
+    """Names must be those of the fifteen; whether a tree is there is asked by `corruptions_there`, where it is read."""
     for name, entry in perturbations.items():
         if entry["kind"] != "corruption":
             continue
@@ -330,12 +349,6 @@ def _corruption_contradictions(perturbations: dict, fifteen: list[str]) -> Itera
             yield f"perturbations.{name}.name: {entry['name']!r} is none of the fifteen corruptions{near}"
         if entry["frost"] and not Path(entry["frost"]).is_dir():
             yield f"perturbations.{name}.frost: there is no folder {entry['frost']}"
-        if entry["tree"]:
-            trees.setdefault(entry["tree"], []).append(entry)
-    for tree, entries in trees.items():
-        if not any(entry["levels"] for entry in entries):
-            example = f"{tree}/[group/]{entries[0]['name']}/1"
-            yield f"perturbations: folder: {tree} has none of the corruptions asked for; looked for {example} and so on"
 
 
 def _perturbation_contradictions(name: str, perturbation: dict, models: dict) -> Iterator[str]:
