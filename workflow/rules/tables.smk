@@ -67,9 +67,7 @@ rule table_2:
     resources:
         login=1,
     params:
-        models=lambda wildcards: [
-            model for model in STUDY["corrupted"] for _ in ("clean", *corruptions_of(model))
-        ],
+        models=lambda wildcards: [model for model in STUDY["corrupted"] for _ in ("clean", *corruptions_of(model))],
         perturbations=lambda wildcards: [
             name for model in STUDY["corrupted"] for name in ("clean", *corruptions_of(model))
         ],
