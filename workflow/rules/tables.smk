@@ -61,9 +61,7 @@ rule table_2:
     conda:
         "../../envs/cpu.yaml"
     params:
-        models=lambda wildcards: [
-            model for model in STUDY["corrupted"] for _ in ("clean", *corruptions_of(model))
-        ],
+        models=lambda wildcards: [model for model in STUDY["corrupted"] for _ in ("clean", *corruptions_of(model))],
         perturbations=lambda wildcards: [
             name for model in STUDY["corrupted"] for name in ("clean", *corruptions_of(model))
         ],
