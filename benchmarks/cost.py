@@ -1,4 +1,4 @@
-"""What a whole study costs: time, disk and memory, from what was measured and from what is assumed of a GPU.
+"""What a whole study costs: time and disk, from what was measured and from what is assumed of a GPU.
 
 python benchmarks/cost.py --forward IMAGES_PER_SECOND [--ratio R] [--images N] [--workers N] [--dtype float32|float16]
 
@@ -14,15 +14,17 @@ import time
 from pathlib import Path
 
 import numpy as np
+import yaml
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from maescope import images  # noqa: E402
+from maescope import images, settings  # noqa: E402
 
-LAYERS, WIDTH, CLASSES = 12, 768, 1000
+LAYERS, WIDTH, CLASSES, VISIBLE = 12, 768, 1000, 49
+WHOLE = {"imagenet-1k": 50_000, "imagenet-r": 30_000, "imagenet-a": 7_500}  # images of a dataset without `count`
 JOBS = {"clean": 1, "blur": 10, "occlusion": 10} | {f"corruption {number}": 5 for number in range(1, 16)}  # levels
 IMAGENET = images.Preprocessing(256, 224, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -44,6 +46,52 @@ def decoded_per_second(size: tuple[int, int], count: int = 100) -> float:
     return count / (time.process_time() - start)
 
 
+def study_jobs(config: dict) -> dict[tuple[str, str, str], int]:
+    """Levels of each extraction that a whole study asks for: model, dataset, perturbation."""
+    study, levels = config["study"], levels_of(config["perturbations"])
+    scenes, pretrained = study["scenes"], study["pretrained"]
+    wanted = {(pretrained, study["dataset"], name) for name in ("clean", study["mask"])}
+    wanted |= {(pretrained, *(study["mask_variants"][key] for key in ("dataset", "perturbation")))}
+    wanted |= {(model, scenes, "clean") for model in (pretrained, study["supervised"], *study["finetuned"])}
+    for model in study["finetuned"]:
+        occlusions = study["occlusion"] if model in study["controlled"] else study["occlusion"][:1]
+        wanted |= {(model, study["dataset"], name) for name in ("clean", study["blur"], *occlusions)}
+    for model in study["corrupted"]:
+        wanted |= {(model, study["dataset"], name) for name in study["corruptions"]}
+        wanted |= {(model, dataset, "clean") for pair in study["shifts"].items() for dataset in pair}
+    return {job: levels[job[2]] for job in sorted(wanted)}
+
+
+def levels_of(perturbations: dict) -> dict[str, int]:
+    """How many levels each perturbation has; of a corruption all five severities, on disk or not."""
+    kinds = {"clean": lambda entry: 1, "corruption": lambda entry: 5, "mask": lambda entry: entry["masks"]}
+    return {
+        name: kinds.get(entry["kind"], lambda entry: len(entry["levels"]))(entry)
+        for name, entry in perturbations.items()
+    }
+
+
+def images_of(dataset: dict) -> int:
+    """Images of a dataset: `count` of each label, or all; of ImageNet's validation split 50 of each label."""
+    if dataset["count"]:
+        return dataset["count"] * len(dataset["labels"])
+    shifted = None if "/val/" in dataset["pattern"] else settings.known_list(dataset["labels"])
+    return WHOLE[shifted] if shifted else 50 * len(dataset["labels"])
+
+
+def study_cost(config: dict, dtype: str) -> tuple[int, int]:
+    """Forward passes of images, and bytes of tokens, of a whole study."""
+    passes = stored = 0
+    for (model, dataset, perturbation), levels in study_jobs(config).items():
+        own = levels * images_of(config["datasets"][dataset])
+        logits = 4 * CLASSES * bool(config["models"][model]["num_classes"])
+        one = token_bytes(dtype) - 4 * CLASSES + logits
+        if perturbation in config["models"][model]["patch_tokens"]:
+            one += LAYERS * VISIBLE * WIDTH * {"float32": 4, "float16": 2}[dtype]
+        passes, stored = passes + own, stored + own * one
+    return passes, stored
+
+
 def makespan(hours: dict[str, float], gpus: int) -> float:
     """Hours until the last job ends: the longest first, each on the GPU that is free first, occlusion after clean."""
     free = [0.0] * gpus
@@ -59,11 +107,12 @@ def main() -> None:
     whole, crop = decoded_per_second((500, 375)), decoded_per_second((224, 224))
     hours = {}
     for name, levels in JOBS.items():
-        reads = {whole: 1} if not name.startswith("corruption") else {whole: 1, crop: levels}
+        reads = {whole: 1} if not name.startswith("corruption") else {crop: levels}
         reading = options.images * sum(times / rate for rate, times in reads.items()) / options.workers
         computing = options.images * levels / (options.forward * options.ratio)
         hours[name] = max(reading, computing) / 3600
     disk = options.images * sum(JOBS.values()) * token_bytes(options.dtype)
+    passes, stored = study_cost(checked(ROOT / "config/imagenet.yaml"), options.dtype)
     print(f"| {options.images} images x {sum(JOBS.values())} conditions | |\n|---|---|")
     print(f"| JPEGs of 500 x 375 px that a core decodes and resizes in a second (measured) | {whole:.0f} |")
     print(f"| JPEGs of 224 x 224 px that a core decodes in a second (measured) | {crop:.0f} |")
@@ -73,6 +122,14 @@ def main() -> None:
     print(f"| hours on eight GPUs | {makespan(hours, 8):.2f} |")
     print(f"| GB of tokens, {options.dtype} | {disk / 1e9:.0f} |")
     print(f"| MB/s to write, one GPU | {disk / 1e6 / sum(hours.values()) / 3600:.0f} |")
+    print(f"| forward passes of config/imagenet.yaml | {passes} |")
+    print(f"| GB of tokens of config/imagenet.yaml, {options.dtype} | {stored / 1e9:.1f} |")
+
+
+def checked(path: Path) -> dict:
+    """A configuration with its defaults."""
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    return settings.check(yaml.safe_load(path.read_text()), schema)
 
 
 def _options() -> argparse.Namespace:

@@ -147,12 +147,19 @@ def test_targets_are_the_numbers_of_the_sorted_synsets(run):
     assert rows["target"].tolist() == [synsets("imagenet").index(label) for label in rows["label"]]
 
 
-def test_table_1_and_3_have_both_models_beside_the_paper(run):
-    first = pd.read_csv(run / "results/imagenet/tables/table_1.csv")
-    assert len(first) >= 10
-    text = (run / "results/imagenet/tables/table_1.md").read_text()
-    assert "mae_finetuned" in text and "supervised" in text and "paper" in text.lower()
-    assert "supervised" in (run / "results/imagenet/tables/table_3.md").read_text()
+@pytest.mark.parametrize(
+    ("name", "row", "column", "published"),
+    [
+        ("table_1", "level == 'I'", "accuracy", 89.8),
+        ("table_3", "perturbation == 'blur' and level == 'I'", "mean_cosine", 0.966),
+    ],
+)
+def test_tables_1_and_3_have_both_models_and_the_papers_values_beside_the_first(run, name, row, column, published):
+    table = pd.read_csv(run / f"results/imagenet/tables/{name}.csv").query(row).set_index("model")
+    assert set(table.index) == {"mae_finetuned", "supervised"}
+    assert table[f"{column}_paper"]["mae_finetuned"] == published and np.isnan(table[f"{column}_paper"]["supervised"])
+    text = (run / f"results/imagenet/tables/{name}.md").read_text()
+    assert f"paper's {column.removeprefix('mean_')}" in text and f"| {published} |" in " ".join(text.split())
 
 
 def test_table_2_has_a_dash_where_a_severity_is_missing(run):

@@ -228,6 +228,25 @@ def test_the_papers_study_is_planned_in_under_5_seconds_and_without_a_network(pa
         assert pairs(jobs, f"extract_{shifted}") == [("mae_finetuned", "clean")]
 
 
+def test_the_cost_of_the_papers_study_counts_the_extractions_of_its_plan(paper, monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY / "benchmarks")
+    import cost
+
+    config = cost.checked(paper / "paper.yaml")
+    planned = {
+        (model, job[0].removeprefix("extract_"), perturbation)
+        for job in paper.plan("--configfile", "paper.yaml")
+        if job[0].startswith("extract_")
+        for model, perturbation in [job[1:]]
+    }
+    assert set(cost.study_jobs(config)) == planned
+    images = {name: cost.images_of(dataset) for name, dataset in config["datasets"].items()}
+    shifted = {"imagenet_r": 30_000, "imagenet_r_clean": 10_000, "imagenet_a": 7_500, "imagenet_a_clean": 10_000}
+    assert images == {"imagenet": 500, "imagenet_few": 12, "sam": 100} | shifted
+    # clean, blur and three occlusions of two models; fifteen corruptions; clean and a mask; 100 masks; sam; -R and -A
+    assert cost.study_cost(config, "float32")[0] == 500 * (2 * 41 + 75 + 2) + 1_200 + 300 + 57_500
+
+
 def test_weights_that_are_missing_stop_a_plan_but_not_their_download(paper):
     config = yaml.safe_load((paper / "paper.yaml").read_text())
     shutil.rmtree(config["folders"]["checkpoints"])
