@@ -48,6 +48,7 @@ for _ in progress"""
 @pytest.fixture(scope="session")
 def slurm():
     """A one-node Slurm, stopped whatever happens, after all that uses it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a killed session stops its daemons too
     try:
         lock = onenode.claim()
     except onenode.Unavailable as reason:
