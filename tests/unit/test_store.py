@@ -245,3 +245,16 @@ def test_a_file_of_another_label_in_its_place_is_refused(tmp_path):
     path.rename(tmp_path / "robin.h5")
     with pytest.raises(InputError, match=r"robin\.h5: holds the tokens of wren"):
         store.open_tokens(str(tmp_path / "robin.h5"), "h").__enter__()
+
+
+def test_a_file_replaced_or_deleted_between_two_reads_is_refused_by_name(tmp_path):
+    path = tmp_path / "0.h5"
+    write(path)
+    tokens = store.token_files(["0"], [str(path)], "abc")["0"]
+    tokens.read("10", "mean")
+    write(path, contents={level: arrays(seed=7) for level in LEVELS})
+    with pytest.raises(InputError, match=r"0\.h5: was replaced while it was being read; run this job again"):
+        tokens.read("10", "mean")
+    path.unlink()
+    with pytest.raises(InputError, match=r"0\.h5: cannot be opened as HDF5"):
+        tokens.read("10", "mean")

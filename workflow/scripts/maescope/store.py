@@ -9,7 +9,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -83,7 +83,7 @@ class TokenFile:
     """A complete token file; `open_tokens` holds it open, `token_files` does so only while something is read."""
 
     def __init__(self, path: str, file: h5py.File):
-        self.path, self.file = path, file
+        self.path, self.file, self.identity = path, file, _identity(file)
         self.attributes = dict(file.attrs)
         self.levels = [str(level) for level in file.attrs["levels"]]
         self.images = [str(image) for image in file["image"].asstr()[:]]
@@ -113,8 +113,19 @@ class TokenFile:
             return dataset.shape
 
     @contextmanager
+    def _opened(self) -> Iterator[h5py.File]:
+        """The file, opened again where it is closed: the very one that was checked."""
+        if self.file:
+            yield self.file
+            return
+        with _open(self.path) as file:
+            if _identity(file) != self.identity:
+                raise InputError(f"{self.path}: was replaced while it was being read; run this job again")
+            yield file
+
+    @contextmanager
     def _dataset(self, level: str, name: str) -> Iterator[h5py.Dataset]:
-        with nullcontext(self.file) if self.file else h5py.File(self.path, "r") as file:
+        with self._opened() as file:
             dataset = file.get(f"levels/{level}/{name}")
             if dataset is None:
                 raise InputError(f"{self.path}: has no {name} for level {level}; delete it to have it made again")
@@ -147,16 +158,25 @@ def open_tokens(path: str, config_hash: str) -> Iterator[TokenFile]:
     InputError
         naming the file and what to do about it
     """
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be opened as HDF5 ({error}); delete it to have it made again") from error
-    with file:
+    with _open(path) as file:
         try:
             tokens = _checked(path, file, config_hash)
         except (OSError, LookupError, RuntimeError, ValueError, TypeError) as error:
             raise InputError(f"{path}: is damaged ({error}); delete it to have it made again") from error
         yield tokens
+
+
+def _open(path: str) -> h5py.File:
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened as HDF5 ({error}); delete it to have it made again") from error
+
+
+def _identity(file: h5py.File) -> tuple[int, int, int]:
+    """What tells an open file from another one of the same name."""
+    status = os.fstat(file.id.get_vfd_handle())
+    return status.st_dev, status.st_ino, status.st_mtime_ns
 
 
 def _checked(path: str, file: h5py.File, config_hash: str) -> TokenFile:
