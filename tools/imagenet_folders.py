@@ -2,7 +2,7 @@
 
 python tools/imagenet_folders.py SOURCE TARGET [--labels LABELS]
 
-SOURCE: a flat folder of images, a tar, a parquet file (which needs the package pyarrow), or a folder of those
+SOURCE: a flat folder of images, a tar, a parquet file, or a folder of those
 TARGET: <TARGET>/<synset>/<image>; links to the images of a folder, files otherwise
 LABELS: Kaggle's LOC_val_solution.csv, or the unpacked devkit; not needed where the source tells the synsets
 """

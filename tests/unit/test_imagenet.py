@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pyarrow import Table
+from pyarrow.parquet import write_table
 from scipy.io import savemat
 
 from maescope import imagenet
@@ -199,10 +201,7 @@ def test_the_official_tar_needs_labels(kaggle, tmp_path):
 
 
 def parquet(path, rows):
-    pyarrow = pytest.importorskip("pyarrow", reason="only parquet files need pyarrow; maescope does not")
-    from pyarrow.parquet import write_table
-
-    write_table(pyarrow.Table.from_pylist(rows), path)
+    write_table(Table.from_pylist(rows), path)
     return path
 
 
@@ -218,6 +217,14 @@ def test_parquet_files_of_the_hub_have_the_number_of_the_synset(tmp_path):
     parquet(tmp_path / "data/validation-00001-of-00002.parquet", rows[3:])
     imagenet.to_folders(str(tmp_path / "data"), str(tmp_path / "val"))
     require_all(tmp_path / "val")
+
+
+def test_a_parquet_file_that_is_broken_off_is_named(tmp_path):
+    rows = [row(number, synset) for number, synset in SYNSETS.items()]
+    path = parquet(tmp_path / "one.parquet", rows)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError, match=r"one\.parquet: is no parquet file, or is broken off .*fetch it again"):
+        imagenet.to_folders(str(path), str(tmp_path / "val"))
 
 
 @pytest.mark.parametrize(
@@ -242,7 +249,7 @@ def test_rows_of_the_hub_have_the_number_of_the_synset():
 
 
 def test_of_a_folder_with_all_splits_only_the_validation_split_is_read(tmp_path, monkeypatch):
-    """The reader of parquet is not there in every environment: what is read of a file is made up here."""
+    """What is read of a file is made up here."""
     read = []
     monkeypatch.setattr(imagenet, "_parquet_rows", lambda path: read.append(path.name) or [row(1, CHURCH)])
     for split in ("train-00000-of-00294", "test-00000-of-00028", "validation-00000-of-00014", "val-0"):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from maescope import settings
+from maescope import provenance, settings
 from maescope.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -306,12 +306,12 @@ def test_no_mapping_of_the_schema_takes_unknown_keys(config):
 
 
 def test_the_fingerprint_ignores_the_order_of_keys_and_nothing_else():
-    one = settings.fingerprint({"a": 1, "b": {"c": [1, 2], "d": None}}, 0)
-    assert one == settings.fingerprint({"b": {"d": None, "c": [1, 2]}, "a": 1}, 0)
+    one = provenance.fingerprint({"a": 1, "b": {"c": [1, 2], "d": None}}, 0)
+    assert one == provenance.fingerprint({"b": {"d": None, "c": [1, 2]}, "a": 1}, 0)
     others = [
-        settings.fingerprint({"a": 1, "b": {"c": [2, 1], "d": None}}, 0),
-        settings.fingerprint({"a": 1, "b": {"c": [1, 2]}}, 0),
-        settings.fingerprint({"a": 1, "b": {"c": [1, 2], "d": None}}, 1),
+        provenance.fingerprint({"a": 1, "b": {"c": [2, 1], "d": None}}, 0),
+        provenance.fingerprint({"a": 1, "b": {"c": [1, 2]}}, 0),
+        provenance.fingerprint({"a": 1, "b": {"c": [1, 2], "d": None}}, 1),
     ]
     assert len({one, *others}) == 4
 

@@ -250,7 +250,7 @@ def test_markdown_keeps_every_cell_in_its_column(written):
     lines = written["md"].splitlines()
     assert lines[0] == "**Title & <more>**"
     assert lines[2:4] == ["| model & co | 50 % |", "| --- | --- |"]
-    assert lines[5] == r"| x\|y | {~^#$} |"
+    assert lines[5] == r"| x\|y | {\~^#\$} |"
     assert lines[-1] == "- note_1 < 2 %"
 
 

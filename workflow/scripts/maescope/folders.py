@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from maescope import names
 from maescope.errors import InputError
 
 NAME = re.compile(r"\{(?!label\})([^{}]*)\}")  # {label} stands for the class name, in patterns
@@ -18,7 +19,7 @@ def resolve(config: dict) -> dict:
     """
     folders = config.get("folders", {})
     unknown = [
-        f"  {key}: {{{name}}} is not among folders (known: {', '.join(folders) or 'none'})"
+        names.shown(f"  {key}: {{{name}}} is not among folders (known: {', '.join(folders) or 'none'})")
         for key, text in _texts(config)
         for name in NAME.findall(text)
         if name not in folders

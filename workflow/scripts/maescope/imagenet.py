@@ -166,11 +166,15 @@ def _numbered(image: str, label: int | str | bytes) -> str:
 
 def _parquet_rows(path: Path) -> Iterator[dict]:
     try:
+        from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
-    except ImportError:
+    except ImportError:  # the library alone, installed for a notebook
         raise InputError(f"{path}: reading parquet needs the package pyarrow: pip install pyarrow") from None
-    for batch in ParquetFile(path).iter_batches(batch_size=64, columns=["image", "label"]):
-        yield from batch.to_pylist()
+    try:
+        for batch in ParquetFile(path).iter_batches(batch_size=64, columns=["image", "label"]):
+            yield from batch.to_pylist()
+    except (ArrowException, OSError) as error:
+        raise InputError(f"{path}: is no parquet file, or is broken off ({error}); fetch it again") from error
 
 
 def _of_tar(path: Path) -> Iterator[Image]:

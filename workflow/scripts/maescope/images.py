@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFile
 
-from maescope import seeds
+from maescope import names, seeds
 from maescope.errors import InputError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
@@ -41,6 +41,8 @@ def load(path: str) -> Image.Image:
     """
     ImageFile.LOAD_TRUNCATED_IMAGES = False  # never grey rows, whatever another library has set
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    if Path(path).exists() and not Path(path).is_file():
+        raise InputError(f"{path}: is no file; remove it, or set on_bad_image: skip")  # a pipe would never end
     try:
         with Image.open(path) as picture:
             width, height = picture.size
@@ -181,6 +183,7 @@ def sample(
         listing the labels without a folder or with too few images, or naming the first broken file
     """
     found = {label: find(pattern, label) for label in labels}
+    _require_names(path for paths, _ in found.values() for path in paths)
     _require_enough(dataset, pattern, found, count, allow_fewer)
     chosen, skipped = [], []
     for label, (paths, _) in found.items():
@@ -194,6 +197,13 @@ def sample(
         chosen += [{"label": label, "image": identity(path, pattern), "path": path} for path in sorted(good)]
         skipped += [{"label": label, "path": path, "reason": reason} for path, reason in bad]
     return chosen, skipped
+
+
+def _require_names(paths: Iterable[str]) -> None:
+    """Names must be text of one line, as lists, tables and logs hold them."""
+    for path in paths:
+        if (unseen := names.unseen(path)) is not None:
+            raise InputError(f"{path!a}: has the character {unseen!a}, which is not seen, in its name; rename it")
 
 
 def _require_enough(dataset: str, pattern: str, found: dict, count: int | None, allow_fewer: bool) -> None:

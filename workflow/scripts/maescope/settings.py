@@ -4,19 +4,20 @@ Every problem is named by its key; a mistyped key comes with the nearest right o
 """
 
 import difflib
-import hashlib
 import importlib.util
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
-from maescope import folders, layersettings
+from maescope import folders, layersettings, names
 from maescope.errors import InputError
 
 TRAINED = "results/models/"
 HUB = "hub:"
+LONGEST = 200  # bytes; a file system takes 255, and temporary files have a longer name
 
 
 def check(config: dict, schema: dict) -> dict:
@@ -33,27 +34,25 @@ def check(config: dict, schema: dict) -> dict:
         config = folders.resolve(config)
         labels = _Validator(schema["$defs"]["labels"])
         for name, dataset in config["datasets"].items():
-            dataset["classes"] = _classes(dataset["classes"])
+            dataset["classes"] = _classes(name, dataset["classes"])
             dataset["labels"] = _labels(dataset["labels"]) or dataset["classes"]
             for error in labels.iter_errors(dataset["classes"]) if dataset["classes"] is not None else ():
                 problems.append(f"datasets.{name}.classes: {_describe(error)}")
+            for key in ("labels", "classes"):
+                problems += [f"datasets.{name}.{key}: {problem}" for problem in _unsafe(dataset[key] or ())]
     if not problems:
         for name, model in config["models"].items():
             if model["preprocessing"] == "timm":
                 model["preprocessing"] = _of_timm(name, model)
-        names = schema["$defs"]["corruption"]["properties"]["name"]["enum"]
-        fifteen = [name for name in names if name not in (None, "all")]
+        known = schema["$defs"]["corruption"]["properties"]["name"]["enum"]
+        fifteen = [name for name in known if name not in (None, "all")]
         config["perturbations"] = _corruptions(config["perturbations"], fifteen)
         _complete_study(config["study"], config["perturbations"])
         problems = [*_contradictions(config), *_corruption_contradictions(config["perturbations"], fifteen)]
     if problems:
-        raise InputError("the configuration is not usable:\n" + "\n".join(f"  {problem}" for problem in problems))
+        lines = (f"  {names.shown(problem)}" for problem in problems)
+        raise InputError("the configuration is not usable:\n" + "\n".join(lines))
     return config
-
-
-def fingerprint(*settings) -> str:
-    """SHA-256 of settings, whatever the order of their keys."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 def is_trained(weights: str) -> bool:
@@ -136,7 +135,9 @@ def _describe(error: ValidationError) -> str:
         known = error.schema.get("properties", {})
         unknown = sorted(set(error.instance) - set(known))
         return "; ".join(f"{where}: unknown key {key!r}{_nearest(key, known)}" for key in unknown)
-    if error.validator == "not":
+    if error.validator == "not" and "enum" in error.validator_value:
+        return f"{where}: results/{error.instance}/ is of all studies; choose another name"
+    if error.validator == "not" and "multipleOf" in error.validator_value:
         return f"{where}: {error.instance} is even; a kernel needs an odd size"
     if error.validator == "pattern" and error.validator_value == "\\{label\\}":
         return f"{where}: {error.instance!r} has no {{label}} where the class name stands"
@@ -152,15 +153,29 @@ def _nearest(key: str, known) -> str:
     return f" (did you mean {close[0]!r}?)" if close else f" (known: {', '.join(map(str, known)) or 'none'})"
 
 
-def _classes(classes: list[str] | str | None) -> list[str] | None:
+def _classes(name: str, classes: list[str] | str | None) -> list[str] | None:
     """The labels in the order of the head's outputs, read from where the configuration says."""
     if classes == "imagenet-1k":
         return synsets("imagenet")
     if isinstance(classes, str):
         if not Path(classes).is_file():
-            raise InputError(f"datasets: classes: there is no file {classes}; give a list, a file or imagenet-1k")
-        return [line.strip() for line in Path(classes).read_text().splitlines() if line.strip()]
+            raise InputError(f"datasets.{name}.classes: there is no file {classes}; give a list, a file or imagenet-1k")
+        try:
+            return [line.strip() for line in Path(classes).read_text(encoding="utf-8").split("\n") if line.strip()]
+        except UnicodeDecodeError:
+            raise InputError(f"datasets.{name}.classes: {classes} is no text in UTF-8; give one label a line") from None
     return classes
+
+
+def _unsafe(labels: Iterable[str]) -> Iterator[str]:
+    """Labels that cannot be shown as they are, or be part of a file's name."""
+    for label in dict.fromkeys(labels):
+        if (unseen := names.unseen(label)) is not None:
+            yield f"{label!a} has the character {unseen!a}, which is not seen; rename the folder"
+        elif re.search(r"<\w+>", label):
+            yield f"{label!r} has a word in < and >, which stands for something else in Snakemake; rename the folder"
+        elif len(label.encode()) > LONGEST:
+            yield f"{label[:30]!r}... has {len(label.encode())} bytes, a folder's name at most {LONGEST}; rename it"
 
 
 def _labels(labels: list[str] | str | None) -> list[str] | None:
@@ -219,7 +234,7 @@ def _complete_study(study: dict, perturbations: dict) -> None:
     """What a study shows where it does not say."""
     corruptions = [name for name, entry in perturbations.items() if entry["kind"] == "corruption"]
     study["corruptions"] = corruptions if study["corruptions"] is None else study["corruptions"]
-    study["corrupted"] = study["corrupted"] or study["finetuned"][:1]
+    study["corrupted"] = study["corrupted"] or study["finetuned"]
     study["controlled"] = study["finetuned"] if study["controlled"] is None else study["controlled"]
     study["heads"] = study["heads"] or study["finetuned"][0]
 
@@ -239,8 +254,8 @@ def _contradictions(config: dict) -> Iterator[str]:
     yield from _missing("study.heads", [study["heads"]], models, "models")
     yield from _shift_contradictions(study, datasets)
     kinds = {"blur": [study["blur"]], "occlusion": study["occlusion"], "corruptions": study["corruptions"]}
-    for key, names in kinds.items():
-        for name in names:
+    for key, own in kinds.items():
+        for name in own:
             if name in perturbations and perturbations[name]["kind"] != key.removesuffix("s"):
                 yield f"study.{key}: {name} is of kind {perturbations[name]['kind']}"
     first = perturbations.get(study["occlusion"][0], {})

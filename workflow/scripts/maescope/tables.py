@@ -1,5 +1,6 @@
 """From tidy measures to the paper's tables: one function a table, numbers in, numbers out, and how they are printed."""
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
@@ -7,7 +8,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from maescope import stats, tidy
+from maescope import provenance, stats, tidy
 from maescope.atomic import replacing
 from maescope.chance import near_chance
 
@@ -275,9 +276,11 @@ def write_table(table: pd.DataFrame, printed: pd.DataFrame, title: str, notes: S
     """
     tidy.write(table, outputs.csv)
     texts = {
-        outputs.tex: _latex(printed, title, notes),
-        outputs.md: f"**{title}**\n\n{_markdown(printed)}\n\n" + "\n".join(f"- {note}" for note in notes) + "\n",
-        outputs.html: _html(printed, title, notes),
+        outputs.tex: _latex(printed, title, notes) + _comment("%", ""),
+        outputs.md: f"**{title}**\n\n{_markdown(printed)}\n\n"
+        + "".join(f"- {_plain(note)}\n" for note in notes)
+        + _comment("\n<!--", " -->"),
+        outputs.html: _html(printed, title, notes) + _comment("<!--", " -->"),
     }
     for path, text in texts.items():
         with replacing(path) as temporary:
@@ -286,15 +289,31 @@ def write_table(table: pd.DataFrame, printed: pd.DataFrame, title: str, notes: S
 
 def _markdown(printed: pd.DataFrame) -> str:
     def line(cells) -> str:
-        return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+        return "| " + " | ".join(_plain(str(cell)) for cell in cells) + " |"
 
     return "\n".join([line(printed.columns), line(["---"] * printed.shape[1]), *map(line, printed.to_numpy())])
+
+
+_ENTITY = re.compile(r"&(?=#?\w+;)")
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_MARKS = re.compile(r"[\\`*|~$]|\](?=\()|(?<!\w)_|_(?!\w)|!(?=\[)")
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is, names of classes among it."""
+    return _MARKS.sub(r"\\\g<0>", _TAG.sub("&lt;", _ENTITY.sub("&amp;", text)))
 
 
 _LATEX = str.maketrans(
     {c: f"\\{c}" for c in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "±": r"$\pm$"}
 )
+
+
+def _comment(opening: str, closing: str) -> str:
+    """What made a table, as a comment of its format; nothing outside of a job."""
+    stamp = provenance.stamp().replace("--", "-\\u002d")  # the same in JSON, and no end of a comment of HTML
+    return f"{opening} {stamp}{closing}\n" if stamp else ""
 
 
 def _latex(printed: pd.DataFrame, title: str, notes: Sequence[str]) -> str:
