@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy.special import erf
 from timm.models.vision_transformer import VisionTransformer
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from maescope.forward import forward
 
@@ -255,3 +256,17 @@ def test_bfloat16_runs_and_stays_near_float32(model, pictures):
         assert torch.isfinite(rough[name]).all(), name
         assert (rough[name].float() - value).abs().max() <= 0.1 * value.abs().max(), name
     assert rough["mean"].dtype == rough["head"].dtype == rough["attention_distance"].dtype == torch.float32
+
+
+@pytest.mark.parametrize("patch", [False, True])
+def test_no_layers_output_is_held_on_to(model, pictures, patch):
+    outputs, alive = [], []
+
+    def watch(block, inputs, output):
+        outputs.append(StorageWeakRef(output.untyped_storage()))
+        alive.append(sum(not output.expired() for output in outputs))
+
+    for block in model.blocks:
+        block.register_forward_hook(watch)
+    forward(model.double(), pictures, patch=patch)
+    assert alive == [1, 2, 2]  # a block's own and its input; never all that came before

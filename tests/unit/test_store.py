@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import platform
 import shutil
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ import pytest
 from maescope import store
 from maescope.errors import InputError
 
+GONE = 2**31 - 2  # no process has this number
 IMAGES, TARGETS, LEVELS = ["0/ä.png", "0/b c.png", "0/d.png"], [3, 3, -1], ["10", "9"]
 ATTRIBUTES = {"config_hash": "abc", "weights_sha256": "def", "model": "m", "label": "0"}
 
@@ -74,7 +76,7 @@ def test_one_layer_can_be_read_alone_counted_from_one(tmp_path):
 def test_root_attributes_and_layout_are_those_of_the_contract(tmp_path):
     write(tmp_path / "0.h5")
     with h5py.File(tmp_path / "0.h5") as file:
-        assert {"complete", "schema", "dtype", "versions", "levels", *ATTRIBUTES} == set(file.attrs)
+        assert {"complete", "schema", "dtype", "versions", "levels", "listing", *ATTRIBUTES} == set(file.attrs)
         assert file.attrs["complete"] == 1
         assert file["image"].asstr()[:].tolist() == IMAGES
         assert file["levels/10/head"].shape == (2, 3, 3, 2)
@@ -107,7 +109,7 @@ def test_an_interrupted_rewrite_leaves_the_old_file(tmp_path):
 
 
 def test_what_a_killed_job_left_behind_is_removed(tmp_path):
-    (tmp_path / ".tmp.4242.0.h5").write_bytes(b"half")
+    (tmp_path / f".tmp.{platform.node()}.{GONE}.0.h5").write_bytes(b"half")
     write(tmp_path / "0.h5")
     assert [path.name for path in tmp_path.iterdir()] == ["0.h5"]
 
@@ -258,3 +260,50 @@ def test_a_file_replaced_or_deleted_between_two_reads_is_refused_by_name(tmp_pat
     path.unlink()
     with pytest.raises(InputError, match=r"0\.h5: cannot be opened as HDF5"):
         tokens.read("10", "mean")
+
+
+def test_an_image_of_zeros_was_lost_but_a_pruned_head_was_not(tmp_path):
+    contents = {level: arrays() for level in LEVELS}
+    contents["10"]["head"][:, :, 1] = 0
+    contents["9"]["head"][1, 2] = 0
+    write(tmp_path / "0.h5", contents)
+    with store.open_tokens(str(tmp_path / "0.h5"), "abc") as tokens:
+        assert (tokens.read("10", "head", layer=2)[:, 1] == 0).all()
+        tokens.read("9", "head", layer=1)
+        for read in (lambda: tokens.read("9", "head"), lambda: list(tokens.blocks("9", "head", 2))):
+            with pytest.raises(InputError, match=r"0\.h5: head of level 9 has rows of zeros, a part was lost"):
+                read()
+
+
+def test_labels_of_other_weights_than_the_first_are_refused(tmp_path):
+    for label, weights in (("0", "def"), ("1", "def"), ("2", "ghi")):
+        write(tmp_path / f"{label}.h5", label=label, weights_sha256=weights)
+    paths = [str(tmp_path / f"{label}.h5") for label in "012"]
+    store.token_files(["0", "1"], paths[:2], "abc")
+    with pytest.raises(InputError, match=r"2\.h5: was made with other weights than .*0\.h5; delete both"):
+        store.token_files(["0", "1", "2"], paths, "abc")
+
+
+@pytest.mark.parametrize("name", ["mean", "head", "logits", "visible", "image", "target"])
+def test_a_block_that_was_lost_and_reads_as_zeros_is_refused_by_name(name, tmp_path):
+    write(tmp_path / "0.h5", batch=1)
+    with h5py.File(tmp_path / "0.h5") as file:
+        chunk = (file[name] if name in file else file[f"levels/9/{name}"]).id.get_chunk_info(0)
+    with open(tmp_path / "0.h5", "r+b") as file:
+        file.seek(chunk.byte_offset)
+        file.write(bytes(chunk.size))
+    with pytest.raises(InputError, match=r"0\.h5: .*(rows of zeros|images or targets are damaged).*; delete it"):
+        read_all(tmp_path / "0.h5")
+
+
+def test_a_batch_that_was_never_written_is_refused_by_name(tmp_path):
+    with store.writing(str(tmp_path / "0.h5"), IMAGES, TARGETS, ["10"], ATTRIBUTES) as writer:
+        writer.write("10", 0, arrays(images=2))
+    with pytest.raises(InputError, match=r"0\.h5: mean of level 10 has rows of zeros"):
+        read_all(tmp_path / "0.h5")
+
+
+def test_masks_of_nothing_are_no_lost_block(tmp_path):
+    contents = {level: arrays() | {"masked": np.zeros((3, 9), bool)} for level in LEVELS}
+    write(tmp_path / "0.h5", contents)
+    assert not read_all(tmp_path / "0.h5")[2]["9"]["masked"].any()

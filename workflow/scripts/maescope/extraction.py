@@ -140,7 +140,7 @@ def extract(
     for number, (label, path) in enumerate(outputs.items()):
         part = rows[rows["label"] == label]
         names, targets = part["image"].tolist(), part["target"].tolist()
-        ranking = _rollout(scores[label], clean_hash, names) if scores else None
+        ranking = _rollout(scores[label], clean_hash, names, attributes["weights_sha256"]) if scores else None
         with store.writing(path, names, targets, levels, attributes | {"label": label}, tokens_dtype) as writer:
             for read in reads[label]:
                 batch = slice(read.start, read.start + len(read.paths))
@@ -221,11 +221,13 @@ def require_corrupted(perturbation: object, rows: pd.DataFrame) -> None:
         perturbation.require(rows["label"].tolist(), rows["image"].tolist())
 
 
-def _rollout(path: str, clean_hash: str, names: list[str]) -> np.ndarray:
+def _rollout(path: str, clean_hash: str, names: list[str], weights: str) -> np.ndarray:
     """Rollout scores (B, N) of one label's clean images, in the order of `names`."""
     with store.open_tokens(path, clean_hash) as clean:
         if clean.images != names:
             raise InputError(f"{path}: holds other images than results/images lists; delete it to have it made again")
+        if clean.attributes["weights_sha256"] != weights:
+            raise InputError(f"{path}: was made with other weights than the model has; delete it to have it made again")
         return clean.read("clean", "rollout")
 
 

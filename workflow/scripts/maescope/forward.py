@@ -61,15 +61,17 @@ def forward(
     if attention and visible is not None:
         raise ValueError("attention distance and rollout are defined on all patches: visible must be None")
     prefix = model.num_prefix_tokens
-    cls, mean, patches = [], [], []
+    cls, mean, patches = [], [], None
     with torch.inference_mode(), _head_taps(model) as heads, _attention_taps(model, attention) as reduced:
         x = embed(model, images, visible)
-        for block in model.blocks:
+        if patch:
+            patches = x.new_empty((len(model.blocks), len(x), x.shape[1] - prefix, x.shape[2]))
+        for layer, block in enumerate(model.blocks):
             x = block(x)
-            cls.append(x[:, 0])
+            cls.append(x[:, 0].clone())  # a view would hold on to all of x
             mean.append(_mean(x[:, prefix:]))
             if patch:
-                patches.append(x[:, prefix:])
+                patches[layer] = x[:, prefix:]
         logits = model.forward_head(model.norm(x)) if model.num_classes else None
     _expect(len(model.blocks), heads, "head outputs")
     if attention:
@@ -79,7 +81,7 @@ def forward(
         mean=torch.stack(mean),
         head=torch.stack(heads),
         logits=logits,
-        patch=torch.stack(patches) if patch else None,
+        patch=patches,
         attention_distance=torch.stack(reduced.distance) if attention else None,
         attention_entropy=torch.stack(reduced.entropy) if attention else None,
         rollout=att.patch_scores(torch.cat(reduced.rollout), model.global_pool, prefix) if attention else None,

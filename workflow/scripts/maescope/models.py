@@ -2,7 +2,6 @@
 
 import argparse
 import difflib
-import hashlib
 import logging
 import math
 import pickle
@@ -13,12 +12,13 @@ from pathlib import Path
 import timm
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialized
 from timm.layers import Attention, PatchEmbed
 from timm.models import Beit, VisionTransformer
 from torch import Tensor, nn
 
-from maescope import beit
+from maescope import beit, provenance
 from maescope.atomic import replacing
 from maescope.errors import InputError
 
@@ -179,15 +179,15 @@ def read_weights(path: str) -> dict[str, Tensor]:
 def save(state: dict[str, Tensor], path: str, metadata: dict[str, str]) -> None:
     """Write a safetensors file that is either whole or not there."""
     with replacing(path) as temporary:
-        save_file({key: value.contiguous() for key, value in state.items()}, temporary, metadata)
+        # not by its save_file, which leaves a temporary of its own behind where it is killed
+        temporary.write_bytes(serialized({key: value.contiguous() for key, value in state.items()}, metadata))
 
 
 def file_sha256(path: str) -> str:
     """SHA-256 of a file, in hexadecimal."""
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file; give the path of a checkpoint")
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return provenance.digest(path)
 
 
 def device_of(wanted: str) -> torch.device:
@@ -247,7 +247,8 @@ def _require_fit(path: str, expected: dict[str, Tensor], state: dict[str, Tensor
             raise InputError(f"{path}: has no {name}; it is of another architecture, or pooling should be the other")
         if state[name].shape != value.shape:
             given, wanted = tuple(state[name].shape), tuple(value.shape)
-            raise InputError(f"{path}: {name} has shape {given}, the architecture needs {wanted}")
+            asks = f"num_classes: {wanted[0]} asks for" if name.startswith("head.") else "the architecture needs"
+            raise InputError(f"{path}: {name} has shape {given}, {asks} {wanted}")
         if not torch.isfinite(state[name]).all():
             raise InputError(f"{path}: {name} has values that are not finite; fetch or train it again")
     if left := sorted(set(state) - set(expected)):

@@ -1,33 +1,55 @@
 """Token files: one HDF5 file per label, either whole or not there. The only module with h5py.
 
 The layout is `levels/<level>/<dataset>` with layer-first arrays (L, B, ...) and image-first ones (B, ...), and root
-attributes that say what made it; `complete` is written last.
+attributes that say what made it; `complete` is written last. All text is of fixed length, read by h5py as bytes: text
+of variable length is the one thing that HDF5 stores without a checksum; one damaged byte in it can make HDF5 hang.
 """
 
+import hashlib
+import io
 import json
 import os
-import platform
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from maescope import provenance
 from maescope.atomic import replacing
-from maescope.errors import InputError
+from maescope.errors import InputError, StaleError
 
-SCHEMA = 1
+SCHEMA = 2
 LAYER_FIRST = {"cls", "mean", "head", "patch", "attention_distance", "attention_entropy"}
+
+
+class Disk(io.FileIO):
+    """A file that keeps what went wrong in writing for `check` to raise: HDF5 crashes where a write fails."""
+
+    error: OSError | None = None
+
+    def write(self, data) -> int:
+        rest = memoryview(data).cast("B")
+        try:
+            while self.error is None and len(rest):
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.error = error
+        return memoryview(data).nbytes
+
+    def check(self) -> None:
+        """Raise the first OSError of any write, if there was one."""
+        if self.error is not None:
+            raise self.error
 
 
 class TokenWriter:
     """Fills the token file of one label, batch by batch, without holding more than one batch; see `writing`."""
 
-    def __init__(self, file: h5py.File, images: int, dtype: str):
-        self.file, self.images, self.dtype = file, images, np.dtype(dtype)
+    def __init__(self, file: h5py.File, disk: Disk, images: int, dtype: str):
+        self.file, self.disk, self.images, self.dtype = file, disk, images, np.dtype(dtype)
 
     def write(self, level: str, start: int, arrays: dict[str, np.ndarray]) -> None:
         """Store one batch of one level, images `start` and on."""
@@ -39,6 +61,7 @@ class TokenWriter:
                 dataset = self._create(group, name, array, axis)
             batch = slice(start, start + array.shape[axis])
             dataset[(slice(None),) * axis + (batch,)] = array
+        self.disk.check()
 
     def _create(self, group: h5py.Group, name: str, array: np.ndarray, axis: int) -> h5py.Dataset:
         """A dataset for all images, in chunks of one layer and one batch."""
@@ -66,17 +89,36 @@ def writing(
     attributes : further root attributes, `config_hash` among them
     dtype : float32 or float16, of the layer-first tokens
     """
-    with replacing(path) as temporary, h5py.File(temporary, "w", libver="v110") as file:
-        file.attrs.update({"schema": SCHEMA, "dtype": dtype, "versions": json.dumps(versions()), **attributes})
-        file.attrs["levels"] = list(levels)
-        names = [image.encode() for image in images]  # of fixed length: HDF5 has no checksum for others
-        kind = h5py.string_dtype("utf-8", max(map(len, names)))
-        file.create_dataset("image", data=np.array(names, dtype=kind), chunks=(len(names),), fletcher32=True)
-        file.create_dataset("target", data=np.asarray(targets, np.int64), chunks=(len(names),), fletcher32=True)
-        yield TokenWriter(file, len(images), dtype)
-        if missing := [level for level in levels if f"levels/{level}" not in file]:
-            raise RuntimeError(f"{path}: nothing was written for level {missing[0]}")
-        file.attrs["complete"] = 1
+    with replacing(path) as temporary, Disk(temporary, "w+") as disk:
+        with h5py.File(disk, "w", libver="v110") as file:
+            listing = _digest(images, targets)
+            described = {
+                "schema": SCHEMA,
+                "dtype": dtype,
+                "versions": json.dumps(provenance.versions()),
+                "listing": listing,
+            }
+            for name, value in (described | attributes).items():
+                file.attrs[name] = _fixed([value])[0] if isinstance(value, str) else value
+            file.attrs["levels"] = _fixed(levels)
+            for name, data in (("image", _fixed(images)), ("target", np.asarray(targets, np.int64))):
+                file.create_dataset(name, data=data, chunks=data.shape, fletcher32=True)
+            yield TokenWriter(file, disk, len(images), dtype)
+            if missing := [level for level in levels if f"levels/{level}" not in file]:
+                raise RuntimeError(f"{path}: nothing was written for level {missing[0]}")
+            file.attrs["complete"] = 1
+        disk.check()
+
+
+def _fixed(texts: Sequence[str]) -> np.ndarray:
+    """Texts as an array of UTF-8 of fixed length."""
+    encoded = [text.encode() for text in texts]
+    return np.array(encoded, dtype=h5py.string_dtype("utf-8", max(1, *map(len, encoded))))
+
+
+def _digest(images: Sequence[str], targets: Sequence[int]) -> str:
+    """Fingerprint of what a file is about: a block of zeros has the checksum of zeros, and would pass for class 0."""
+    return hashlib.sha256(json.dumps([list(images), [int(target) for target in targets]]).encode()).hexdigest()
 
 
 class TokenFile:
@@ -84,8 +126,8 @@ class TokenFile:
 
     def __init__(self, path: str, file: h5py.File):
         self.path, self.file, self.identity = path, file, _identity(file)
-        self.attributes = dict(file.attrs)
-        self.levels = [str(level) for level in file.attrs["levels"]]
+        self.attributes = _attributes(file)
+        self.levels = self.attributes["levels"]
         self.images = [str(image) for image in file["image"].asstr()[:]]
         self.targets = file["target"][:]
 
@@ -146,7 +188,24 @@ class TokenFile:
             array = array.astype(np.float32, copy=False)
             if not np.isfinite(array).all():
                 raise InputError(f"{self.path}: {name} of level {level} has values that are not finite; delete it")
+        to_image = sum(isinstance(one, slice) for one in part)  # all heads together: one may be pruned
+        if _lacks_an_image(array.reshape(*array.shape[:to_image], -1)):
+            raise InputError(f"{self.path}: {name} of level {level} has rows of zeros, a part was lost; delete it")
         return array
+
+
+def _lacks_an_image(rows: np.ndarray) -> bool:
+    """Whether a row is all zeros, as no image's tokens are: what a lost block reads as, with a checksum that fits."""
+    if rows.dtype == bool or rows.shape[-1] == 1:  # a mask of nothing, or the number 0
+        return False
+    suspects = rows[rows[..., 0] == 0]
+    return not suspects.any(axis=-1).all()
+
+
+def _attributes(file: h5py.File) -> dict:
+    """Root attributes, their texts as str and `levels` as a list of them."""
+    found = {name: value.decode() if isinstance(value, bytes) else value for name, value in file.attrs.items()}
+    return found | {"levels": [level.decode() for level in found["levels"]]}
 
 
 @contextmanager
@@ -166,6 +225,16 @@ def open_tokens(path: str, config_hash: str) -> Iterator[TokenFile]:
         yield tokens
 
 
+def read_all(path: str, config_hash: str) -> TokenFile:
+    """Open a token file as `open_tokens` does and read all of it, so that every checksum is compared."""
+    with open_tokens(path, config_hash) as tokens:
+        for level in tokens.levels:
+            names = list(tokens.file.get(f"levels/{level}", ()))
+            for name in names or ["cls"]:  # which is always there: its absence is told by `read`
+                tokens.read(level, name)
+    return tokens
+
+
 def _open(path: str) -> h5py.File:
     try:
         return h5py.File(path, "r")
@@ -179,25 +248,45 @@ def _identity(file: h5py.File) -> tuple[int, int, int]:
     return status.st_dev, status.st_ino, status.st_mtime_ns
 
 
+def _require_own(path: str, file: h5py.File) -> None:
+    """All that a token file says must lie in it: no links, no external storage, nothing virtual."""
+    groups: list[h5py.Group] = [file]
+    for _ in range(3):  # levels, <level>, <array>: deeper is nothing that is read
+        inside = [(group, name) for group in groups for name in group]
+        groups = []
+        for group, name in inside:
+            item = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
+            if item is None or (isinstance(item, h5py.Dataset) and (item.is_virtual or item.external)):
+                raise InputError(f"{path}: {name} lies in another file or place, which no token file does; delete it")
+            groups += [item] if isinstance(item, h5py.Group) else []
+
+
 def _checked(path: str, file: h5py.File, config_hash: str) -> TokenFile:
+    _require_own(path, file)
     if file.attrs.get("complete") != 1:
         raise InputError(f"{path}: was never completed; delete it to have it made again")
-    if file.attrs.get("schema") != SCHEMA or file.attrs.get("config_hash") != config_hash:
-        raise InputError(f"{path}: was made with other settings; delete it to have it made again")
-    if file.attrs.get("label", Path(path).stem) != Path(path).stem:
-        raise InputError(f"{path}: holds the tokens of {file.attrs['label']}; delete it to have it made again")
-    return TokenFile(path, file)
+    if file.attrs.get("schema") != SCHEMA or file.attrs.get("config_hash") != config_hash.encode():
+        raise StaleError(f"{path}: was made with other settings; delete it to have it made again")
+    tokens = TokenFile(path, file)
+    if tokens.attributes.get("label", Path(path).stem) != Path(path).stem:
+        raise InputError(f"{path}: holds the tokens of {tokens.attributes['label']}; delete it to have it made again")
+    if tokens.attributes["listing"] != _digest(tokens.images, tokens.targets):
+        raise InputError(f"{path}: its images or targets are damaged; delete it to have it made again")
+    return tokens
 
 
 def token_files(labels: Sequence[str], paths: Sequence[str], config_hash: str) -> dict[str, TokenFile]:
     """The token files of several labels, by label, checked as by `open_tokens`.
 
-    None stays open: a study may have more labels than a process may have files.
+    None stays open: a study may have more labels than a process may have files. All must be of the same weights.
     """
     files = {}
     for label, path in zip(labels, paths, strict=True):
         with open_tokens(path, config_hash) as tokens:
             files[label] = tokens
+    first = next(iter(files.values()))
+    for tokens in files.values():
+        require_same_weights(first, tokens)
     return files
 
 
@@ -210,8 +299,13 @@ def require_pair(clean: TokenFile, perturbed: TokenFile) -> None:
     """Two files must tell of the same images through the same weights."""
     if clean.images != perturbed.images:
         raise InputError(f"{perturbed.path}: holds other images than {clean.path}; delete both")
-    if clean.attributes["weights_sha256"] != perturbed.attributes["weights_sha256"]:
-        raise InputError(f"{perturbed.path}: was made with other weights than {clean.path}; delete both")
+    require_same_weights(clean, perturbed)
+
+
+def require_same_weights(first: TokenFile, second: TokenFile) -> None:
+    """Files that are set side by side must be of one model, by the digest of its weights."""
+    if first.attributes.get("weights_sha256") != second.attributes.get("weights_sha256"):
+        raise InputError(f"{second.path}: was made with other weights than {first.path}; delete both")
 
 
 def require_space(folder: str | os.PathLike, expected_bytes: int) -> None:
@@ -223,9 +317,3 @@ def require_space(folder: str | os.PathLike, expected_bytes: int) -> None:
             f"{folder}: {free / 1e9:.3f} GB free, but the tokens need {needed / 1e9:.3f} GB; free some space, "
             "store fewer patch_tokens, or set tokens_dtype: float16"
         )
-
-
-def versions() -> dict[str, str]:
-    """Versions of what the numbers depend on."""
-    packages = ("torch", "torchvision", "timm", "numpy", "h5py", "pillow")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

@@ -1,6 +1,6 @@
 """Class subspaces layer by layer and angles between them as tidy rows, with their baselines (the paper's Fig. 4)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,13 +29,14 @@ class Bases(NamedTuple):
 
 
 def bases(blocks: Blocks, layers: int, labels: Sequence[str], k: int, centring: str) -> Bases:
-    """Subspaces from streamed Gram matrices: memory is that of two D x D matrices a class, whatever the images.
+    """Subspaces from streamed Gram matrices: memory is that of a few D x D matrices, whatever the images.
 
     Parameters
     ----------
     blocks : tokens of a 1-based layer and a label, some images at a time
     k : dimensions of a subspace
-    centring : "none" (the paper), "class" or "global"; halves are centred where their class is
+    centring : "none" (the paper), "class" or "global"; halves are centred where their class is. Only "global" holds
+        the matrices of all classes at once
 
     Raises
     ------
@@ -57,19 +58,20 @@ def _of_layer(blocks: Blocks, layer: int, labels: Sequence[str], k: int, centrin
     return [np.stack(arrays) for arrays in zip(*parts, strict=True)]
 
 
-def _centred(blocks: Blocks, layer: int, labels: Sequence[str], centring: str) -> list[tuple]:
-    """Gram matrices of the even and odd images of each label."""
-    halves = []
-    for label in labels:
-        try:
-            halves.append(geometry.half_grams(blocks(layer, label)))
-        except ValueError as error:
-            raise InputError(f"label {label}, layer {layer}: {error}") from error
-    origins = geometry.origins([even + odd for even, odd in halves], centring)
-    return [
-        (geometry.centred(even, origin), geometry.centred(odd, origin))
-        for (even, odd), origin in zip(halves, origins, strict=True)
-    ]
+def _centred(blocks: Blocks, layer: int, labels: Sequence[str], centring: str) -> Iterator[tuple]:
+    """Gram matrices of the even and odd images of each label; only a common centre needs all labels at once."""
+    for group in [labels] if centring == "global" else [[label] for label in labels]:
+        halves = [_halves(blocks, layer, label) for label in group]
+        origins = geometry.origins([even + odd for even, odd in halves], centring)
+        for (even, odd), origin in zip(halves, origins, strict=True):
+            yield geometry.centred(even, origin), geometry.centred(odd, origin)
+
+
+def _halves(blocks: Blocks, layer: int, label: str) -> tuple:
+    try:
+        return geometry.half_grams(blocks(layer, label))
+    except ValueError as error:
+        raise InputError(f"label {label}, layer {layer}: {error}") from error
 
 
 def energy_dimensions(blocks: Blocks, layers: int, labels: Sequence[str], fraction: float, centring: str) -> int:
