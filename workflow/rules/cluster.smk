@@ -1,16 +1,22 @@
-# What a job asks a cluster for: portable numbers that grow with its work and with each attempt. Partitions, account and
-# GPU model are the profile's. Measured on the default study and on ViT-B/16; whoever knows better sets them in a profile.
+# What a job asks a cluster for: portable numbers that grow with its work and with each attempt. Partitions, account
+# and GPU model are the profile's. Measured on the default study and on ViT-B/16; a profile may set others.
+
+from importlib.util import find_spec
 
 from maescope import cluster
 
 TOGETHER = ("tokens_{model}", "measures_{model}")  # groups of jobs
 ASKED = workflow.resource_settings.overwrite_resources  # set-resources of the profile and of the command line
 PROFILE = Path(str(workflow.current_basedir), "../../profiles/slurm/config.yaml")
-if workflow.resource_settings.nodes and PROFILE.is_file():  # on a cluster; before the plugin trips over it
+if workflow.resource_settings.nodes and PROFILE.is_file() and find_spec("snakemake_executor_plugin_slurm"):
+    # on a cluster, before the plugin trips over it; in a dry run nothing tells which profile is in use
     from snakemake_executor_plugin_slurm.partitions import PartitionLimits
 
-    for words in cluster.problems(yaml.safe_load(PROFILE.read_text()), PartitionLimits, TOGETHER):
+    given = yaml.safe_load(PROFILE.read_text())
+    for words in cluster.problems(given, TOGETHER):
         print(f"warning: {PROFILE.resolve()}: {words}", file=sys.stderr)
+    if wrong := [f"{PROFILE.resolve()}: {words}" for words in cluster.mistakes(given, PartitionLimits)]:
+        raise WorkflowError("\n".join(wrong))
 
 
 def images_asked(dataset):
@@ -75,15 +81,15 @@ def measuring_minutes(wildcards, input, attempt):
     return attempt * round(20 + input.size_mb / 100)
 
 
-def partitions():
-    """The partitions of the profile in use, by name, with their limits; none without Slurm."""
+def partition_file():
+    """The profile in use, where it states partitions; none without Slurm."""
     profile = getattr(workflow.executor_settings, "partition_config", None)
-    return yaml.safe_load(Path(profile).read_text())["partitions"] if profile else {}
+    return profile and Path(profile).resolve()
 
 
 def refusals():
     """What Slurm has against the jobs of this run, with a GPU and without, in the partitions meant for them."""
-    given = {name: limits or {} for name, limits in partitions().items()}
+    given = yaml.safe_load(partition_file().read_text())["partitions"] if partition_file() else {}
     jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local] if given else []
     asking = {job.rule.name.startswith("extract_") and bool(gpus(job.wildcards)) for job in jobs}
     if True in asking and not any(limits.get("max_gpu") for limits in given.values()):
@@ -100,11 +106,11 @@ onstart:
         print(f"warning: {words}", file=sys.stderr)
     for words in filter(None, refusals()):
         if cluster.hopeless(words):
-            raise WorkflowError(f"partitions: {words}")
-        print(f"warning: partitions: {words}", file=sys.stderr)
+            raise WorkflowError(f"{partition_file()}: partitions: {words}")
+        print(f"warning: {partition_file()}: partitions: {words}", file=sys.stderr)
 
 
 onerror:
-    if partitions():
+    if partition_file():
         for words in cluster.explanations(Path(log[0]).read_text()):
-            print(f"What to change in the Slurm profile: {words}", file=sys.stderr)
+            print(f"What to change in the Slurm profile ({partition_file()}): {words}", file=sys.stderr)

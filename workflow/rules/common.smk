@@ -11,14 +11,19 @@ LIBRARY = {
     for name in (
         "__init__ accuracy alignment atomic attention beit chance checks claims cluster corrupted corruptions "
         "downloads errors extraction features folders forward geometry grid heads imagenet images invariance "
-        "layerplots layersettings layertables logs mae models overview perturb plots points probes progress "
-        "projection quality seeds settings shifts sources stats store subspaces tables tidy training"
+        "layerplots layersettings layertables logs mae models names overview perturb plots points probes progress "
+        "projection provenance quality seeds settings shifts sources stats store subspaces tables tidy training "
+        "verify yamlkeys"
     ).split()
 }
 sys.path.insert(0, str(Path(LIBRARY["settings"]).parent.parent))
 
-from maescope import settings, sources
+from maescope import provenance, settings, sources, yamlkeys
 from maescope.errors import InputError
+
+for file in workflow.configfiles:
+    for words in yamlkeys.repeated(Path(file).read_text()):
+        raise WorkflowError(f"{file}: {words}")
 
 try:
     CONFIG = settings.check(
@@ -40,8 +45,9 @@ wildcard_constraints:
 
 
 def library(script):
-    """The library modules that a script imports, and those they import: its rule runs again when one is edited."""
-    return sources.closure(workflow.source_path(f"../scripts/{script}.py"), LIBRARY)
+    """A script, the library modules that it imports, and those they import: its rule runs again if one is edited."""
+    path = workflow.source_path(f"../scripts/{script}.py")
+    return [path, *sources.closure(path, LIBRARY)]
 
 
 def trained_as(recipe):
@@ -103,7 +109,7 @@ def tokens_of(dataset, labels=None):
 def config_hash(model, dataset, perturbation):
     """Fingerprint of all settings that decide what is in a token file."""
     entries = content_of(model), stores_patches(model, perturbation), DATASETS[dataset], PERTURBATIONS[perturbation]
-    return settings.fingerprint(SEED, *entries, dataset, perturbation)
+    return provenance.fingerprint(SEED, *entries, dataset, perturbation)
 
 
 def crop_of(model):

@@ -1,4 +1,4 @@
-# Overview, made last: the settings, the weights and the benchmarks -> results/{study}/overview.html, the report's first page.
+# Overview, made last: settings, weights, benchmarks -> results/{study}/overview.html, the report's first page.
 
 NAMED = [STUDY["pretrained"], STUDY["supervised"], STUDY["heads"], *STUDY["finetuned"], *STUDY["corrupted"], *TRAINED]
 USED = [model for model in MODELS if model in NAMED]
@@ -33,6 +33,5 @@ rule overview:
         used=USED,
         files=lambda wildcards: [model for model in USED if weights_of(model)],
         names=[*MODELS, *DATASETS, *PERTURBATIONS],
-        fingerprint=settings.fingerprint(CONFIG),
     script:
         "../scripts/overview.py"

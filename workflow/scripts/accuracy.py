@@ -4,17 +4,17 @@ import pandas as pd
 
 from maescope import accuracy, chance, logs, store, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 params, frames = snakemake.params, []
 among = [params.classes.index(label) for label in params.labels] if params.among == "labels" else None
-for label, path in zip(params.labels, snakemake.input.tokens, strict=True):
-    with store.open_tokens(path, params.config_hash) as tokens:
-        for level in tokens.levels:
-            frame = pd.DataFrame({"level": level, "label": label, "image": tokens.images, "target": tokens.targets})
-            frame["prediction"] = accuracy.predict(tokens.read(level, "logits"), among)
-            frame["correct"] = (frame["prediction"] == frame["target"]).astype(int)
-            frames.append(frame)
+files = store.token_files(params.labels, snakemake.input.tokens, params.config_hash)
+for label, tokens in files.items():
+    for level in tokens.levels:
+        frame = pd.DataFrame({"level": level, "label": label, "image": tokens.images, "target": tokens.targets})
+        frame["prediction"] = accuracy.predict(tokens.read(level, "logits"), among)
+        frame["correct"] = (frame["prediction"] == frame["target"]).astype(int)
+        frames.append(frame)
 measure = pd.concat(frames)
 chance.warn_near_chance(measure, len(among or params.classes))
 tidy.write(measure, snakemake.output.measure)

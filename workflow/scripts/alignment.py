@@ -4,7 +4,7 @@ import pandas as pd
 
 from maescope import accuracy, alignment, logs, store, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 params, frames = snakemake.params, []
 among = [params.classes.index(label) for label in params.labels] if params.among == "labels" else None

@@ -6,7 +6,7 @@ import torch
 
 from maescope import checks, images, logs, models, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 torch.set_num_threads(snakemake.threads)
 
 spec, classes = snakemake.params.model, snakemake.params.classes

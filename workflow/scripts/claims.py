@@ -2,7 +2,7 @@
 
 from maescope import claims, logs, tables, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 given, params = snakemake.input, snakemake.params
 layers = ("attention", "attention_supervised", "separation", "mask_invariance", "angles")

@@ -7,9 +7,9 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from maescope import logs
+from maescope import logs, provenance
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 digits = load_digits()
 train, test = train_test_split(
@@ -24,3 +24,4 @@ for folder, numbers in ((snakemake.output.train, train), (snakemake.output.test,
         label.mkdir(parents=True, exist_ok=True)
         grey = np.round(digits.images[number] * 255 / 16).astype(np.uint8)  # 17 levels
         Image.fromarray(grey).save(label / f"{number:04d}.png")
+    provenance.record(folder)

@@ -2,6 +2,6 @@
 
 from maescope import downloads, logs
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 downloads.fetch_all(snakemake.params.models)

@@ -1,10 +1,12 @@
 """Images through a perturbation and a model into token files, one a label."""
 
+from pathlib import Path
+
 import torch
 
-from maescope import extraction, images, logs, models, perturb, progress, tidy
+from maescope import extraction, images, logs, models, perturb, progress, provenance, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 torch.set_num_threads(snakemake.threads)
 
 spec, params, name = snakemake.params.model, snakemake.params, snakemake.wildcards.perturbation
@@ -46,3 +48,4 @@ done = extraction.extract(
 )
 for _ in progress.progress(done, f"{snakemake.wildcards.model} {name}", "image", len(rows)):
     pass
+provenance.record(Path(snakemake.output.tokens[0]).parent)

@@ -4,7 +4,7 @@ import pandas as pd
 
 from maescope import features, logs, seeds, store, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 params, frames, seed = snakemake.params, [], seeds.number(snakemake.params.seed, "features")
 before = store.token_files(params.labels, snakemake.input.clean, params.clean_hash)

@@ -2,7 +2,7 @@
 
 from maescope import layerplots, layertables, logs, plots, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 tsne, separation = tidy.read([snakemake.input.tsne]), tidy.read([snakemake.input.separation])
 numbers = layertables.separation_numbers(separation, ["patch"])

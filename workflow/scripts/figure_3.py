@@ -4,7 +4,7 @@ from itertools import product
 
 from maescope import layerplots, layertables, logs, plots, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 models, datasets = zip(*product(snakemake.params.models, snakemake.params.datasets), strict=True)
 heads = layertables.head_means(tidy.read(snakemake.input.measures, model=models, dataset=datasets))

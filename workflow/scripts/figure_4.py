@@ -2,7 +2,7 @@
 
 from maescope import layerplots, layertables, logs, plots, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 first = layertables.first_angles(tidy.read([snakemake.input.angles]))
 singular_values = tidy.read([snakemake.input.singular_values])

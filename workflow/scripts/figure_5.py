@@ -2,7 +2,7 @@
 
 from maescope import logs, plots, tables, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 params = snakemake.params
 accuracy = tidy.read(snakemake.input.measures, model=params.models, perturbation=params.perturbations)

@@ -2,7 +2,7 @@
 
 from maescope import heads, logs, plots, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 params = snakemake.params
 maps = heads.maps(tidy.read([snakemake.input.measure]))

@@ -2,7 +2,7 @@
 
 from maescope import heads, logs, plots, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 params = snakemake.params
 features = tidy.read(snakemake.input.measures, model=params.models, perturbation=params.perturbations)

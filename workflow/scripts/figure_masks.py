@@ -2,7 +2,7 @@
 
 from maescope import invariance, layerplots, layertables, logs, plots, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 pairs = tidy.read([snakemake.input.measure])
 pairs["compared"] = invariance.compared(pairs)

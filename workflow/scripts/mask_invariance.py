@@ -4,7 +4,7 @@ import numpy as np
 
 from maescope import invariance, logs, points, store, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 params = snakemake.params
 files = store.token_files(params.labels, snakemake.input.tokens, params.config_hash)

@@ -1,19 +1,15 @@
 """The overview page: what the study was made of."""
 
-import hashlib
 from pathlib import Path
 
 import pandas as pd
 
-from maescope import logs, overview, tidy
+from maescope import logs, overview, provenance, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 params = snakemake.params
-digests = {}
-for name, path in zip(params.files, snakemake.input.weights, strict=True):
-    with open(path, "rb") as file:
-        digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+digests = {name: provenance.digest(path) for name, path in zip(params.files, snakemake.input.weights, strict=True)}
 benchmarks = {}
 for path in Path("results/benchmarks").rglob("*.tsv"):
     rule, *of = path.relative_to("results/benchmarks").with_suffix("").parts
@@ -25,5 +21,6 @@ sections = {
     "Versions": overview.versions_table(),
     "Settings": overview.settings_table(params.config),
 }
-lead = f"Fingerprint of all settings: {params.fingerprint}. A study with the same fingerprint was asked the same."
+lead = f"Fingerprint of the settings, as in all figures and tables: {provenance.fingerprint(snakemake.config)}. "
+lead += "A study with the same fingerprint was asked the same."
 tidy.write_text(overview.page(f"Study {params.config['study']['name']}", lead, sections), snakemake.output.html)

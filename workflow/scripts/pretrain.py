@@ -5,7 +5,7 @@ import torch
 
 from maescope import images, logs, mae, models, tidy, training
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 torch.set_num_threads(snakemake.threads)
 
 spec, recipe = snakemake.params.model, snakemake.params.training

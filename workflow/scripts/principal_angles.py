@@ -5,7 +5,7 @@ import pandas as pd
 
 from maescope import logs, subspaces, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 params, frames = snakemake.params, []
 with np.load(snakemake.input.bases) as found:

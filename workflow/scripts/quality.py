@@ -5,7 +5,7 @@ import torch
 
 from maescope import images, logs, perturb, quality, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 torch.set_num_threads(snakemake.threads)
 
 rows = tidy.read([snakemake.input.images])

@@ -4,7 +4,7 @@ import torch
 
 from maescope import images, logs, mae, models, perturb, plots, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 torch.set_num_threads(snakemake.threads)
 
 params, recipe, spec = snakemake.params, snakemake.params.training, snakemake.params.model

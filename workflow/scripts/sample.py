@@ -4,7 +4,7 @@ import pandas as pd
 
 from maescope import images, logs, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 dataset = snakemake.params.dataset
 chosen, skipped = images.sample(

@@ -5,9 +5,9 @@ from pathlib import Path
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from maescope import logs
+from maescope import logs, provenance
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 tile, folder = snakemake.params.tile, Path(snakemake.output.pictures, "photographs")
 folder.mkdir(parents=True)
@@ -16,3 +16,4 @@ for photograph, pixels in enumerate(load_sample_images().images):
         for left in range(0, pixels.shape[1] - tile + 1, tile):
             piece = Image.fromarray(pixels[top : top + tile, left : left + tile])
             piece.save(folder / f"{photograph}_{top:03d}_{left:03d}.png")
+provenance.record(snakemake.output.pictures)

@@ -4,7 +4,7 @@ import pandas as pd
 
 from maescope import logs, points, probes, store, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 params, rows = snakemake.params, []
 files = store.token_files(params.labels, snakemake.input.tokens, params.config_hash)

@@ -4,18 +4,18 @@ import pandas as pd
 
 from maescope import accuracy, logs, store, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 params, frames = snakemake.params, []
 own = [params.classes.index(label) for label in params.labels]
 choices = {f"masked{len(own)}": own, f"full{len(params.classes)}": None}
-for label, path in zip(params.labels, snakemake.input.tokens, strict=True):
-    with store.open_tokens(path, params.config_hash) as tokens:
-        for level in tokens.levels:
-            for name, among in choices.items():
-                frame = pd.DataFrame({"level": level, "label": label, "image": tokens.images, "target": tokens.targets})
-                frame["among"] = name
-                frame["prediction"] = accuracy.predict(tokens.read(level, "logits"), among)
-                frame["correct"] = (frame["prediction"] == frame["target"]).astype(int)
-                frames.append(frame)
+files = store.token_files(params.labels, snakemake.input.tokens, params.config_hash)
+for label, tokens in files.items():
+    for level in tokens.levels:
+        for name, among in choices.items():
+            frame = pd.DataFrame({"level": level, "label": label, "image": tokens.images, "target": tokens.targets})
+            frame["among"] = name
+            frame["prediction"] = accuracy.predict(tokens.read(level, "logits"), among)
+            frame["correct"] = (frame["prediction"] == frame["target"]).astype(int)
+            frames.append(frame)
 tidy.write(pd.concat(frames), snakemake.output.measure)

@@ -4,7 +4,7 @@ import pandas as pd
 
 from maescope import invariance, logs, shifts, tables, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 given, params, parts = snakemake.input, snakemake.params, []
 if given.shift:

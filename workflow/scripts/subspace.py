@@ -6,7 +6,7 @@ import pandas as pd
 from maescope import logs, store, subspaces, tidy
 from maescope.atomic import replacing
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 params, found, frames = snakemake.params, {}, []
 files = store.token_files(params.labels, snakemake.input.tokens, params.config_hash)

@@ -2,7 +2,7 @@
 
 from maescope import corrupted, logs, tables, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 params = snakemake.params
 accuracy = tidy.read(snakemake.input.accuracy, model=params.models, perturbation=params.perturbations)

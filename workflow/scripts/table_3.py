@@ -4,7 +4,7 @@ from itertools import product
 
 from maescope import logs, tables, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 params = snakemake.params
 models, perturbations = zip(*product(params.models, params.perturbations), strict=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from maescope import logs, plots, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 names = {"pretrain": "masked pixels, MSE", "finetune": "cross-entropy", "scratch": "cross-entropy"}
 losses = {Path(path).name.removesuffix(".loss.csv"): tidy.read([path]) for path in snakemake.input.losses}

@@ -6,7 +6,7 @@ import pandas as pd
 
 from maescope import logs, points, projection, store, tidy
 
-logs.to_file(snakemake.log[0])
+logs.begin(snakemake)
 
 params = snakemake.params
 files = store.token_files(params.labels, snakemake.input.tokens, params.config_hash)

@@ -36,24 +36,38 @@ ENDED = {  # what stands in the log of a Slurm job -> what to change
 }
 
 
-def problems(profile: Mapping, limits: type, groups: Collection[str]) -> Iterator[str]:
-    """Keys of a Slurm profile that would be passed over in silence, or end in a traceback.
+def mistakes(profile: Mapping, limits: type) -> Iterator[str]:
+    """What the plugin cannot go on with, and would end in a traceback.
 
     Parameters
     ----------
     profile : the parsed file
     limits : the dataclass of what a partition may state
+    """
+    known = {field.name for field in dataclasses.fields(limits)}
+    if not profile.get("partitions"):
+        yield "partitions: is missing or empty; name this cluster's under it (sinfo -s lists them)"
+    for name, stated in (profile.get("partitions") or {}).items():
+        if stated is None:
+            yield f"partitions.{name}: has no value; write `{name}: {{}}`"
+        yield from unknown(f"partitions.{name}: ", stated or {}, known | CLUSTER)
+        try:
+            limits(**{key: value for key, value in (stated or {}).items() if key in known})
+        except Exception as error:  # each limit has a way of its own
+            yield f"partitions.{name}: {str(error).splitlines()[0]}"
+
+
+def problems(profile: Mapping, groups: Collection[str]) -> Iterator[str]:
+    """Keys of a Slurm profile that would be passed over in silence, and limits that mislead.
+
+    Parameters
+    ----------
+    profile : the parsed file
     groups : names that group-components may use
     """
     mappings = {key: value for key, value in profile.items() if isinstance(value, dict)}
     yield from unknown("", mappings, MAPPINGS)
-    known = {field.name for field in dataclasses.fields(limits)} | CLUSTER
-    partitions = profile.get("partitions") or {}
-    for name, stated in partitions.items():
-        if stated is None:
-            yield f"partitions.{name}: has no value; write `{name}: {{}}`"
-        yield from unknown(f"partitions.{name}: ", stated or {}, known)
-    yield from lopsided({name: stated or {} for name, stated in partitions.items()})
+    yield from lopsided({name: stated or {} for name, stated in (profile.get("partitions") or {}).items()})
     given = profile.get("group-components") or []
     yield from unknown("group-components: ", [str(entry).split("=")[0] for entry in given], groups)
 
@@ -118,7 +132,8 @@ def explanations(log: str) -> Iterator[str]:
 
 
 def _refused_groups(log: str) -> Iterator[str]:
-    """Groups of jobs that never got a number: what Slurm says when it is asked again."""
+    """Groups of jobs that never got a number, by what Slurm says when it is asked again."""
+    refused: dict[str, list[str]] = {}
     for name, block in re.findall(r"Group job (\S+) \(jobs in(.*?)(?=Group job |\Z)", log, re.DOTALL):
         asked = [dict(re.findall(r"(\w+)=(\d+)", line)) for line in re.findall(r"resources: (.*)", block)]
         chosen = re.search(rf"partition '(.*)' for job {re.escape(name)}", block)
@@ -129,4 +144,6 @@ def _refused_groups(log: str) -> Iterator[str]:
             gpus = max(int(one.get("gpu", 0)) for one in asked)
             why = refusal(chosen[1], f"--mem={memory}", f"--time={minutes}", f"--gpus={gpus}" if gpus else "")
             if why:
-                yield f"group {name} was refused: {why}"
+                refused.setdefault(why, []).append(name)
+    for why, names in refused.items():
+        yield f"group {', '.join(dict.fromkeys(names))} was refused: {why}"

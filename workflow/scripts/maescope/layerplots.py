@@ -73,7 +73,7 @@ def _maps(block: SubFigure, maps: pd.DataFrame, layers: list[int], rows: int, na
             color=COLOURS[n % len(COLOURS)],
             marker=MARKERS[n % len(MARKERS)] if points["s"] > 4 else "o",
             linestyle="none",
-            label=label,
+            label=f" {label}",  # a name that begins with _ would be left out
         )
         for n, label in enumerate(labels)
     ]

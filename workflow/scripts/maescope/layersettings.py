@@ -26,8 +26,8 @@ def problems(config: dict) -> Iterator[str]:
 
 def patches_of(model: dict) -> int | None:
     """Patch tokens of a model's full image, None where neither its arguments nor its name tell."""
-    size = model["arguments"].get("patch_size") or _in_name(model, r"patch(\d+)")
-    return (model["preprocessing"]["crop"] // int(size)) ** 2 if size and str(size).isdigit() else None
+    size = model["arguments"].get("patch_size") or int(_in_name(model, r"patch([0-9]+)") or 0)
+    return (model["preprocessing"]["crop"] // size) ** 2 if isinstance(size, int) and size > 0 else None
 
 
 def width_of(model: dict) -> int | None:

@@ -1,11 +1,18 @@
-"""Where a script's words go: everything into its log, an error that can be mended as one line."""
+"""How a script begins: its words go into its log, an error that can be mended as one line; its files are recorded."""
 
 import logging
 import sys
 import traceback
 from types import TracebackType
 
+from maescope import provenance
 from maescope.errors import InputError
+
+
+def begin(job) -> None:
+    """The first line of a script, whose `snakemake` object is `job`."""
+    to_file(job.log[0])
+    provenance.begin(job)
 
 
 def to_file(path: str) -> None:

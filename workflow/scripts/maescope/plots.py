@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from maescope import provenance
 from maescope.atomic import replacing
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -32,16 +33,18 @@ STYLE = {
     "lines.markersize": 4,
     "figure.constrained_layout.use": True,
     "pdf.fonttype": 42,
+    "text.parse_math": False,  # a class may be called $x$
     "svg.hashsalt": "maescope",
 }
 plt.rcParams.update(STYLE)
 
 
 def save(figure: Figure, *paths: str | os.PathLike) -> None:
-    """Write a figure to each path, without dates, so that the same numbers give the same file."""
+    """Write a figure to each path, without dates, so that the same numbers give the same file; it says what made it."""
+    stamp = provenance.stamp()
     for path in paths:
         with replacing(path) as temporary:
-            metadata = {"CreationDate": None} if str(path).endswith(".pdf") else None
+            metadata = {"CreationDate": None, "Keywords": stamp} if str(path).endswith(".pdf") else {"maescope": stamp}
             figure.savefig(temporary, dpi=200, metadata=metadata)
     plt.close(figure)
 

@@ -1,0 +1,60 @@
+"""Whether everything under results/ is whole and what the configuration now asks for.
+
+python tools/verify.py [CONFIG]     in the folder that has results/; CONFIG is config/config.yaml if left out
+
+Every file is compared with the digest recorded when it was written, every token file read to its end, and the settings
+and files that each was made with with those of now. Names what is not whole and what to do; exit 1 if there is any.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+
+from snakemake.api import SnakemakeApi
+from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow/scripts"))
+
+from maescope import progress, verify
+
+
+def planned(config: str | None, paths: list[str]) -> verify.Judge:
+    """A judge who knows, of all files that some rule makes, what it would make them with now."""
+    if config and not Path(config).is_file():
+        sys.exit(f"error: there is no configuration file {config}")
+    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+        try:
+            given = ConfigSettings(configfiles=[Path(config)] if config else [])
+            flow = api.workflow(ResourceSettings(cores=1), config_settings=given, snakefile=Path("Snakefile"))
+            workflow = flow._workflow  # the API can print a plan, but not hand it over
+            one_each = {verify.place(path, ()): path for path in paths}.values()
+            flow.dag(
+                DAGSettings(targets={path for path in one_each if any(r.is_producer(path) for r in workflow.rules)})
+            )
+            workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
+            workflow._build_dag()
+        except WorkflowError as error:
+            sys.exit(f"error: {error}")
+        jobs = {verify.place(str(path), ()): of_job(job) for job in workflow.dag.jobs for path in job.output}
+        return verify.Judge(jobs, workflow.config["study"]["name"])
+
+
+def of_job(job) -> verify.Job:
+    """A job of Snakemake's as the library knows it."""
+    code = list(job.input.get("library") or ())
+    return verify.Job(job.rule.name, dict(job.params.items()), [path for path in job.input if path not in code], code)
+
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("config", nargs="?")
+words, paths = Counter(), verify.found()
+judge = planned(parser.parse_args().config, paths)
+for path in progress.progress(paths, "verify", "file"):
+    _, word, why = judge.verdict(path)
+    words[word] += 1
+    if word not in ("whole", "other"):
+        print(f"{word}: {path}: {why}", flush=True)
+print(", ".join(f"{count} {word}" for word, count in sorted(words.items())) or "nothing under results/")
+sys.exit(bool(set(words) - {"whole", "other"}))
