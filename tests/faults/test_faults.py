@@ -1,4 +1,4 @@
-"""Bad input to the real workflow: FAULTS.md rows 1-9, 12-17 and 19. Each test names its row.
+"""Bad input to the real workflow: FAULTS.md rows 1-9 and 12-17. Each test names its row.
 
 Faults of one stage share one run of Snakemake with --keep-going; every job fails, or not, by itself.
 """
@@ -9,8 +9,6 @@ import os
 import pickle
 import re
 import shutil
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -280,6 +278,18 @@ def test_row_7_a_truncated_picture_is_skipped_and_recorded_where_asked(images):
     assert "cannot be decoded" in skipped["reason"][0]
 
 
+def test_rows_4_to_9_once_put_right_the_samples_are_those_of_good_pictures(images, files):
+    """The last of those that look at `images`."""
+    names = ("missing", "fewer", "junk", "truncated", "page", "hollow", "deep")
+    for name in names:
+        shutil.rmtree(images.sets / name)
+        shutil.copytree(files / "pets", images.sets / name)
+    images.workflow.must_run("--", *(f"results/images/{name}.csv" for name in (*names, "pets")))
+    columns = ["label", "image", "target"]
+    for name in names:
+        assert images.rows(name)[columns].equals(images.rows("pets")[columns])
+
+
 # --- weights: rows 13 to 17 -----------------------------------------------------------------------------------------
 
 
@@ -407,6 +417,15 @@ def test_row_17_weights_that_overflow_are_refused_before_any_image_is_read(weigh
     assert not (weights.workflow / weights.folder("huge")).exists()
 
 
+def test_rows_13_to_17_once_put_right_the_numbers_are_those_of_good_weights(weights, files):
+    """The last of those that look at `weights`."""
+    shutil.copy(weights.paths["official"], weights.paths["payload"])
+    shutil.copy(files / "vit.safetensors", weights.paths["nan"])
+    measured = [f"results/measures/accuracy/{name}/pets/clean.csv" for name in ("official", "payload", "nan")]
+    weights.workflow.must_run("--", *measured)
+    assert len({(weights.workflow / path).read_bytes() for path in measured}) == 1
+
+
 # --- what is accepted, through to a table: rows 5, 9, 13 ------------------------------------------------------------
 
 
@@ -431,47 +450,3 @@ def test_rows_5_and_9_odd_pictures_and_a_smaller_sample_reach_the_table(files, t
     table = (workflow / "results/pets/tables/table_1.md").read_text()
     assert "6 images of 2 classes" in table
     assert "Fewer than the 5 images asked for: dog 1." in table
-
-
-# --- a full disk: row 19 --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def small_disk(files, tmp_path):
-    """A workflow whose results lie on a disk of 0.8 MB, with a mask in 100 versions to extract."""
-    workflow = Workflow(tmp_path / "clone")
-    config = study(files / "vit.safetensors", files / "pets")
-    config["perturbations"]["mask"] = {"kind": "mask", "masks": 100}
-    workflow.configure(config)
-    (workflow / "results").mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=800k", "tmpfs", workflow / "results"]
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk")
-    if (mounted := subprocess.run(command, capture_output=True, text=True)).returncode:
-        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
-    yield workflow
-    subprocess.run(["umount", "--lazy", workflow / "results"], check=True)
-
-
-def test_row_19_a_disk_too_small_is_refused_beforehand_or_survived(small_disk):
-    target = "results/tokens/vit/pets/mask/cat.h5"
-    refused = small_disk.run(target)
-    assert refused.returncode == 1
-    assert re.search(
-        r"error: results/tokens/vit/pets/mask: 0\.\d+ GB free, but the tokens need 0\.\d+ GB", refused.stdout
-    )
-    assert "free some space, store fewer patch_tokens, or set tokens_dtype: float16" in refused.stdout
-    assert not list((small_disk / "results/tokens").rglob("*.h5"))
-
-    # Room for the arrays, but not for what HDF5 adds to arrays as small as these: the disk fills up on the way.
-    subprocess.run(["mount", "-o", "remount,size=1600k", small_disk / "results"], check=True)
-    filled = small_disk.run(target)
-    assert filled.returncode == 1
-    assert "GB free" not in filled.stdout
-    assert "No space left on device" in filled.stdout
-    assert not list((small_disk / "results/tokens").rglob("[!.]*.h5"))  # HDF5 may crash here, and leave a .tmp file
-
-    subprocess.run(["mount", "-o", "remount,size=64m", small_disk / "results"], check=True)
-    small_disk.must_run(target)
-    left = [path.name for path in Path(small_disk / "results/tokens/vit/pets/mask").iterdir()]
-    assert sorted(left) == ["cat.h5", "dog.h5"]

@@ -64,7 +64,7 @@ def test_row_18_weights_of_another_digest_are_refused_and_those_of_the_right_one
     assert f"vit.safetensors: its SHA-256 is {digest_of(files)}, but the configuration says {'0' * 64}" in run.said
     assert not (run / "results/tokens/other").exists()
     with h5py.File(run / "results/tokens/auto/pets/clean/cat.h5") as file:
-        assert file.attrs["weights_sha256"] == digest_of(files)
+        assert file.attrs["weights_sha256"].decode() == digest_of(files)
 
 
 def test_row_18_a_digest_that_is_set_later_makes_nothing_again(run):
@@ -87,7 +87,25 @@ def test_row_27_auto_without_a_gpu_falls_back_and_says_so(run):
     log = (run / "results/logs/extract/auto/pets/clean.log").read_text()
     assert "device: auto, and torch sees no GPU: running on the CPU" in log
     with h5py.File(run / "results/tokens/auto/pets/clean/cat.h5") as file:
-        assert file.attrs["device"] == "cpu"
+        assert file.attrs["device"] == b"cpu"
+
+
+def test_rows_10_18_and_27_once_put_right_give_what_an_undisturbed_model_gives(run, files):
+    """`auto` had no fault; the others are the same weights."""
+    config, measure = run.config(), "results/measures/accuracy/{}/pets/clean.csv"
+    try:
+        shutil.copy(files / "pets/dog/0.png", files / "vast/dog/0.png")
+        mended = {"other": {"sha256": None}, "cuda": {"device": "cpu"}}
+        mended = {name: config["models"][name] | change for name, change in mended.items()}
+        run.configure(config | {"models": config["models"] | mended})
+        wanted = {name: measure.format(name) for name in ("auto", "other", "cuda")}
+        run.must_run("--", "results/images/vast.csv", "results/images/pets.csv", *wanted.values())
+        contents = {(run / path).read_bytes() for path in wanted.values()}
+        assert len(contents) == 1
+        lists = [(run / f"results/images/{name}.csv").read_text() for name in ("vast", "pets")]
+        assert lists[0] == lists[1].replace(f"{files}/pets/", f"{files}/vast/")
+    finally:
+        run.configure(config)
 
 
 def test_row_29_a_perplexity_or_k_too_large_names_both_numbers(files, tmp_path):

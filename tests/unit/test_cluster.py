@@ -14,14 +14,14 @@ PROFILE = Path(__file__).parents[2] / "profiles/slurm/config.yaml"
 
 
 def test_the_profile_as_it_is_has_no_problem():
-    assert list(cluster.problems(yaml.safe_load(PROFILE.read_text()), PartitionLimits, GROUPS)) == []
+    profile = yaml.safe_load(PROFILE.read_text())
+    assert [*cluster.mistakes(profile, PartitionLimits), *cluster.problems(profile, GROUPS)] == []
 
 
 @pytest.mark.parametrize(
     ("profile", "said"),
     [
         ({"set-resource": {"a": {"b": 1}}}, "unknown key 'set-resource' (did you mean 'set-resources'?)"),
-        ({"partitions": {"gpu": {"maxgpu": 1}}}, "partitions.gpu: unknown key 'maxgpu' (did you mean 'max_gpu'?)"),
         (
             {"group-components": ["token_{model}=4"]},
             "group-components: unknown key 'token_{model}' (did you mean 'tokens_{model}'?)",
@@ -29,14 +29,23 @@ def test_the_profile_as_it_is_has_no_problem():
     ],
 )
 def test_what_would_be_passed_over_is_named(profile, said):
-    assert list(cluster.problems(profile, PartitionLimits, GROUPS)) == [said]
+    assert list(cluster.problems(profile, GROUPS)) == [said]
 
 
-def test_a_partition_without_limits_is_an_empty_mapping():
-    """The plugin fails on a key without a value."""
-    assert not list(cluster.problems({"partitions": {"cpu": {}}, "jobs": 4}, PartitionLimits, GROUPS))
-    said = list(cluster.problems({"partitions": {"cpu": None}, "jobs": 4}, PartitionLimits, GROUPS))
-    assert said == ["partitions.cpu: has no value; write `cpu: {}`"]
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ({}, []),
+        (None, ["partitions.cpu: has no value; write `cpu: {}`"]),
+        ({"maxgpu": 1}, ["partitions.cpu: unknown key 'maxgpu' (did you mean 'max_gpu'?)"]),
+    ],
+)
+def test_what_the_plugin_would_fail_on_is_named(stated, said):
+    profile = {"partitions": {"cpu": stated}, "jobs": 4}
+    assert list(cluster.mistakes(profile, PartitionLimits)) == said
+    if said:
+        with pytest.raises(TypeError):
+            PartitionLimits(**stated)
 
 
 LIMITS = {"max_runtime": 60, "max_mem_mb": 8000}
@@ -136,8 +145,13 @@ Group job tokens_other (jobs in lexicogr. order):
         resources: mem_mb=1, runtime=1
 Auto-selected partition 'big' for job tokens_other_extract_birds with score 0.1
 Job x has been submitted with SLURM jobid 9 (log: /gone/group_tokens_other_extract_birds/9.log).
+Group job tokens_vit2 (jobs in lexicogr. order):
+        resources: mem_mb=6000, mem=6 GB, runtime=50, gpu=1
+Auto-selected partition 'big' for job tokens_vit2_extract_birds with score 0.1
 """
     said = list(cluster.explanations(log))
-    assert len(said) == 1 and said[0].startswith("group tokens_vit was refused") and "lower mem_mb" in said[0]
+    assert (
+        len(said) == 1 and said[0].startswith("group tokens_vit, tokens_vit2 was refused") and "lower mem_mb" in said[0]
+    )
     asked = (tmp_path / "asked").read_text()
     assert asked.split() == ["--test-only", "--partition=big", "--mem=6000", "--time=50", "--gpus=1", "--wrap=true"]

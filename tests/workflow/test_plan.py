@@ -1,5 +1,6 @@
 """What Snakemake plans, without running it."""
 
+import itertools
 import re
 import resource
 import shutil
@@ -132,9 +133,7 @@ def resources_of(workflow, *arguments) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("  cpu: {}", "  cpu:", "partitions.cpu: has no value; write `cpu: {}`"),
-        ("max_gpu: 8", "max_gpus: 8", "partitions.gpu: unknown key 'max_gpus' (did you mean 'max_gpu'?)"),
-        ("\npartitions:", "\npartitoins:", "unknown key 'partitoins' (did you mean 'partitions'?)"),
+        ("\nset-resource-scopes:", "\nset-resource-scope: {gpu: local}\n#", "unknown key 'set-resource-scope' (did"),
         ("tokens_{model}=4", "tokens=4", "unknown key 'tokens' (did you mean 'tokens_{model}'?)"),
     ],
 )
@@ -144,6 +143,25 @@ def test_a_mistake_in_the_slurm_profile_is_warned_of_there_only(workflow, old, n
     profile.write_text(profile.read_text().replace(old, new))
     assert said in workflow.must_run("--profile", "slurm", "--dry-run", "--", "figure_5")
     assert "warning" not in workflow.must_run("--dry-run", "--", "figure_5")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("  cpu: {}", "  cpu:", "partitions.cpu: has no value; write `cpu: {}`"),
+        ("max_gpu: 8", "max_gpus: 8", "partitions.gpu: unknown key 'max_gpus' (did you mean 'max_gpu'?)"),
+        ("max_gpu: 8", "max_runtime: 2x", "partitions.gpu: Invalid time format: '2x'"),
+        ("\npartitions:", "\npartitoins:", "unknown key 'partitoins' (did you mean 'partitions'?)"),
+        ("\npartitions:", "\npartitoins:", "partitions: is missing or empty; name this cluster's under it"),
+    ],
+)
+def test_what_the_slurm_plugin_would_fail_on_ends_the_run_by_name(workflow, old, new, said):
+    profile = workflow / "profiles/slurm/config.yaml"
+    profile.write_text(profile.read_text().replace(old, new))
+    refused = workflow.run("--profile", "slurm", "--dry-run", "--", "figure_5")
+    assert refused.returncode == 1
+    assert f"profiles/slurm/config.yaml: {said}" in refused.stdout and "Traceback" not in refused.stdout
+    workflow.must_run("--dry-run", "--", "figure_5")  # without a cluster nothing of it matters
 
 
 def test_memory_and_time_grow_with_the_work(workflow):
@@ -218,14 +236,13 @@ def test_the_papers_study_is_planned_in_under_5_seconds_and_without_a_network(pa
     assert rules >= {"table_1", "table_2", "table_3", "shifts", "claims"} and "download" not in rules
     assert {job[1] for job in jobs if job[0] == "check_model"} == {"mae_pretrained", "mae_finetuned", "supervised"}
     occlusions = ("occlusion", "occlusion_random", "occlusion_least")
-    both = {(model, name) for model in ("mae_finetuned", "supervised") for name in ("clean", "blur", *occlusions)}
-    corrupted = {("mae_finetuned", name) for name in CORRUPTIONS}
-    assert set(pairs(jobs, "extract_imagenet")) == both | corrupted | {
+    both = itertools.product(("mae_finetuned", "supervised"), ("clean", "blur", *occlusions, *CORRUPTIONS))
+    assert set(pairs(jobs, "extract_imagenet")) == set(both) | {
         ("mae_pretrained", "clean"),
         ("mae_pretrained", "mask"),
     }
     for shifted in ("imagenet_r", "imagenet_r_clean", "imagenet_a", "imagenet_a_clean"):
-        assert pairs(jobs, f"extract_{shifted}") == [("mae_finetuned", "clean")]
+        assert pairs(jobs, f"extract_{shifted}") == [("mae_finetuned", "clean"), ("supervised", "clean")]
 
 
 def test_the_cost_of_the_papers_study_counts_the_extractions_of_its_plan(paper, monkeypatch):
@@ -243,8 +260,8 @@ def test_the_cost_of_the_papers_study_counts_the_extractions_of_its_plan(paper, 
     images = {name: cost.images_of(dataset) for name, dataset in config["datasets"].items()}
     shifted = {"imagenet_r": 30_000, "imagenet_r_clean": 10_000, "imagenet_a": 7_500, "imagenet_a_clean": 10_000}
     assert images == {"imagenet": 500, "imagenet_few": 12, "sam": 100} | shifted
-    # clean, blur and three occlusions of two models; fifteen corruptions; clean and a mask; 100 masks; sam; -R and -A
-    assert cost.study_cost(config, "float32")[0] == 500 * (2 * 41 + 75 + 2) + 1_200 + 300 + 57_500
+    # clean, blur, occlusions, corruptions of two models; clean and a mask; 100 masks; sam; -R and -A of two models
+    assert cost.study_cost(config, "float32")[0] == 500 * (2 * (41 + 75) + 2) + 1_200 + 300 + 2 * 57_500
 
 
 def test_weights_that_are_missing_stop_a_plan_but_not_their_download(paper):

@@ -81,15 +81,17 @@ def test_token_files_keep_the_contract(finished, model, perturbation):
             assert set(file) == {"image", "target", "levels"}
             assert file["image"].asstr()[:].tolist() == own["image"].tolist()
             assert file["target"][:].tolist() == own["target"].tolist() == [int(label)] * B
-            assert list(file.attrs["levels"]) == LEVELS[perturbation]
+            assert [level.decode() for level in file.attrs["levels"]] == LEVELS[perturbation]
             assert set(file["levels"]) == set(LEVELS[perturbation])
             for level in file["levels"].values():
                 assert {name: dataset.shape for name, dataset in level.items()} == shapes
                 for dataset in level.values():
                     assert dataset.fletcher32 and dataset.compression is None
                     assert dataset.dtype == {"masked": bool, "visible": np.int64}.get(dataset.name.split("/")[-1], "f4")
-            attributes = dict(file.attrs)
-            assert attributes["complete"] == attributes["schema"] == 1
+            attributes = {
+                key: value.decode() if isinstance(value, bytes) else value for key, value in file.attrs.items()
+            }
+            assert (attributes["complete"], attributes["schema"]) == (1, 2)
             stated = [attributes[key] for key in ("model", "dataset", "perturbation", "label", "seed", "dtype")]
             assert stated == [model, "three", perturbation, label, 0, "float32"]
             assert re.fullmatch("[0-9a-f]{64}", attributes["config_hash"])

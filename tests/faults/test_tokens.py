@@ -1,0 +1,285 @@
+"""Token files that are damaged or do not belong: FAULTS.md rows 23 and 24, and properties of the store by hypothesis.
+
+MAESCOPE_SOAK multiplies examples and flips.
+"""
+
+import itertools
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from conftest import REPOSITORY, Workflow
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tiny import SOAK, config_of, finish, finished
+
+from maescope import store
+
+LEVELS, NAMES = ("clean", "Ⅱ"), ["0/ä.png", "0/b c.png", "0/d.png"]
+ATTRIBUTES = {"config_hash": "abc", "weights_sha256": "d" * 64, "model": "m", "dataset": "d", "perturbation": "blur"}
+ATTRIBUTES |= {"label": "0", "seed": 0, "threads": 1, "device": "cpu"}
+CLEAN = "accuracy/vit/pets/clean"
+FLIPS = Path(__file__).with_name("flips.py")
+
+
+# --- round trips ----------------------------------------------------------------------------------------------------
+
+text = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
+numbers = st.integers(0, 2**32 - 1)
+
+
+@st.composite
+def contents(draw):
+    """What a token file may hold: names, targets, levels, arrays of any shape, in one of its types."""
+    images = draw(st.lists(text, min_size=1, max_size=7))
+    levels = draw(st.lists(text.filter(lambda level: "/" not in level and level != "."), min_size=1, max_size=3))
+    layers, dim, heads, patches, classes = (draw(st.integers(1, 5)) for _ in range(5))
+    count = len(images)
+    shapes = {"cls": (layers, count, dim), "head": (layers, count, heads, dim), "patch": (layers, count, patches, dim)}
+    shapes |= {"logits": (count, classes), "rollout": (count, patches)}
+    generator = np.random.default_rng(draw(numbers))
+    arrays = {
+        level: {name: generator.standard_normal(shapes[name]).astype(np.float32) for name in shapes}
+        | {"masked": generator.random((count, patches)) < 0.5, "visible": generator.integers(1, 9, (count, patches))}
+        for level in dict.fromkeys(levels)
+    }
+    targets = draw(st.lists(st.integers(-1, 2**40), min_size=count, max_size=count))
+    return images, targets, arrays, draw(st.integers(1, count)), draw(st.sampled_from(["float32", "float16"]))
+
+
+@settings(max_examples=60 * SOAK, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(contents=contents(), model=st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12))
+def test_whatever_is_written_is_read_again(contents, model, tmp_path):
+    images, targets, arrays, batch, dtype = contents
+    path = str(tmp_path / "0.h5")
+    attributes = {"config_hash": "abc", "model": model}
+    with store.writing(path, images, targets, list(arrays), attributes, dtype) as writer:
+        for start, (level, own) in itertools.product(range(0, len(images), batch), arrays.items()):
+            part = slice(start, start + batch)
+            taken = {name: own[name][:, part] if name in store.LAYER_FIRST else own[name][part] for name in own}
+            writer.write(level, start, taken)
+    with store.open_tokens(path, "abc") as tokens:
+        assert (tokens.images, tokens.levels, tokens.attributes["model"]) == (images, list(arrays), model)
+        assert tokens.targets.tolist() == targets
+        for level, own in arrays.items():
+            for name, array in own.items():
+                wanted = array.astype(dtype).astype(np.float32) if name in store.LAYER_FIRST else array
+                read = tokens.read(level, name)
+                assert read.dtype == wanted.dtype and np.array_equal(read, wanted)
+
+
+# --- truncation and bit flips: row 24 -------------------------------------------------------------------------------
+
+
+def written(path, images=3, width=5):
+    """A token file with every kind of array and all attributes of the real ones."""
+    generator, names = np.random.default_rng(0), [NAMES[n % 3] for n in range(images)]
+    with store.writing(str(path), names, [3] * images, LEVELS, ATTRIBUTES) as writer:
+        for level in LEVELS:
+            arrays = {"mean": (2, images, width), "head": (2, images, 3, width), "logits": (images, width)}
+            arrays = {name: generator.standard_normal(shape, dtype=np.float32) for name, shape in arrays.items()}
+            arrays["visible"] = generator.integers(1, 9, (images, 2))
+            writer.write(level, 0, arrays | {"masked": generator.random((images, 9)) < 0.5})
+    return path
+
+
+def verdicts(folder, make, numbers, *options):
+    """What becomes of each damage, by its number, half of them in each of two processes that may not hang."""
+
+    def half(part):
+        path = folder / str(part) / "0.h5"
+        path.parent.mkdir()
+        command = [sys.executable, FLIPS, *options, make(path)]
+        environment = dict(os.environ, PYTHONPATH=str(REPOSITORY / "workflow/scripts"))
+        given = " ".join(map(str, numbers[part::2]))
+        try:
+            done = subprocess.run(
+                command, env=environment, input=given, capture_output=True, text=True, timeout=120 * SOAK
+            )
+        except subprocess.TimeoutExpired as error:
+            raise AssertionError(f"hangs at {(error.stdout or b'').decode().splitlines()[-1:]}") from None
+        assert done.returncode == 0, (done.stdout.splitlines()[-1:], done.stderr)
+        return [line.split(" ", 1) for line in done.stdout.splitlines()]
+
+    with ThreadPoolExecutor(2) as pool:
+        found = {int(number): verdict for number, verdict in itertools.chain(*pool.map(half, (0, 1)))}
+    assert found.keys() == set(numbers)
+    return found
+
+
+def strange(found):
+    return {number: verdict for number, verdict in found.items() if verdict not in ("refused", "same")}
+
+
+def test_row_24_a_bit_flipped_at_any_byte_is_refused_or_changes_nothing(tmp_path):
+    size = written(tmp_path / "0.h5").stat().st_size
+    bits = [8 * byte + (byte + turn) % 8 for turn in range(min(SOAK, 8)) for byte in range(size)]
+    found = verdicts(tmp_path, written, bits)
+    assert strange(found) == {}
+    assert list(found.values()).count("refused") > 0.9 * len(bits)
+
+
+def test_row_24_bits_flipped_in_a_larger_file_are_refused_or_change_nothing(tmp_path):
+    def large(path):
+        return written(path, images=200, width=50)
+
+    size = large(tmp_path / "0.h5").stat().st_size
+    bits = random.Random(24).sample(range(8 * size), 800 * SOAK)
+    assert strange(verdicts(tmp_path, large, bits)) == {}
+
+
+def test_row_24_a_file_cut_off_anywhere_is_refused(tmp_path):
+    size = written(tmp_path / "0.h5").stat().st_size
+    assert set(verdicts(tmp_path, written, list(range(size)), "--cut").values()) == {"refused"}
+
+
+def test_row_24_a_larger_file_cut_off_at_any_block_is_refused(tmp_path):
+    def large(path):
+        return written(path, images=400, width=100)
+
+    size = large(tmp_path / "0.h5").stat().st_size
+    cuts = [*range(0, size, 4096), size - 1]
+    assert len(cuts) > 300
+    assert set(verdicts(tmp_path, large, cuts, "--cut").values()) == {"refused"}
+
+
+# --- in the workflow: rows 23 and 24 --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def study(tmp_path_factory):
+    yield from finished(tmp_path_factory.getbasetemp())
+
+
+def other_seed(config):
+    config["seed"] = 1
+
+
+def other_classes(config):
+    config["datasets"]["pets"]["classes"].reverse()
+
+
+@pytest.fixture(scope="module")
+def strangers(tmp_path_factory):
+    """The clean token file of cat from studies with another seed and with another class list, run at once."""
+
+    def made(change):
+        folder = tmp_path_factory.mktemp(change.__name__)
+        config, workflow = config_of(folder), Workflow(folder / "clone")
+        change(config)
+        workflow.configure(config)
+        workflow.must_run("results/tokens/vit/pets/clean/cat.h5")
+        return workflow / "results/tokens/vit/pets/clean/cat.h5"
+
+    with ThreadPoolExecutor(2) as pool:
+        changes = (other_seed, other_classes)
+        return dict(zip(changes, pool.map(made, changes), strict=True))
+
+
+def changed(**attributes):
+    """A file whose attributes say something else, all checksums right."""
+
+    def change(path):
+        with h5py.File(path, "r+") as file:
+            for name, value in attributes.items():
+                file.attrs[name] = np.array(value.encode(), dtype=h5py.string_dtype("utf-8", len(value)))
+
+    return change
+
+
+def of_another_class(path):
+    shutil.copy(path.with_name("dog.h5"), path)
+
+
+def of_zero_rows(path):
+    with h5py.File(path, "r+") as file:
+        for level in file["levels"].values():
+            for dataset in level.values():
+                dataset[...] = 0
+
+
+def without_rows(path):
+    with h5py.File(path, "r+") as file:
+        for level in file["levels"].values():
+            shape, kind = level["logits"].shape, level["logits"].dtype
+            del level["logits"]
+            level.create_dataset("logits", (0, *shape[1:]), kind)
+
+
+def flipped(path):
+    with h5py.File(path) as file:
+        level = next(iter(file["levels"].values()))
+        place = level["logits"].id.get_chunk_info(0).byte_offset
+    with open(path, "r+b") as file:
+        file.seek(place + 3)
+        byte = file.read(1)[0]
+        file.seek(place + 3)
+        file.write(bytes([byte ^ 64]))
+
+
+def cut(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+DAMAGE = [
+    pytest.param(of_another_class, "holds the tokens of dog; delete it", id="23-class"),
+    pytest.param(changed(weights_sha256="0" * 64), "was made with other weights than .*; delete both", id="23-weights"),
+    pytest.param(flipped, "logits of level clean is damaged .*; delete it", id="24-flipped"),
+    pytest.param(cut, "cannot be opened as HDF5 .*; delete it", id="24-truncated"),
+    pytest.param(of_zero_rows, "logits of level clean has rows of zeros, a part was lost; delete it", id="24-zeros"),
+    pytest.param(without_rows, "logits has 0 of 3 images; delete it", id="24-no-rows"),
+]
+
+
+def refused(study, damage, message):
+    """The clean accuracy is not made from a file that was changed, and as it was once that is put right."""
+    clean = study / "results/tokens/vit/pets/clean/cat.h5"
+    measure, log = (study / f"results/{path}" for path in (f"measures/{CLEAN}.csv", f"logs/{CLEAN}.log"))
+    job = study.job_making("accuracy", f"measures/{CLEAN}.csv")
+    damage(clean)
+    measure.unlink()
+    assert finish(job.start()) == 1
+    assert re.fullmatch(rf"error: results/tokens/vit/pets/clean/\w+\.h5: {message}.*\n", log.read_text()), (
+        log.read_text()
+    )
+    assert not measure.exists()
+    clean.write_bytes((study.reference / "tokens/vit/pets/clean/cat.h5").read_bytes())
+    assert finish(job.start()) == 0
+    assert study.differing() == []
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGE)
+def test_rows_23_and_24_a_measure_refuses_a_file_that_was_put_in_place(study, damage, message):
+    refused(study, damage, message)
+
+
+@pytest.mark.parametrize("change", [other_seed, other_classes])
+def test_row_23_a_measure_refuses_a_file_of_a_study_with_other_settings(study, strangers, change):
+    refused(study, lambda clean: shutil.copy(strangers[change], clean), "was made with other settings; delete it")
+
+
+def test_rows_23_and_24_nothing_is_made_of_them_and_once_deleted_all_is_as_it_was(study):
+    damage = {"blur": of_another_class, "occlusion": flipped}
+    files = [study / f"results/tokens/vit/pets/{name}/cat.h5" for name in damage]
+    for path, change in zip(files, damage.values(), strict=True):
+        change(path)
+    said = study.run("--keep-going", "table_1", "figure_5")
+    assert said.returncode == 1
+    for path in files:
+        assert f"error: {path.relative_to(study.folder)}: " in said.stdout
+    assert not any((study / f"results/measures/accuracy/vit/pets/{name}.csv").exists() for name in damage)
+    assert not [name for name in study.half_made() if not name.startswith("tokens")]  # older tables are as they were
+    for path in files:
+        path.unlink()
+    # By name: Snakemake does not make again what lies between pictures and a table that is newer than them.
+    made = [f"results/measures/accuracy/vit/pets/{name}.csv" for name in damage]
+    study.must_run(*made, "table_1", "figure_5")
+    assert study.differing() == []

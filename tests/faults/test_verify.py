@@ -1,0 +1,205 @@
+"""What `make verify` says of results, and what they say of themselves."""
+
+import hashlib
+import html
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import pytest
+import yaml
+from conftest import REPOSITORY
+from PIL import Image
+
+TOKENS = "results/tokens/mae_finetuned/three"
+ACCURACY = "results/measures/accuracy/mae_finetuned/three"
+TABLE = "results/smoke/tables/table_1"
+
+
+def verify(workflow, config=None):
+    """Exit code of `make verify`, what is said of each file that is not whole, and the last line."""
+    command = [sys.executable, REPOSITORY / "tools/verify.py", *([config] if config else [])]
+    done = subprocess.run(command, cwd=workflow.folder, capture_output=True, text=True)
+    *lines, last = (done.stdout or done.stderr).splitlines()
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, {line.split(": ")[1]: line for line in lines}, last
+
+
+def sha256(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def faulty(finished, tmp_path_factory):
+    """A finished run with many faults, each in a file of its own, judged once."""
+    kept = tmp_path_factory.mktemp("kept") / "kept"
+    shutil.copytree(finished.folder, kept, symlinks=True)
+    edited = finished / f"{ACCURACY}/clean.csv"
+    edited.write_text(edited.read_text().replace(",1\n", ",0\n", 1))
+    with h5py.File(finished / f"{TOKENS}/blur/0.h5", "r+") as file:
+        file.attrs.update({"seed": 1, "config_hash": "0" * 64})
+    with h5py.File(finished / f"{TOKENS}/blur/1.h5", "r+") as file:
+        file.attrs["weights_sha256"] = "0" * 64
+    with h5py.File(finished / f"{TOKENS}/gaussian_noise/0.h5", "r+") as file:
+        file["image"][0] = b"0/other.png"
+        listing = [[name.decode() for name in file["image"]], file["target"][:].tolist()]
+        file.attrs["listing"] = hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+    cut = finished / f"{TOKENS}/occlusion/1.h5"
+    cut.write_bytes(cut.read_bytes()[:9000])
+    with h5py.File(finished / f"{TOKENS}/clean/2.h5") as file:
+        offset = file["levels/clean/logits"].id.get_chunk_info(0).byte_offset
+    flipped = bytearray((finished / f"{TOKENS}/clean/2.h5").read_bytes())
+    flipped[offset] ^= 1
+    (finished / f"{TOKENS}/clean/2.h5").write_bytes(flipped)
+    shutil.copy(finished / f"{TOKENS}/frost/0.h5", finished / f"{TOKENS}/frost/9.h5")
+    (finished / f"{TABLE} (my copy).csv").write_text("a,b\n")
+    (finished / "results/measures/accuracy/notes.txt").write_text("mine")
+    (finished / f"{TABLE.replace('table_1', '.tmp.1.table_1')}.csv").write_text("half")
+    said = verify(finished)
+    shutil.rmtree(finished.folder)
+    kept.rename(finished.folder)
+    return said
+
+
+def test_a_finished_run_is_whole(finished):
+    code, said, last = verify(finished)
+    assert (code, said) == (0, {}) and re.fullmatch(r"\d+ whole", last)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (f"{ACCURACY}/clean.csv", "damaged: .* not as the workflow wrote it .* delete it to have it made again"),
+        (f"{TABLE}.csv", f"stale: .* made from another {ACCURACY}/clean.csv; put that back, or delete it"),
+        (f"{TOKENS}/blur/0.h5", "stale: .* made with other settings; delete it to have it made again"),
+        (f"{TOKENS}/blur/1.h5", "stale: .* weights of SHA-256 000000000000..., which are not the model's; delete it"),
+        (f"{TOKENS}/occlusion/1.h5", "damaged: .* cannot be opened as HDF5 .* delete it to have it made again"),
+        (f"{TOKENS}/clean/2.h5", "damaged: .* logits of level clean is damaged .* delete it"),
+        (f"{TOKENS}/frost/9.h5", "damaged: .* holds the tokens of 0; delete it"),
+        (f"{TOKENS}/gaussian_noise/0.h5", "stale: .* holds other images than results/images lists; delete it"),
+        (f"{TABLE} (my copy).csv", "foreign: .* the workflow did not write it; move it away"),
+        ("results/measures/accuracy/notes.txt", "foreign: .* the workflow did not write it; move it away"),
+        ("results/smoke/tables/.tmp.1.table_1.csv", "foreign: .* was killed, left it; delete it if none runs"),
+    ],
+)
+def test_each_fault_is_named_with_its_word_and_its_remedy(faulty, path, message):
+    code, said, last = faulty
+    assert code == 1
+    assert re.match(message, said[path])
+    assert re.search(r"\d+ damaged, 3 foreign, \d+ stale, \d+ whole", last)
+
+
+def test_what_has_no_fault_is_whole_beside_it(faulty):
+    fine = {f"{TOKENS}/blur/2.h5", f"{TOKENS}/occlusion/0.h5", "results/models/supervised.loss.csv"}
+    assert not fine & set(faulty[1])
+
+
+def test_what_was_made_from_an_edited_file_is_stale_when_that_is_deleted(smoke):
+    """Snakemake makes the table again from the edited file, and nothing once that is gone."""
+    edited = smoke / f"{ACCURACY}/blur.csv"
+    header, first, *others = edited.read_text().splitlines()
+    edited.write_text("\n".join([header, *others, first]) + "\n")
+    smoke.must_run("table_1")
+    edited.unlink()
+    assert smoke.plan("table_1") == []
+    code, said, _ = verify(smoke)
+    assert code == 1 and said[f"{TABLE}.csv"].startswith("stale: ")
+    assert f"made from another {ACCURACY}/blur.csv" in said[f"{TABLE}.csv"]
+
+
+def test_another_seed_makes_all_that_depends_on_it_stale(finished, tmp_path):
+    config = finished.config() | {"seed": 1}
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    code, said, last = verify(finished, tmp_path / "other.yaml")
+    assert code == 1 and "whole" not in last
+    for path in (f"{TOKENS}/clean/0.h5", f"{ACCURACY}/clean.csv", f"{TABLE}.md", "results/images/three.csv"):
+        assert said[path].startswith("stale: ")
+
+
+def test_a_level_more_makes_its_own_results_stale_and_no_others(finished, tmp_path):
+    config = finished.config()
+    config["perturbations"]["blur"]["levels"]["III"] = {"kernel": 5, "sigma": 3.0}
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    code, said, _ = verify(finished, tmp_path / "other.yaml")
+    assert code == 1
+    assert "made with other settings (those of the tokens, perturbation)" in said[f"{TOKENS}/blur/0.h5"]
+    assert f"{ACCURACY}/blur.csv" in said and f"{TABLE}.csv" in said
+    assert not {f"{TOKENS}/clean/0.h5", f"{ACCURACY}/clean.csv", "results/smoke/figures/figure_5.pdf"} & set(said)
+
+
+def test_other_weights_make_stale_what_was_made_from_the_old_ones(smoke):
+    weights = smoke / "results/models/mae_finetuned.safetensors"
+    weights.write_bytes((smoke / "results/models/supervised.safetensors").read_bytes())
+    code, said, _ = verify(smoke)
+    assert code == 1
+    assert said["results/models/mae_finetuned.safetensors"].startswith("damaged: ")
+    assert "made from another results/models/mae_finetuned.safetensors" in said[f"{TOKENS}/clean/0.h5"]
+    assert "which is stale" in said[f"{ACCURACY}/clean.csv"] and f"{TABLE}.csv" in said
+    assert "results/tokens/mae_pretrained/three/clean/0.h5" not in said
+
+
+def test_a_picture_that_has_gone_and_an_edited_script_make_stale_what_came_of_them(smoke):
+    next((smoke / "results/data/digits/test/0").glob("*.png")).unlink()
+    with h5py.File(smoke / f"{TOKENS}/blur/0.h5", "r+") as file:
+        del file.attrs["complete"]
+    with (smoke / "workflow/scripts/accuracy.py").open("a") as script:
+        script.write("# edited\n")
+    code, said, _ = verify(smoke)
+    assert code == 1
+    assert "made by another version of the rule accuracy_three or of its library" in said[f"{ACCURACY}/clean.csv"]
+    assert next(line for path, line in said.items() if "digits/test/1/" in path).startswith("damaged: ")
+    assert "made from results/data/digits/test, which is damaged" in said["results/images/three.csv"]
+    assert "made from results/images/three.csv, which is stale" in said[f"{TOKENS}/clean/0.h5"]
+    assert "damaged: " in said[f"{TOKENS}/blur/0.h5"] and "was never completed" in said[f"{TOKENS}/blur/0.h5"]
+    assert "results/models/supervised.loss.csv" not in said
+
+
+def test_a_study_of_another_name_is_not_called_wrong(finished, tmp_path):
+    config = finished.config()
+    config["study"]["name"] = "second"
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    code, said, last = verify(finished, tmp_path / "other.yaml")
+    assert (code, said) == (0, {}) and re.fullmatch(r"\d+ other, \d+ whole", last)
+
+
+def test_a_configuration_that_is_not_there_is_said(finished):
+    code, _, last = verify(finished, "nowhere.yaml")
+    assert code == 1 and "nowhere.yaml" in last
+
+
+def test_a_figure_or_a_table_alone_says_what_it_was_made_from(finished):
+    texts = {
+        "png": Image.open(finished / "results/smoke/figures/figure_5.png").text["maescope"],
+        "tex": re.search(r"^% (\{.*)$", (finished / f"{TABLE}.tex").read_text(), re.MULTILINE)[1],
+        "md": re.search(r"<!-- (.*) -->", (finished / f"{TABLE}.md").read_text())[1],
+        "html": html.unescape(re.search(r"<!-- (.*) -->", (finished / f"{TABLE}.html").read_text())[1]),
+    }
+    expected = {
+        path: sha256(finished / path)
+        for path in ("results/images/three.csv", "results/models/mae_finetuned.safetensors")
+    }
+    for text in texts.values():
+        origin = json.loads(text)["maescope"]
+        assert expected.items() <= origin["sources"].items()
+        assert origin["seed"] == 0 and origin["study"] == "smoke" and origin["versions"]["torch"]
+        assert origin["configuration"] in (finished / "results/smoke/overview.html").read_text()
+    assert expected["results/images/three.csv"].encode() in (
+        finished / "results/smoke/figures/figure_5.pdf"
+    ).read_bytes().replace(b"\\\n", b"")
+
+
+def test_every_csv_is_recorded_with_its_digest(finished):
+    for path in (finished / "results").rglob("*.csv"):
+        place = path.relative_to(finished / "results")
+        record = json.loads((finished / f"results/provenance/{place}.json").read_text())
+        assert record["sha256"] == sha256(path) and record["file"] == f"results/{place}"
+        assert record["inputs"] or record["rule"] == "digits"
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "workflow/scripts").glob("*.py")), ids=lambda path: path.stem)
+def test_every_script_records_what_it_writes(path):
+    assert "\nlogs.begin(snakemake)\n" in path.read_text()
