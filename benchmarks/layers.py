@@ -1,12 +1,12 @@
 """Subspaces with their angles, and t-SNE, against plain loops over scipy and scikit-learn; memory against images.
 
-Part of bench.py; alone: python benchmarks/layers.py [--layers N]. The ratios hardly depend on the number of layers.
+The ratios hardly depend on the number of layers. `python benchmarks/layers.py FOLDER` prints the peak memory of the
+subspaces of a folder's token files.
 """
 
 import argparse
+import json
 import os
-import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import scipy.linalg
+from row import Row, in_a_process, resident
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
@@ -27,55 +28,44 @@ LABELS = [str(number) for number in range(10)]
 VISIBLE, DIM, K, BATCH = 49, 768, 10, 50
 
 
-def rows(layers: int) -> list[dict]:
-    """All measurements; prints each as it comes."""
-    print("\n| layer by layer | seconds | plain seconds | ratio | target |\n|---|---|---|---|---|", flush=True)
-    found = []
-    for measure in (subspaces_and_angles, tsne):
-        found.append(measure(layers))
-        print("| {what} | {seconds:.1f} | {plain_seconds:.1f} | {ratio:.2f} | >= {target} |".format(**found[-1]))
-    found.append(memory())
-    print("\n{what}: {ratio:.3f} (<= {target})".format(**found[-1]), flush=True)
-    return found
-
-
-def subspaces_and_angles(layers: int) -> dict:
+def subspaces_and_angles(options: argparse.Namespace) -> Row:
     """From token files of 10 classes of 50 images, one thread, against SVD and angles in loops, all threads."""
+    layers = options.layers
     with tempfile.TemporaryDirectory() as folder:
         files = _write(Path(folder), layers, images=50)
         ours, seconds = _timed(lambda: _with_one_thread(files, layers))
         plain, plain_seconds = _timed(lambda: _with_scipy(files, layers))
     error = float(np.abs(np.radians(ours) - plain).max())
-    what = f"subspaces and angles of 10 classes, {layers} layers (angles differ by {error:.1e} rad)"
-    return _row(what, seconds, plain_seconds, 5) | {"angle_error_rad": error}
+    if error > 1e-5:
+        raise SystemExit(f"angles differ from scipy's by {error:.1e} rad: their speed means nothing")
+    what = f"subspaces and angles of 10 classes, {layers} layers, against loops of scipy"
+    return _row(what, seconds, plain_seconds, 5, f"angles differ by {error:.1e} rad")
 
 
-def tsne(layers: int) -> dict:
+def tsne(options: argparse.Namespace) -> Row:
     """90 x 49 patch tokens a layer, layers in processes of one thread, against scikit-learn layer by layer."""
-    rng = np.random.default_rng(0)
+    rng, layers = np.random.default_rng(0), options.layers
     sets = [_tokens(rng, 90).reshape(-1, DIM) for _ in range(layers)]
     cores = len(os.sched_getaffinity(0))
     ours, seconds = _timed(lambda: projection.side_by_side(sets, 0, 30, cores))
     plain = TSNE(init="pca", perplexity=30, random_state=0, n_jobs=cores)
     _, plain_seconds = _timed(lambda: [plain.fit_transform(points) for points in sets])
-    again = projection.side_by_side(sets[:1], 0, 30, 1)[0]
-    identical = bool(np.array_equal(ours[0], again))
-    what = f"t-SNE of {layers} layers, {len(sets[0])} x {DIM}, {cores} cores (a rerun is identical: {identical})"
-    return _row(what, seconds, plain_seconds, 1) | {"rerun_identical": identical}
+    if not np.array_equal(ours[0], projection.side_by_side(sets[:1], 0, 30, 1)[0]):
+        raise SystemExit("t-SNE of the same tokens differs from run to run: its speed means nothing")
+    what = f"t-SNE of {layers} layers, {len(sets[0])} x {DIM}, {cores} cores, against scikit-learn's"
+    return _row(what, seconds, plain_seconds, 1, "a rerun is identical")
 
 
-def memory() -> dict:
+def memory(options: argparse.Namespace) -> Row:
     """Peak of a process that makes the subspaces of 5,000 images, over that of one for 500."""
     peaks = []
     for images in (50, 500):
         with tempfile.TemporaryDirectory() as folder:
             _write(Path(folder), 1, images)
-            done = subprocess.run(
-                [sys.executable, __file__, "--peak", folder], capture_output=True, text=True, check=True
-            )
-            peaks.append(int(done.stdout))
-    ratio = peaks[1] / peaks[0]
-    return {"what": "peak memory of subspaces, 5,000 over 500 images", "ratio": ratio, "target": 1.1, "peaks_kb": peaks}
+            peaks.append(in_a_process(__file__, folder)["peak"])
+    few, many = peaks
+    remark = f"{few / 1e6:.0f} and {many / 1e6:.0f} MB in all"
+    return Row("peak memory of subspaces, 5,000 over 500 images", many / few, 1.1, limit=True, remark=remark)
 
 
 def _write(folder: Path, layers: int, images: int) -> list[Path]:
@@ -120,15 +110,9 @@ def _with_scipy(paths: list[Path], layers: int) -> np.ndarray:
     return np.array(angles)
 
 
-def _peak(folder: str) -> int:
-    """Peak memory in kB of this process after the subspaces of a folder."""
-    _with_one_thread([Path(folder, f"{label}.h5") for label in LABELS], 1)
-    return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
-
-
-def _row(what: str, seconds: float, plain_seconds: float, target: float) -> dict:
-    ratio = plain_seconds / seconds
-    return {"what": what, "seconds": seconds, "plain_seconds": plain_seconds, "ratio": ratio, "target": target}
+def _row(what: str, seconds: float, plain_seconds: float, target: float, remark: str) -> Row:
+    remark = f"{seconds:.1f} s, plain {plain_seconds:.1f} s; {remark}"
+    return Row(what, plain_seconds / seconds, target, unit=" x", remark=remark)
 
 
 def _timed(action: Callable) -> tuple[object, float]:
@@ -136,9 +120,11 @@ def _timed(action: Callable) -> tuple[object, float]:
     return action(), time.perf_counter() - start
 
 
+def main(folder: str) -> None:
+    """Peak memory of this process after the subspaces of a folder."""
+    _with_one_thread([Path(folder, f"{label}.h5") for label in LABELS], 1)
+    print(json.dumps({"peak": resident("VmHWM")}))
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--layers", type=int, default=12)
-    parser.add_argument("--peak", metavar="FOLDER", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    print(_peak(options.peak)) if options.peak else rows(options.layers)
+    main(sys.argv[1])

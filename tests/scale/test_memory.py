@@ -10,43 +10,48 @@ from PIL import Image
 
 import maescope
 
-FEW, MANY = 150, 1500  # patch tokens of the second are 220 MB: whoever held them all would be noticed
+EACH = 10  # images of a label
+FEW, MANY = 500, 5000  # patch tokens of the second are 740 MB: whoever held a part of them would be noticed
 PROGRAM = """
 import sys
 import pandas as pd
 import torch
 from maescope import extraction, images, models, perturb, store, subspaces
-stage, count, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-path = f"{folder}/{count}/cat.h5"
+stage, count, each, folder = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+labels = [f"label {number:03d}" for number in range(count // each)]
+paths = [f"{folder}/{count}/{label}.h5" for label in labels]
 torch.set_num_threads(1)
 if stage == "extraction":
     model = models.build("vit_tiny_patch16_224", {"img_size": 16, "patch_size": 4})
     crop = images.Preprocessing(16, 16, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    names = [str(number) for number in range(count)]
-    rows = pd.DataFrame({"label": "cat", "image": names, "path": f"{folder}/cat.png", "target": 0})
+    names = [f"{label}/{number}" for label in labels for number in range(each)]
+    own = [label for label in labels for _ in range(each)]
+    rows = pd.DataFrame({"label": own, "image": names, "path": f"{folder}/cat.png", "target": 0})
     extractor = extraction.Extractor(model, perturb.Clean(), crop, patch=True, attention=True)
-    for _ in extraction.extract(extractor, rows, {"cat": path}, None, {"config_hash": "h"}, 50):
+    outputs = dict(zip(labels, paths))
+    for _ in extraction.extract(extractor, rows, outputs, None, {"config_hash": "h"}, 50):
         pass
 else:
-    files = store.token_files(["cat"], [path], "h")
-    subspaces.bases(store.streamer(files, "clean", "patch"), 12, ["cat"], 10, "none")
+    files = store.token_files(labels, paths, "h")
+    subspaces.bases(store.streamer(files, "clean", "patch"), 2, labels, 5, "none")
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 
 
 def peak(stage, count, folder):
     """Peak memory in kB of a process of its own."""
-    library = str(Path(maescope.__file__).parents[1])
-    command = [sys.executable, "-c", PROGRAM, stage, str(count), str(folder)]
-    done = subprocess.run(command, env={"PYTHONPATH": library}, capture_output=True, text=True)
+    environment = {"PYTHONPATH": str(Path(maescope.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", PROGRAM, stage, str(count), str(EACH), str(folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
-def test_ten_times_the_images_take_no_more_memory(tmp_path):
+def test_5000_images_of_500_labels_take_no_more_memory_than_500_of_50(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "cat.png")
     for stage in ("extraction", "subspaces"):
         few, many = (peak(stage, count, tmp_path) for count in (FEW, MANY))
+        print(f"{stage}: {few} kB for {FEW} images, {many} kB for {MANY}")
         assert many <= 1.1 * few, f"{stage}: {few} kB for {FEW} images, {many} kB for {MANY}"

@@ -1,0 +1,109 @@
+"""Memory of extraction: against hooks that keep everything, and of 5,000 images against 500, with the time of both.
+
+Each measurement is a process of its own: python benchmarks/memory.py ours|hooks FOLDER ARCHITECTURE IMAGES BATCH
+prints seconds, and peak memory above what the loaded model takes.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import photographs
+import torch
+from row import Row, forget_peak, in_a_process, resident, seconds
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
+
+from maescope import extraction, images, models, perturb
+from maescope.forward import forward
+
+IMAGENET = images.Preprocessing(256, 224, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+EACH = 50  # images of a label
+
+
+def against_hooks(options: argparse.Namespace) -> Row:
+    """Extraction of clean images with attention, over hooks on eager attention that keep all they see."""
+    count = min(options.images, _affordable(options.architecture))
+    with tempfile.TemporaryDirectory() as folder:
+        hooks, ours = (_run(kind, folder, options.architecture, count, options.batch) for kind in ("hooks", "ours"))
+    what = f"peak memory above the model's, {count} images, clean with attention, over hooks that keep everything"
+    peaks = {"hooks_bytes": hooks["peak"], "ours_bytes": ours["peak"]}
+    remark = f"{ours['peak'] / 1e9:.2f} GB, hooks {hooks['peak'] / 1e9:.2f} GB"
+    if count < options.images:
+        remark += f"; no memory here for hooks on {options.images}, where theirs would be {options.images / count:g} x"
+    return Row(what, ours["peak"] / hooks["peak"], 0.1, limit=True, remark=remark, details=peaks)
+
+
+def many_images(options: argparse.Namespace) -> list[Row]:
+    """5,000 images in 100 labels against 500 in 10: peak memory, and time over ten times that of 500."""
+    with tempfile.TemporaryDirectory() as folder:
+        # the few before and after the many: a drift of the machine's speed falls on both
+        before, many, after = (_run("ours", folder, options.small, n, options.batch) for n in (500, 5000, 500))
+    spans = sorted(many["seconds"] / (10 * few["seconds"]) for few in (before, after))
+    few_seconds = (before["seconds"] + after["seconds"]) / 2
+    few_peak = max(before["peak"], after["peak"])
+    where = f"of extraction, 5,000 over 500 images, {options.small}"
+    memory = f"{few_peak / 1e6:.0f} and {many['peak'] / 1e6:.0f} MB above the model's"
+    time = f"{few_seconds:.1f} and {many['seconds']:.1f} s"
+    pace = many["seconds"] / (10 * few_seconds)
+    return [
+        Row(f"peak memory {where}", many["peak"] / few_peak, 1.1, limit=True, remark=memory),
+        Row(f"time for each image {where}", pace, 1.1, limit=True, span=tuple(spans), remark=time),
+    ]
+
+
+def _affordable(architecture: str) -> int:
+    """Images whose hidden states, head outputs and attention maps fill half of the free memory, in steps of 64."""
+    model = models.build(architecture, {})
+    tokens, heads = model.pos_embed.shape[1], model.blocks[0].attn.num_heads
+    one = 4 * len(model.blocks) * (2 * tokens * model.embed_dim + heads * tokens * tokens)
+    free = int(re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())[1]) * 1024
+    return max(64, free // 2 // one // 64 * 64)
+
+
+def _run(kind: str, folder: str, architecture: str, count: int, batch: int) -> dict:
+    return in_a_process(__file__, kind, folder, architecture, count, batch)
+
+
+def _ours(model: torch.nn.Module, rows, folder: str, batch: int) -> None:
+    """As the workflow extracts: files read ahead, a token file a label."""
+    extractor = extraction.Extractor(model, perturb.Clean(), IMAGENET, attention=True)
+    outputs = {label: f"{folder}/{label}.h5" for label in rows["label"].unique()}
+    workers = len(os.sched_getaffinity(0))
+    for _ in extraction.extract(extractor, rows, outputs, None, {"config_hash": ""}, batch, workers=workers):
+        pass
+
+
+def _hooks(model: torch.nn.Module, rows, folder: str, batch: int) -> None:
+    """As one would first write it down: unfused attention, and lists that fill."""
+    hidden, heads, maps = [], [], []
+    for block in model.blocks:
+        block.attn.fused_attn = False
+        block.register_forward_hook(lambda module, inputs, output: hidden.append(output))
+        block.attn.proj.register_forward_pre_hook(lambda module, inputs: heads.append(inputs[0]))
+        block.attn.attn_drop.register_forward_hook(lambda module, inputs, output: maps.append(output))
+    mean, std = (torch.tensor(values).reshape(1, 3, 1, 1) for values in (IMAGENET.mean, IMAGENET.std))
+    with torch.inference_mode():
+        for pixels in images.batches(rows["path"].tolist(), batch, IMAGENET):
+            model((torch.from_numpy(pixels).float() / 255 - mean) / std)
+    assert len(hidden) == len(heads) == len(maps) == len(model.blocks) * -(-len(rows) // batch)
+
+
+def main(kind: str, folder: str, architecture: str, count: int, batch: int) -> None:
+    """Measure one way over so many images."""
+    torch.manual_seed(0)
+    model = models.build(architecture, {}, num_classes=1000, pooling="avg")
+    labels = [f"label {number:03d}" for number in range(-(-count // EACH))]
+    rows = photographs.rows(Path(folder), labels, EACH, 100).iloc[:count]
+    forward(model, torch.zeros(1, 3, 224, 224))  # what is made once, at the first pass, is not timed
+    base = forget_peak()
+    taken = seconds(lambda: {"ours": _ours, "hooks": _hooks}[kind](model, rows, folder, batch))
+    print(json.dumps({"seconds": taken, "peak": resident("VmHWM") - base}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:4], *map(int, sys.argv[4:]))
