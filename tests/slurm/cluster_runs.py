@@ -74,7 +74,7 @@ class Run:
         """Wait until a job of a rule runs on the node."""
         onenode.wait_until(
             lambda: any(job["JobState"] == "RUNNING" and rule in job["Comment"] for job in jobs(self.workflow)),
-            90,
+            300,
             f"a job of {rule} to run",
         )
 

@@ -131,7 +131,11 @@ def study(prepared):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("  cpu: {}", "  cqu: {}", ["Invalid partition", "partition=cqu", "under `partitions`"]),
+        (
+            "  cpu: {}",
+            "  cqu: {}",
+            ["config.yaml: partitions: ", "Invalid partition", "partition=cqu", "under `partitions`"],
+        ),
         ("\npartitions:", "\npartitoins:", ["'partitoins' (did you mean 'partitions'?)"]),
         ("  cpu: {}", "  cpu:", ["write `cpu: {}`"]),
         ("\njobs:", "\njbos:", ["unrecognized arguments: --jbos=40"]),
@@ -156,7 +160,7 @@ def test_a_mistake_in_the_profile_is_named_before_any_job(study, old, new, said)
 def test_what_slurm_may_yet_take_is_a_warning(study, new, said):
     edit(study, "profiles/slurm/config.yaml", "  gpu: {max_gpu: 8}", new)
     text = Run(study, *QUICK, "--retries", "0", "--", *CLEAN).ends(1)
-    for words in ("warning: partitions: ", *said):
+    for words in ("profiles/slurm/config.yaml: partitions: ", *said):
         assert words in text, text
     assert not list((study / "results/tokens").rglob("*.h5"))
 
@@ -296,6 +300,17 @@ def test_a_figure_from_existing_measures_takes_seconds_and_no_slurm_job(whole, t
     assert re.findall(r"^(?:local)?rule (\w+):", said, re.MULTILINE) == ["figure_5"]
     assert time.monotonic() - started < 30
     assert len(jobs(whole)) == before
+
+
+def test_a_table_runs_the_jobs_that_it_lacks_and_no_other(whole):
+    """It is gone with one of its measures, and so is a measure that only others read."""
+    before = len(jobs(whole))
+    (whole / "results/smoke/tables/table_1.csv").unlink()
+    for measure in ("accuracy", "alignment"):
+        (whole / f"results/measures/{measure}/mae_finetuned/three/blur.csv").unlink()
+    said = Run(whole, *QUICK, "--", "table_1").ends(0)
+    assert sorted(re.findall(r"^ *(?:local)?rule (\w+):", said, re.MULTILINE)) == ["accuracy_three", "table_1"]
+    assert [job["Partition"] for job in jobs(whole)[before:]] == ["cpu"]
 
 
 @pytest.mark.parametrize("choice", [("--profile", "profiles/slurm"), ("--workflow-profile", "slurm")])
