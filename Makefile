@@ -1,11 +1,12 @@
 # make demo | test | verify | soak | slurm-test | scale-test | lint | bench | lock | clean. Each does its own set-up:
 # all it needs is Python >= 3.11, make and git.
-# VENV=path uses (or makes) the environment there instead of in .venv, so that several clones can share one.
+# WORKERS=n runs as many files of tests side by side. VENV=path uses (or makes) the environment there instead of in .venv, so that several clones can share one.
 
 PYTHON ?= python3
 VENV   ?= .venv
 CORES  ?= all
 SOAK   ?= 10
+WORKERS ?= 2
 STAMP  := $(VENV)/requirements.txt
 BIN     = $(abspath $(VENV))/bin
 SNAKEMAKE = PATH="$(BIN):$$PATH" $(BIN)/snakemake
@@ -18,13 +19,13 @@ demo: $(STAMP)  ## the whole embedded study, then its report
 	@echo "Open results/digits/report.html"
 
 test: $(STAMP)
-	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest
+	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 verify: $(STAMP)  ## whether results/ is whole and what CONFIG (config/config.yaml) now asks for
 	PATH="$(BIN):$$PATH" $(BIN)/python tools/verify.py $(CONFIG)
 
 soak: $(STAMP)  ## the fault suite with ten times as many kills, damaged bits and examples
-	PATH="$(BIN):$$PATH" MAESCOPE_SOAK=$(SOAK) $(BIN)/python -m pytest tests/faults
+	PATH="$(BIN):$$PATH" MAESCOPE_SOAK=$(SOAK) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/faults
 
 slurm-test: $(STAMP)  ## on a real Slurm of one node; needs root and Debian's packages
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -rs tests/slurm
