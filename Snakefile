@@ -21,6 +21,7 @@ include: "workflow/rules/tokens.smk"
 include: "workflow/rules/measures.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/beyond.smk"
 include: "workflow/rules/overview.smk"
 
 
@@ -44,6 +45,7 @@ rule all:
         rules.table_3.output,
         rules.claims.output,
         rules.shifts.output,
+        BEYOND,
 
 
 localrules:

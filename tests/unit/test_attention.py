@@ -3,8 +3,11 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
+import scipy.stats
 import torch
+from sklearn.metrics import mutual_info_score
 
 from maescope import attention
 
@@ -24,10 +27,9 @@ def attention_from_logits(logits):
 
 
 def reduced(patch_attention, distances):
-    """Distance and entropy of attention among patches (N, N), without a prefix token."""
+    """Distance, entropy and mutual information of attention among patches (N, N), without a prefix token."""
     a = patch_attention[None, None].double()
-    distance, entropy = attention.distance_and_entropy(a, a.clamp(min=1e-300).log(), distances, prefix=0)
-    return distance.item(), entropy.item()
+    return tuple(x.item() for x in attention.summary(a, a.clamp(min=1e-300).log(), distances, prefix=0))
 
 
 def test_patch_distances_are_those_of_the_grid_in_row_major_order():
@@ -38,33 +40,59 @@ def test_patch_distances_are_those_of_the_grid_in_row_major_order():
         assert distances[i, j].item() == pytest.approx(math.hypot(rows, columns), abs=1e-12)
 
 
-def test_identity_attention_has_distance_zero_and_entropy_zero():
-    assert reduced(torch.eye(196), attention.patch_distances(GRID, PATCH)) == (0.0, 0.0)
+def test_identity_attention_has_distance_zero_and_entropy_zero_and_tells_all_of_the_query():
+    assert reduced(torch.eye(196), attention.patch_distances(GRID, PATCH)) == (0.0, 0.0, pytest.approx(1, abs=1e-12))
 
 
 def test_uniform_attention_over_14_x_14_patches_of_16_px_reaches_116_4922_px():
-    distance, entropy = reduced(torch.full((196, 196), 1 / 196), attention.patch_distances(GRID, PATCH))
+    distance, entropy, nmi = reduced(torch.full((196, 196), 1 / 196), attention.patch_distances(GRID, PATCH))
     assert distance == pytest.approx(116.4922, abs=5e-5)
     assert entropy == pytest.approx(math.log(196), abs=1e-12)
+    assert nmi == pytest.approx(0, abs=1e-12)
 
 
 def test_attention_to_the_right_neighbour_is_one_patch_far():
     to_the_right = torch.eye(4).roll(1, dims=1)  # the last patch looks at the first, three patches away
-    distance, _ = reduced(to_the_right, attention.patch_distances((1, 4), (7, 7)))
+    distance, *_ = reduced(to_the_right, attention.patch_distances((1, 4), (7, 7)))
     assert distance == pytest.approx((7 + 7 + 7 + 21) / 4)
 
 
 def test_prefix_tokens_are_dropped_and_rows_renormalised():
     a = torch.tensor([[0.2, 0.4, 0.4], [0.8, 0.15, 0.05], [0.6, 0.1, 0.3]], dtype=torch.float64)[None, None]
-    distance, entropy = attention.distance_and_entropy(a, a.log(), attention.patch_distances((1, 2), (10, 10)))
+    distance, entropy, nmi = attention.summary(a, a.log(), attention.patch_distances((1, 2), (10, 10)))
     assert distance.item() == pytest.approx((10 * 0.25 + 10 * 0.25) / 2)  # both rows become 0.75 and 0.25
     assert entropy.item() == pytest.approx(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)))
+    # both queries look at the first patch with 0.25 and 0.75 of their weight: keys are alike, (0.5, 0.5)
+    assert nmi.item() == pytest.approx((math.log(2) - entropy.item()) / math.log(2))
+
+
+def test_two_halves_that_look_at_themselves_share_one_bit():
+    """Which half a query is in is all that its keys tell: log 2 nats of log 8, of queries and of keys."""
+    halves = torch.block_diag(torch.full((4, 4), 1 / 4), torch.full((4, 4), 1 / 4))
+    assert reduced(halves, torch.zeros(8, 8))[2] == pytest.approx(math.log(2) / math.log(8))
+
+
+def test_mutual_information_is_that_of_scikit_learn_and_scipy():
+    """Of counts: each of 31 queries looks a thousand times, at keys that it likes more or less."""
+    generator = np.random.default_rng(4)
+    for likes in generator.dirichlet(np.full(31, 0.2), size=(5, 31)):
+        counts = np.stack([generator.multinomial(1000, row) for row in likes])
+        information = mutual_info_score(None, None, contingency=counts)
+        expected = information / math.sqrt(scipy.stats.entropy(counts.sum(0)) * scipy.stats.entropy(counts.sum(1)))
+        assert expected > 0.1
+        assert reduced(torch.from_numpy(counts / 1000), torch.zeros(31, 31))[2] == pytest.approx(expected, abs=1e-6)
+
+
+def test_keys_that_are_the_same_for_all_queries_tell_nothing():
+    one = torch.zeros(6, 6)
+    one[:, 2] = 1  # its entropy is 0 as well: 0 / 0
+    assert reduced(one, torch.zeros(6, 6))[2] == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("scale", [1e3, 1e30])
 def test_extreme_logits_give_one_hot_attention_with_entropy_zero(scale):
     a, logs = attention_from_logits(scale * torch.eye(9))
-    distance, entropy = attention.distance_and_entropy(a, logs, attention.patch_distances((3, 3), (4, 4)), prefix=0)
+    distance, entropy, _ = attention.summary(a, logs, attention.patch_distances((3, 3), (4, 4)), prefix=0)
     assert distance.item() == 0
     assert entropy.item() == 0
 
@@ -72,13 +100,13 @@ def test_extreme_logits_give_one_hot_attention_with_entropy_zero(scale):
 def test_infinitely_unlikely_keys_do_not_make_the_entropy_nan():
     a, logs = attention_from_logits(torch.tensor([[0.0, -1e4], [0.0, 0.0]]))
     assert a[0, 0, 0].tolist() == [1, 0]
-    _, entropy = attention.distance_and_entropy(a, logs, torch.zeros(2, 2), prefix=0)
+    _, entropy, _ = attention.summary(a, logs, torch.zeros(2, 2), prefix=0)
     assert entropy.item() == pytest.approx(math.log(2) / 2)
 
 
 def test_equal_large_logits_stay_uniform():
     a, logs = attention_from_logits(torch.full((9, 9), 1e6))
-    _, entropy = attention.distance_and_entropy(a, logs, attention.patch_distances((3, 3), (4, 4)), prefix=0)
+    _, entropy, _ = attention.summary(a, logs, attention.patch_distances((3, 3), (4, 4)), prefix=0)
     assert entropy.item() == pytest.approx(math.log(9), abs=1e-6)
 
 

@@ -75,14 +75,16 @@ def reference(model, picture, visible):
     if visible is not None:
         x = np.stack([*x[:first], *(x[first + i] for i in visible)])
     count, d = len(x), WIDTH // HEADS
-    out = {name: [] for name in ("cls", "mean", "head", "patch", "attention_distance", "attention_entropy")}
+    reduced = ("attention_distance", "attention_entropy", "attention_nmi", "cls_attention")
+    out = {name: [] for name in ("cls", "mean", "head", "patch", *reduced)}
     rollout = np.eye(count)
     for layer in range(DEPTH):
         b = {name.removeprefix(f"blocks.{layer}."): value for name, value in w.items()}
         y = layer_norm(x, b["norm1.weight"], b["norm1.bias"])
         qkv = y @ b["attn.qkv.weight"].T + b["attn.qkv.bias"]
         joined, mixed = np.zeros((count, WIDTH)), np.zeros((count, count))
-        distance, entropy = np.zeros(HEADS), np.zeros(HEADS)
+        distance, entropy, nmi = np.zeros((3, HEADS))
+        cls = np.zeros((HEADS, count - first))
         for h in range(HEADS):
             q, k, v = (qkv[:, part * WIDTH + h * d : part * WIDTH + (h + 1) * d] for part in range(3))
             if "attn.q_norm.weight" in b:
@@ -92,6 +94,11 @@ def reference(model, picture, visible):
             a /= a.sum(1, keepdims=True)
             joined[:, h * d : (h + 1) * d] = a @ v
             mixed += a / HEADS
+            cls[h] = a[0, first:]
+            joint = a[first:, first:] / a[first:, first:].sum(1, keepdims=True) / (count - first)  # query, key
+            keys, queries = joint.sum(0), joint.sum(1)
+            information = (joint * np.log(joint / np.outer(queries, keys))).sum()
+            nmi[h] = information / math.sqrt((keys * np.log(keys)).sum() * (queries * np.log(queries)).sum())
             for i in range(first, count):
                 p = a[i, first:] / a[i, first:].sum()
                 entropy[h] -= sum(p * np.log(p)) / (count - first)
@@ -104,7 +111,7 @@ def reference(model, picture, visible):
         x = x + (0.5 * y * (1 + erf(y / math.sqrt(2)))) @ b["mlp.fc2.weight"].T + b["mlp.fc2.bias"]
         for name, value in zip(
             out,
-            (x[0], x[first:].mean(0), joined[first:].mean(0).reshape(HEADS, d), x[first:], distance, entropy),
+            (x[0], x[first:].mean(0), joined[first:].mean(0).reshape(HEADS, d), x[first:], distance, entropy, nmi, cls),
             strict=True,
         ):
             out[name].append(value)
@@ -153,6 +160,7 @@ def test_all_tokens_of_a_masked_pass_equal_plain_loops(variant, dtype, limit, pi
     found = differences(tokens, expected, names)
     assert max(found.values()) <= limit, found
     assert tokens.rollout is tokens.attention_distance is tokens.attention_entropy is None
+    assert tokens.attention_nmi is tokens.cls_attention is None
 
 
 def test_logits_are_those_of_the_bare_model(model, pictures):
@@ -201,7 +209,7 @@ def test_attention_does_not_depend_on_how_many_images_are_reduced_at_a_time(mode
     for images in (1, 3):
         monkeypatch.setitem(forward.__globals__["ATTENTION_BYTES"], "cpu", images * one_image)
         parts = forward(model, pictures.float(), attention=True)
-        for name in ("attention_distance", "attention_entropy", "rollout"):
+        for name in ("attention_distance", "attention_entropy", "attention_nmi", "cls_attention", "rollout"):
             assert (getattr(whole, name) - getattr(parts, name)).abs().max() <= 1e-5, name
 
 

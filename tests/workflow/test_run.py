@@ -69,7 +69,8 @@ def test_token_files_keep_the_contract(finished, model, perturbation):
     if model == "mae_finetuned":
         shapes["logits"] = (B, C)
     if perturbation == "clean":
-        shapes |= {"attention_distance": (L, B, H), "attention_entropy": (L, B, H), "rollout": (B, N)}
+        shapes |= {f"attention_{name}": (L, B, H) for name in ("distance", "entropy", "nmi")}
+        shapes |= {"cls_attention": (L, B, H, N), "rollout": (B, N)}
     if perturbation == "mask":
         shapes |= {"patch": (L, B, 4, D), "visible": (B, 4)}
     if perturbation.startswith("occlusion"):

@@ -1,4 +1,4 @@
-"""Mean attention distance and entropy of each head, image by image, with the distance of uniform attention."""
+"""Attention distance, entropy and mutual information of each head and layer, image by image."""
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,11 @@ logs.begin(snakemake)
 params, frames = snakemake.params, []
 files = store.token_files(params.labels, snakemake.input.tokens, params.config_hash)
 for label, tokens in files.items():
-    distance, entropy = (tokens.read("clean", f"attention_{name}") for name in ("distance", "entropy"))  # (L, B, H)
-    layer, image, head = np.indices(distance.shape).reshape(3, -1)
-    uniform = grid.uniform_distance(tokens.shape("clean", "rollout")[1], params.crop)
+    distance, entropy, nmi = (tokens.read("clean", f"attention_{name}") for name in ("distance", "entropy", "nmi"))
+    layer, image, head = np.indices(distance.shape).reshape(3, -1)  # each (L, B, H)
+    patches = tokens.shape("clean", "rollout")[1]
     rows = {"layer": layer + 1, "head": head + 1, "label": label, "image": np.take(tokens.images, image)}
-    measured = {"distance_px": distance.ravel(), "entropy": entropy.ravel(), "uniform_px": uniform}
-    frames.append(pd.DataFrame(rows | measured))
+    rows |= {"distance_px": distance.ravel(), "entropy": entropy.ravel(), "nmi": nmi.ravel()}
+    alike = {"uniform_px": grid.uniform_distance(patches, params.crop), "patches": patches}
+    frames.append(pd.DataFrame(rows | alike))
 tidy.write(pd.concat(frames), snakemake.output.measure)

@@ -1,8 +1,10 @@
-"""What attention says, reduced at once: distance, entropy, rollout. Attention itself is never kept."""
+"""What attention says, reduced at once: distance, entropy, mutual information, rollout. Of attention itself only the
+row of CLS is kept."""
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -56,31 +58,50 @@ def patch_distances(grid: tuple[int, int], patch_size: tuple[int, int]) -> Tenso
     return torch.cdist(centres, centres)
 
 
-def distance_and_entropy(
-    attention: Tensor, logarithm: Tensor, distances: Tensor, prefix: int = 1
-) -> tuple[Tensor, Tensor]:
-    """Mean attention distance and entropy of each head (the paper's Fig. 3).
+class Summary(NamedTuple):
+    """What the attention of each head says, without the `prefix` tokens (CLS), rows renormalised.
 
-    The rows and columns of the `prefix` tokens (CLS) are dropped and each row renormalised; then the expectation
-    over keys and the mean over queries.
+    distance : (B, H) in pixels, expectation over keys, mean over queries (the paper's Fig. 3)
+    entropy : (B, H) in nats, mean over queries, at most log(N)
+    nmi : (B, H) in [0, 1], normalised mutual information of queries and keys (Park et al. 2023): 0 where every query
+        looks at the same keys, 1 where each has a key of its own
+    """
+
+    distance: Tensor
+    entropy: Tensor
+    nmi: Tensor
+
+
+def summary(attention: Tensor, logarithm: Tensor, distances: Tensor, prefix: int = 1) -> Summary:
+    """Reduce attention to one number an image and head.
 
     Parameters
     ----------
     attention : (B, H, T, T)
     logarithm : (B, H, T, T) of it, overwritten
     distances : (N, N) in pixels, T = N + prefix
-
-    Returns
-    -------
-    distance : (B, H) in pixels
-    entropy : (B, H) in nats, at most log(N)
     """
     patches, logs = (x[..., prefix:, prefix:] for x in (attention, logarithm))  # (B, H, N, N) each
     mass = patches.sum(-1)  # (B, H, N)
     distance = torch.einsum("bhij,ij->bhi", patches, distances.to(patches)) / mass
     # with q = p / mass: - sum q log q = log(mass) - sum p log(p) / mass
-    entropy = mass.log() - torch.mul(patches, logs, out=logs).sum(-1) / mass
-    return distance.mean(-1), entropy.mean(-1)
+    entropy = (mass.log() - torch.mul(patches, logs, out=logs).sum(-1) / mass).mean(-1)
+    keys = torch.einsum("bhi,bhij->bhj", 1 / (mass * mass.shape[-1]), patches)  # (B, H, N), p(key), all queries alike
+    return Summary(distance.mean(-1), entropy, _normalised_information(keys, entropy))
+
+
+def _normalised_information(keys: Tensor, conditional: Tensor) -> Tensor:
+    """I(query, key) / sqrt(H(query) H(key)), where all N queries count the same and so H(query) = log(N).
+
+    Parameters
+    ----------
+    keys : (B, H, N), how often each key is looked at
+    conditional : (B, H), entropy of the keys of one query, mean over queries
+    """
+    marginal = torch.special.entr(keys).sum(-1)  # (B, H), H(key)
+    information = (marginal - conditional).clamp(min=0)
+    scale = (marginal * math.log(keys.shape[-1])).sqrt()
+    return torch.where(scale > 0, information / scale, 0.0)  # one key for all says nothing
 
 
 def rollout_step(attention: Tensor, rollout: Tensor | None) -> Tensor:

@@ -44,6 +44,8 @@ def fetch(name: str, weights: str, url: str | None, sha256: str | None) -> str:
     InputError
         naming the model, the file and where it was sought
     """
+    if weights.startswith(models.RANDOM):
+        return f"{weights} is drawn where it is needed"
     if weights.startswith(models.HUB):
         return f"in the Hugging Face cache, {_from_hub(name, weights.removeprefix(models.HUB))}"
     if Path(weights).is_file():

@@ -31,6 +31,8 @@ class Tokens:
     patch: Tensor | None = None  # (L, B, N_v, D), on request
     attention_distance: Tensor | None = None  # (L, B, H) in pixels, on request
     attention_entropy: Tensor | None = None  # (L, B, H) in nats, on request
+    attention_nmi: Tensor | None = None  # (L, B, H) in [0, 1], on request
+    cls_attention: Tensor | None = None  # (L, B, H, N), of CLS to each patch, on request; the rest is to the prefix
     rollout: Tensor | None = None  # (B, N), on request
 
 
@@ -49,7 +51,7 @@ def forward(
     images : (B, 3, height, width), normalised, in the model's precision and on its device
     visible : (B, N_v) integer patch ids that the encoder sees (MAE's masked pass), None for all
     patch : keep every patch token as well
-    attention : distance, entropy and rollout as well; needs all patches visible
+    attention : what attention says as well; needs all patches visible
 
     Raises
     ------
@@ -84,6 +86,8 @@ def forward(
         patch=patches,
         attention_distance=torch.stack(reduced.distance) if attention else None,
         attention_entropy=torch.stack(reduced.entropy) if attention else None,
+        attention_nmi=torch.stack(reduced.nmi) if attention else None,
+        cls_attention=torch.stack(reduced.cls) if attention else None,
         rollout=att.patch_scores(torch.cat(reduced.rollout), model.global_pool, prefix) if attention else None,
     )
 
@@ -124,6 +128,8 @@ class _Reduced:
         self.distances = distances  # (N, N)
         self.distance: list[Tensor] = []  # L x (B, H)
         self.entropy: list[Tensor] = []  # L x (B, H)
+        self.nmi: list[Tensor] = []  # L x (B, H)
+        self.cls: list[Tensor] = []  # L x (B, H, N)
         self.rollout: list[Tensor] = []  # chunks of images, each (b, T, T), of the last layer seen
         self.space: Tensor | None = None  # (2, b, h, T, T), used again by every layer
 
@@ -140,9 +146,9 @@ class _Reduced:
             self._reduce(q, k, bias, r, prefix)
             for q, k, r in zip(query.split(images), key.split(images), before, strict=True)
         ]
-        distance, entropy, self.rollout = (list(part) for part in zip(*parts, strict=True))
-        self.distance.append(torch.cat(distance))
-        self.entropy.append(torch.cat(entropy))
+        *reduced, self.rollout = (list(part) for part in zip(*parts, strict=True))
+        for layers, part in zip((self.distance, self.entropy, self.nmi, self.cls), reduced, strict=True):
+            layers.append(torch.cat(part))
 
     def _space_for(self, query: Tensor) -> Tensor:
         heads, tokens = query.shape[1:3]
@@ -154,18 +160,17 @@ class _Reduced:
     def _reduce(
         self, query: Tensor, key: Tensor, bias: Tensor | None, rollout: Tensor | None, prefix: int
     ) -> tuple[Tensor, ...]:
-        """Distance (b, H), entropy (b, H) and rollout (b, T, T) of a few images."""
-        distance, entropy, total = [], [], 0.0
+        """Distance, entropy and mutual information (b, H), CLS (b, H, N) and rollout (b, T, T) of a few images."""
+        found, total = [], 0.0
         heads = self.space.shape[2]
         biases = [None] * -(-query.shape[1] // heads) if bias is None else bias.split(heads)
         for q, k, b in zip(query.split(heads, 1), key.split(heads, 1), biases, strict=True):
             attention, logarithm = att.probabilities(q, k, self.space, b)
             total = total + attention.sum(1)  # (b, T, T)
-            d, e = att.distance_and_entropy(attention, logarithm, self.distances, prefix)
-            distance.append(d)
-            entropy.append(e)
+            cls = attention[..., 0, prefix:].clone()  # a view would hold on to the workspace, which is used again
+            found.append((*att.summary(attention, logarithm, self.distances, prefix), cls))
         mean = total / query.shape[1]
-        return torch.cat(distance, 1), torch.cat(entropy, 1), att.rollout_step(mean, rollout)
+        return *(torch.cat(part, 1) for part in zip(*found, strict=True)), att.rollout_step(mean, rollout)
 
 
 @contextmanager

@@ -5,6 +5,20 @@ import math
 import numpy as np
 
 
+def side(patches: int) -> int:
+    """Patches along one side of a square grid of N.
+
+    Raises
+    ------
+    ValueError
+        where N is no square number
+    """
+    root = math.isqrt(patches)
+    if root * root != patches:
+        raise ValueError(f"{patches} patches make no square grid")
+    return root
+
+
 def uniform_distance(patches: int, size: int) -> float:
     """Mean attention distance if every patch attended to all patches alike, itself included.
 
@@ -17,8 +31,6 @@ def uniform_distance(patches: int, size: int) -> float:
     -------
     pixels; 116.4922 for 14 x 14 patches of 224 px
     """
-    side = math.isqrt(patches)
-    if side * side != patches:
-        raise ValueError(f"{patches} patches make no square grid")
-    centres = np.stack(np.indices((side, side)), axis=-1).reshape(-1, 2) * size / side  # (N, 2)
+    along = side(patches)
+    centres = np.stack(np.indices((along, along)), axis=-1).reshape(-1, 2) * size / along  # (N, 2)
     return float(np.linalg.norm(centres[:, None] - centres, axis=-1).mean())

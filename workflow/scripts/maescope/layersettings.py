@@ -9,11 +9,12 @@ WIDTHS = {"tiny": 192, "small": 384, "base": 768, "large": 1024, "huge": 1280}  
 def problems(config: dict) -> Iterator[str]:
     """Sizes that do not fit together, each with its numbers. Names that lead nowhere are left to `settings`."""
     study, datasets, perturbations = config["study"], config["datasets"], config["perturbations"]
+    if study["dataset"] in datasets and (study["pretrained"] in config["models"] or study["compared"]):
+        yield from _class_problems(config)
+        yield from _tsne_problems(config)
     if study["pretrained"] in config["models"]:
         yield from _mask_problems("study.mask", study["mask"], config)
         if study["dataset"] in datasets:
-            yield from _class_problems(config)
-            yield from _tsne_problems(config)
             yield from _subspace_problems(config)
         model = config["models"][study["pretrained"]]
         if study["mask"] in perturbations and study["mask"] not in model["patch_tokens"]:

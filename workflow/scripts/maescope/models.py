@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import hashlib
 import logging
 import math
 import pickle
@@ -23,6 +24,7 @@ from maescope.atomic import replacing
 from maescope.errors import InputError
 
 HUB = "hub:"  # before the name of a pretrained model of timm
+RANDOM = "random:"  # before a seed: an encoder that has learned nothing
 DECODER = ("decoder_", "mask_token")  # of a masked autoencoder; a top-level mask_token would mislead timm's own filter
 DERIVED = ".relative_position_index"  # of BEiT, made from its size alone; older checkpoints carry it
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -104,18 +106,20 @@ def load(model: VisionTransformer, weights: str, sha256: str = "any") -> str:
 
     Parameters
     ----------
-    weights : path of a .safetensors or .pth file (plain, or {"model": ...}), or hub:<timm id>
+    weights : path of a .safetensors or .pth file (plain, or {"model": ...}), hub:<timm id>, or random:<seed>
     sha256 : what the file's digest must be, or "any"
 
     Returns
     -------
-    SHA-256 of the file
+    SHA-256 of the file, or of the random numbers
 
     Raises
     ------
     InputError
         naming the file and the first thing in it that does not fit
     """
+    if weights.startswith(RANDOM):
+        return _draw(model, int(weights.removeprefix(RANDOM)))
     path = _cached(weights.removeprefix(HUB)) if weights.startswith(HUB) else weights
     digest = file_sha256(path)
     if sha256 not in ("any", digest):
@@ -125,6 +129,20 @@ def load(model: VisionTransformer, weights: str, sha256: str = "any") -> str:
     _require_fit(path, model.state_dict(), state)
     model.load_state_dict(state)
     return digest
+
+
+def _draw(model: VisionTransformer, seed: int) -> str:
+    """Draw all weights anew as torch and timm do, from a seed, and return their digest."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for module in model.modules():
+            if hasattr(module, "reset_parameters"):
+                module.reset_parameters()
+        model.init_weights()
+    digest = hashlib.sha256()
+    for name, value in model.state_dict().items():
+        digest.update(name.encode() + value.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def require_input(model: VisionTransformer, crop: int) -> None:

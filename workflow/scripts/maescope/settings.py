@@ -17,6 +17,7 @@ from maescope.errors import InputError
 
 TRAINED = "results/models/"
 HUB = "hub:"
+RANDOM = "random:"
 LONGEST = 200  # bytes; a file system takes 255, and temporary files have a longer name
 
 
@@ -61,14 +62,14 @@ def is_trained(weights: str) -> bool:
 
 
 def weights_file(name: str, weights: str) -> str | None:
-    """The file that holds a model's weights, asked for where it is needed; None for one from the hub's cache.
+    """The file that holds a model's weights, asked for where it is needed; None for the hub's cache or random ones.
 
     Raises
     ------
     InputError
         where the workflow does not make it and it is not there
     """
-    if weights.startswith(HUB):
+    if weights.startswith((HUB, RANDOM)):
         return None
     if not is_trained(weights) and not Path(weights).is_file():
         raise InputError(
@@ -237,6 +238,9 @@ def _complete_study(study: dict, perturbations: dict) -> None:
     study["corrupted"] = study["corrupted"] or study["finetuned"]
     study["controlled"] = study["finetuned"] if study["controlled"] is None else study["controlled"]
     study["heads"] = study["heads"] or study["finetuned"][0]
+    if study["compared"] is None:
+        named = [study["pretrained"], study["supervised"], *study["finetuned"]]
+        study["compared"] = list(dict.fromkeys(filter(None, named))) if study["pretrained"] else []
 
 
 def _contradictions(config: dict) -> Iterator[str]:
@@ -252,6 +256,7 @@ def _contradictions(config: dict) -> Iterator[str]:
     yield from _missing("study.corrupted", study["corrupted"], models, "models")
     yield from _missing("study.controlled", study["controlled"], study["finetuned"], "study.finetuned")
     yield from _missing("study.heads", [study["heads"]], models, "models")
+    yield from _missing("study.compared", study["compared"], models, "models")
     yield from _shift_contradictions(study, datasets)
     kinds = {"blur": [study["blur"]], "occlusion": study["occlusion"], "corruptions": study["corruptions"]}
     for key, own in kinds.items():
@@ -339,7 +344,9 @@ def _weights_problems(key: str, weights: str) -> Iterator[str]:
     """Where weights cannot be; whether a file is there is asked by `weights_file`, so that it can be downloaded."""
     if is_trained(weights):
         yield f"{key}.training: needed, because weights under {TRAINED} are made by the workflow"
-    elif not weights.startswith(HUB) and Path(weights).is_dir():
+    elif weights.startswith(RANDOM) and not weights.removeprefix(RANDOM).isdecimal():
+        yield f"{key}.weights: {weights!r} has no seed; write {RANDOM}0 or another number"
+    elif not weights.startswith((HUB, RANDOM)) and Path(weights).is_dir():
         yield f"{key}.weights: {weights} is a folder; give the .pth or .safetensors file in it"
 
 

@@ -22,7 +22,8 @@ from maescope.atomic import replacing
 from maescope.errors import InputError, StaleError
 
 SCHEMA = 2
-LAYER_FIRST = {"cls", "mean", "head", "patch", "attention_distance", "attention_entropy"}
+LAYER_FIRST = {"cls", "mean", "head", "patch", "attention_distance", "attention_entropy", "attention_nmi"}
+LAYER_FIRST |= {"cls_attention"}
 
 
 class Disk(io.FileIO):
@@ -297,9 +298,14 @@ def streamer(files: Mapping[str, TokenFile], level: str, name: str) -> Callable[
 
 def require_pair(clean: TokenFile, perturbed: TokenFile) -> None:
     """Two files must tell of the same images through the same weights."""
-    if clean.images != perturbed.images:
-        raise InputError(f"{perturbed.path}: holds other images than {clean.path}; delete both")
+    require_same_images(clean, perturbed)
     require_same_weights(clean, perturbed)
+
+
+def require_same_images(first: TokenFile, second: TokenFile) -> None:
+    """Files whose images are compared one by one must have the same, in the same order."""
+    if first.images != second.images:
+        raise InputError(f"{second.path}: holds other images than {first.path}; delete both")
 
 
 def require_same_weights(first: TokenFile, second: TokenFile) -> None:

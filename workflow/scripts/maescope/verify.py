@@ -123,7 +123,7 @@ def _of_tokens(path: str, job: Job) -> tuple[str, str]:
     except InputError as error:
         return "damaged", str(error).removeprefix(f"{path}: ")
     weights, known = tokens.attributes["weights_sha256"], provenance.recorded(Path(path).parent)["inputs"].values()
-    if weights not in known and not job.settings["model"]["weights"].startswith("hub:"):
+    if weights not in known and not job.settings["model"]["weights"].startswith(("hub:", "random:")):
         return "stale", f"made with weights of SHA-256 {weights[:12]}..., which are not the model's; {DELETE}"
     listed = Path(f"results/images/{job.settings['dataset']}.csv")
     if listed.is_file() and tokens.images != _list(listed).get(tokens.attributes["label"]):

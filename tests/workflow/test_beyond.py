@@ -1,0 +1,100 @@
+"""Figures beyond the paper in the smallest study: columns, sizes, and what must be 1 or 0."""
+
+import h5py
+import numpy as np
+import pytest
+
+from maescope import similarity, tidy
+
+L, H, C, B, SIDE = 2, 3, 3, 4, 4
+MODELS = ["mae_pretrained", "mae_finetuned", "untrained"]
+FIGURES = ["figure_cka", "figure_models", "figure_rank", "figure_spectrum", "figure_heads", "figure_class_attention"]
+
+
+def measure(finished, name, model="mae_pretrained", perturbation="clean"):
+    return tidy.read([finished / f"results/measures/{name}/{model}/three/{perturbation}.csv"])
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_there_with_its_numbers(finished, name):
+    for suffix in ("pdf", "png", "csv"):
+        assert (finished / f"results/smoke/figures/{name}.{suffix}").stat().st_size > 500, suffix
+    numbers = tidy.read([finished / f"results/smoke/figures/{name}.csv"])
+    compared = ["mae_pretrained"] if name == "figure_spectrum" else MODELS
+    assert sorted(numbers["model"].unique()) == sorted(compared)
+
+
+def alike(finished, model, perturbation, other):
+    return tidy.read([finished / f"results/measures/cka/{model}/three/{perturbation}/{other}.csv"])
+
+
+def test_a_layer_is_wholly_like_itself_and_one_of_another_model_is_not(finished):
+    own = alike(finished, "mae_pretrained", "clean", "mae_pretrained")
+    assert len(own) == 2 * L * L
+    same = own["layer"] == own["other_layer"]
+    assert own.loc[same, "cka"].to_numpy() == pytest.approx(1, abs=1e-9)
+    assert own.loc[same, "shuffled"].max() < 0.99
+    deeper = alike(finished, "untrained", "clean", "mae_pretrained")
+    assert deeper.groupby("token").size().tolist() == [3 * L, 3 * L]
+    assert deeper["cka"].between(0, 0.999).all()
+
+
+def test_cka_is_that_of_the_tokens_and_falls_with_blur_and_not_without(finished):
+    blurred = alike(finished, "mae_finetuned", "blur", "mae_finetuned")
+    assert blurred["level"].unique().tolist() == ["I", "II"]
+    occluded = alike(finished, "mae_finetuned", "occlusion", "mae_finetuned")
+    nothing = occluded[(occluded["level"] == "0") & (occluded["layer"] == occluded["other_layer"])]
+    assert nothing["cka"].to_numpy() == pytest.approx(1, abs=1e-9)
+    clean, after = (embeddings(finished, *where) for where in (("clean", "clean"), ("blur", "II")))
+    row = blurred.query("level == 'II' and token == 'mean' and layer == 1 and other_layer == 2").iloc[0]
+    expected = similarity.cka(similarity.prepare(after[0]), similarity.prepare(clean[1]))
+    assert row[["cka", "debiased"]].tolist() == pytest.approx(expected, nan_ok=True)
+
+
+def embeddings(finished, perturbation, level):
+    """Mean tokens (L, images, D) of the fine-tuned model, label after label."""
+    parts = []
+    for label in "012":
+        with h5py.File(finished / f"results/tokens/mae_finetuned/three/{perturbation}/{label}.h5") as file:
+            parts.append(file[f"levels/{level}/mean"][:])
+    return np.concatenate(parts, axis=1)
+
+
+def test_ranks_lie_between_one_and_their_bound(finished):
+    for model, layers in zip(MODELS, (2, 2, 3), strict=True):
+        ranks = measure(finished, "effective_rank", model)
+        assert len(ranks) == 2 * layers
+        assert (ranks["effective_rank"] > 1).all() and (ranks["effective_rank"] < ranks["most"]).all()
+        assert (ranks["noise"] < ranks["most"]).all() and set(ranks["most"]) == {C * B}
+
+
+def test_spectra_begin_at_zero_and_have_all_frequencies(finished):
+    spectra = measure(finished, "spectrum")
+    assert len(spectra) == L * C * (SIDE // 2 + 1)
+    assert sorted(spectra["frequency"].unique()) == [0, 0.5, 1]
+    assert (spectra.loc[spectra["frequency"] == 0, "log_amplitude"] == 0).all()
+
+
+def test_heads_have_mutual_information_and_a_view_of_their_class(finished):
+    attention, seen = measure(finished, "attention"), measure(finished, "class_attention")
+    assert attention["nmi"].between(0, 1).all() and (attention["nmi"] > 0).all()
+    assert len(seen) == L * H * C
+    assert (seen[["to_patches", "spread", "same_class"]] <= 1).all(axis=None)
+
+
+def test_a_study_that_compares_nothing_has_none_of_these(workflow):
+    config = workflow.config()
+    config["study"]["compared"] = []
+    workflow.configure(config)
+    planned = {job[0] for job in workflow.plan()}
+    assert not planned & set(FIGURES)
+    assert "figure_3" in planned
+
+
+def test_an_unknown_model_to_compare_is_refused(workflow):
+    config = workflow.config()
+    config["study"]["compared"] = ["mae_pretraind"]
+    workflow.configure(config)
+    done = workflow.run("--dry-run")
+    assert done.returncode == 1
+    assert "study.compared: 'mae_pretraind' is not among models (did you mean 'mae_pretrained'?)" in done.stdout

@@ -1,0 +1,16 @@
+"""Where the CLS token of each head looks, and whether that depends on the class."""
+
+import pandas as pd
+
+from maescope import class_attention, logs, store, tidy
+
+logs.begin(snakemake)
+
+params, frames = snakemake.params, []
+files = store.token_files(params.labels, snakemake.input.tokens, params.config_hash)
+layers, *_, patches = files[params.labels[0]].shape("clean", "cls_attention")
+for layer in range(1, layers + 1):
+    maps = {label: file.read("clean", "cls_attention", layer) for label, file in files.items()}  # (B, H, N) each
+    frames.append(class_attention.table(maps).assign(layer=layer, uniform=patches / (patches + 1)))
+columns = ["layer", "head", "label", "to_patches", "spread", "same_class", "other_classes", "uniform"]
+tidy.write(pd.concat(frames)[columns], snakemake.output.measure)

@@ -1,0 +1,237 @@
+"""Figures beyond the paper: measures of the field, models side by side. Colours and style: see `plots`."""
+
+from collections.abc import Iterator
+from itertools import cycle
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from maescope.plots import CHANCE, COLOURS, MARKERS, PAGE
+
+TOKENS = {"cls": "CLS", "mean": "mean patch"}
+
+
+def along_depth(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The frame with a column `x` and the name of that axis: layers, or shares of the depth where models differ in it.
+
+    Parameters
+    ----------
+    frame : model, layer and others
+    """
+    depth = frame.groupby("model")["layer"].transform("max")
+    if depth.nunique() == 1:
+        return frame.assign(x=frame["layer"]), "layer"
+    return frame.assign(x=frame["layer"] / depth), "layer / number of layers"
+
+
+def _models(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, dict]]:
+    """Each model's rows and how its curve looks, in the order in which models come."""
+    for (model, part), colour, marker in zip(
+        frame.groupby("model", sort=False), cycle(COLOURS), cycle(MARKERS), strict=False
+    ):
+        yield model, part, {"color": colour, "marker": marker}
+
+
+def _reference(axis: Axes, value: float, words: str, x: float = 1, ha: str = "right") -> None:
+    """A dotted line of what would be measured without any structure, named where it lies."""
+    axis.axhline(value, **CHANCE)
+    place = {"xytext": (0, 2), "textcoords": "offset points", "xycoords": ("axes fraction", "data")}
+    axis.annotate(words, (x, value), va="bottom", ha=ha, fontsize=6, color="0.35", **place)
+
+
+def _below(figure: Figure, axis: Axes) -> None:
+    """One legend for all panels, below them."""
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)))
+
+
+def figure_cka(pairs: pd.DataFrame, changes: pd.DataFrame) -> Figure:
+    """CKA of every layer with every layer, a map for two models each; below, of each layer with itself when perturbed.
+
+    Parameters
+    ----------
+    pairs : model, other, layer, other_layer, cka, shuffled
+    changes : model, perturbation, level, layer, cka, levels in their order
+    """
+    maps, curves = (
+        list(pairs.groupby(["model", "other"], sort=False)),
+        list(changes.groupby(["model", "perturbation"], sort=False)),
+    )
+    across = min(3, len(maps))
+    rows = -(-len(maps) // across)
+    below = -(-len(curves) // 2)
+    figure = plt.figure(figsize=(PAGE, 2.2 * rows + 2.2 * below))
+    top, bottom = figure.subfigures(2, 1, height_ratios=[2.2 * rows, 2.2 * below])
+    panels = top.subplots(rows, across, squeeze=False).ravel()
+    for axis, ((model, other), part) in zip(panels, maps, strict=False):
+        values = part.pivot(index="layer", columns="other_layer", values="cka")
+        edges = (0.5, values.shape[1] + 0.5, 0.5, values.shape[0] + 0.5)
+        image = axis.imshow(values, origin="lower", extent=edges, vmin=0, vmax=1, cmap="viridis", aspect="auto")
+        axis.set_title(f"images in random order: {part['shuffled'].mean():.2f}", fontsize=6, color="0.35", pad=2)
+        axis.set(xlabel=f"layer of {other}", ylabel=f"layer of {model}")
+        axis.grid(False)
+    for axis in panels[len(maps) :]:
+        axis.set_visible(False)
+    top.colorbar(image, ax=list(panels), label="linear CKA", shrink=0.8)
+    axes = bottom.subplots(below, min(2, len(curves)), squeeze=False, sharey=True).ravel()
+    for axis, ((model, perturbation), part) in zip(axes, curves, strict=False):
+        _levels(axis, part)
+        axis.set(title=f"{model}: {perturbation} against clean", xlabel="layer", ylim=(None, 1.02))
+        axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), title="level", fontsize=6)
+    for axis in axes[len(curves) :]:
+        axis.set_visible(False)
+    for axis in axes[::2]:
+        axis.set_ylabel("CKA with the clean layer")
+    return figure
+
+
+def _levels(axis: Axes, part: pd.DataFrame) -> None:
+    """One curve a level, dark to light."""
+    levels = list(part.groupby("level", sort=False))
+    shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(levels)))
+    for (level, curve), colour, marker in zip(levels, shades, cycle(MARKERS), strict=False):
+        axis.plot(curve["layer"], curve["cka"], color=colour, marker=marker, markersize=2.5, linewidth=1, label=level)
+
+
+def figure_rank(ranks: pd.DataFrame) -> Figure:
+    """Effective rank of the embeddings of all images by layer, one panel a kind of token, one curve a model.
+
+    Parameters
+    ----------
+    ranks : model, token, layer, effective_rank, noise, most
+    """
+    ranks, label = along_depth(ranks)
+    figure, axes = plt.subplots(1, len(TOKENS), figsize=(PAGE, 2.8), sharey=True)
+    for axis, (token, name) in zip(axes, TOKENS.items(), strict=True):
+        part = ranks[ranks["token"] == token]
+        for model, curve, style in _models(part):
+            axis.plot(curve["x"], curve["effective_rank"], label=model, **style)
+        for noise in part["noise"].round().unique():
+            _reference(axis, noise, f"noise of the same shape ({noise:.0f})")
+        axis.set(title=f"{name} tokens", xlabel=label, yscale="log")
+        axis.yaxis.set_major_formatter("{x:g}")
+    axes[0].set_ylabel("effective rank (dimensions)")
+    _below(figure, axes[0])
+    return figure
+
+
+def figure_spectrum(spectra: pd.DataFrame) -> Figure:
+    """Fourier amplitude of patch tokens: by frequency, one panel a model, one curve a layer; at the highest by layer.
+
+    Parameters
+    ----------
+    spectra : model, layer, frequency, log_amplitude
+    """
+    models = list(spectra["model"].unique())
+    figure, axes = plt.subplots(1, len(models) + 1, figsize=(PAGE, 2.6), squeeze=False, layout="constrained")
+    for axis, model in zip(axes[0], models, strict=False):
+        part = spectra[spectra["model"] == model]
+        layers = list(part.groupby("layer"))
+        shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(layers)))
+        for (layer, curve), colour in zip(layers, shades, strict=True):
+            named = layer in (1, len(layers) // 2, len(layers))
+            axis.plot(curve["frequency"], curve["log_amplitude"], color=colour, label=f"layer {layer}" * named)
+        axis.set(title=model, xlabel="frequency (π per patch)")
+        axis.sharey(axes[0, 0])
+        axis.axhline(0, **CHANCE)
+        axis.legend(fontsize=6)
+    axes[0, 0].set_ylabel("log amplitude above frequency 0 (nats)")
+    highest, label = along_depth(spectra[spectra["frequency"] == spectra["frequency"].max()])
+    last = axes[0, -1]
+    for model, curve, style in _models(highest):
+        last.plot(curve["x"], curve["log_amplitude"], label=model, **style)
+    _reference(last, 0, "white noise")
+    last.set(title="at the highest frequency", xlabel=label)
+    last.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), fontsize=6)
+    return figure
+
+
+def figure_heads(heads: pd.DataFrame) -> Figure:
+    """Entropy of attention and mutual information of queries and keys: a dot a head, one column a model.
+
+    Parameters
+    ----------
+    heads : model, layer, head, entropy, nmi, patches
+    """
+    measures = {"entropy": "entropy of attention (nats)", "nmi": "mutual information\n(normalised)"}
+    return _head_dots(
+        heads,
+        measures,
+        lambda part: {
+            "entropy": (np.log(part["patches"].iloc[0]), "all patches alike"),
+            "nmi": (0, "all queries alike"),
+        },
+    )
+
+
+def figure_class_attention(heads: pd.DataFrame) -> Figure:
+    """What CLS looks at: how much of it patches, how many of them, and whether the class decides which.
+
+    Parameters
+    ----------
+    heads : model, layer, head, to_patches, spread, contrast
+    """
+    measures = {
+        "to_patches": "share on patches",
+        "spread": "patches looked at\n(share of all)",
+        "contrast": "cosine of maps, one class\nless other classes",
+    }
+    return _head_dots(
+        heads,
+        measures,
+        lambda part: {
+            "to_patches": (part["uniform"].iloc[0], "CLS and patches alike"),
+            "spread": (1, "all patches alike"),
+            "contrast": (0, "the class does not matter"),
+        },
+    )
+
+
+def _head_dots(heads: pd.DataFrame, measures: dict[str, str], references) -> Figure:
+    models = list(heads["model"].unique())
+    figure, axes = plt.subplots(
+        len(measures),
+        len(models),
+        figsize=(min(PAGE, 1 + 2.6 * len(models)), 1.7 * len(measures) + 0.4),
+        sharey="row",
+        sharex="col",
+        squeeze=False,
+    )
+    for column, (model, part, style) in zip(axes.T, _models(heads), strict=True):
+        for axis, (name, title) in zip(column, measures.items(), strict=True):
+            means = part.groupby("layer")[name].mean()
+            axis.scatter(part["layer"], part[name], s=9, color=style["color"], alpha=0.55, linewidths=0)
+            axis.plot(means.index, means, color=style["color"])
+            _reference(axis, *references(part)[name])
+            if column is axes.T[0]:
+                axis.set_ylabel(title)
+        column[0].set_title(model)
+        column[-1].set_xlabel("layer")
+    return figure
+
+
+def figure_models(separation: pd.DataFrame) -> Figure:
+    """How well classes separate by layer, models side by side: one row a kind of token, one panel a measure.
+
+    Parameters
+    ----------
+    separation : model, token, layer, silhouette, knn_accuracy, probe_accuracy, chance
+    """
+    measures = {"silhouette": "silhouette", "knn_accuracy": "k-NN accuracy", "probe_accuracy": "linear probe accuracy"}
+    separation, label = along_depth(separation)
+    figure, axes = plt.subplots(len(TOKENS), len(measures), figsize=(PAGE, 4.6), sharex=True, sharey="col")
+    for row, (token, name) in zip(axes, TOKENS.items(), strict=True):
+        part = separation[separation["token"] == token]
+        for axis, (column, title) in zip(row, measures.items(), strict=True):
+            for model, curve, style in _models(part):
+                axis.plot(curve["x"], curve[column], label=model, **style)
+            chance = 0.0 if column == "silhouette" else part["chance"].iloc[0]
+            _reference(axis, chance, "no structure" if column == "silhouette" else "guessing")
+            axis.set(title=f"{title}, {name}")
+    for axis in axes[-1]:
+        axis.set_xlabel(label)
+    _below(figure, axes[0, 0])
+    return figure

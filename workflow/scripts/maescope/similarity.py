@@ -1,0 +1,104 @@
+"""How alike two representations of the same images are: linear CKA (Kornblith et al. 2019).
+
+Equal up to rotation and one common scale, representations have 1. The plain estimate grows with the width over the
+number of images, even of noise; the debiased one (Song et al. 2012) is 0 there on average, and may be negative.
+"""
+
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from maescope import seeds
+
+
+class Features(NamedTuple):
+    """Features of n images as CKA takes them, in float64; see `prepare`.
+
+    values : (n, D), of mean 0 and Frobenius norm 1
+    squares : (n,) squared norm of each row, the diagonal of the Gram matrix
+    own, own_debiased : the two estimates of HSIC with itself
+    """
+
+    values: np.ndarray
+    squares: np.ndarray
+    own: float = np.nan
+    own_debiased: float = np.nan
+
+
+def prepare(features: np.ndarray) -> Features:
+    """Centre and scale features (n, D) once for many comparisons.
+
+    Raises
+    ------
+    ValueError
+        where there are fewer than 4 images, of which the debiased estimate needs that many, or all are alike
+    """
+    if len(features) < 4:
+        raise ValueError(f"{len(features)} images, but CKA needs 4 or more")
+    values = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
+    norm = np.linalg.norm(values)
+    if norm == 0:
+        raise ValueError("all images have the same features, so nothing can be compared")
+    values /= norm
+    alone = Features(values, np.einsum("ij,ij->i", values, values))
+    return Features(*alone[:2], *_hsic(alone, alone))
+
+
+def cka(a: Features, b: Features) -> tuple[float, float]:
+    """Linear CKA of two representations of the same n images, in the same order; they may differ in width.
+
+    Returns
+    -------
+    cka : in [0, 1], |A^T B|^2 / (|A^T A| |B^T B|) with Frobenius norms (Kornblith et al. 2019, eq. 3)
+    debiased : with the unbiased estimate of HSIC in all three places (Song et al. 2012, eq. 5); NaN where, of so few
+        images and so wide, a representation is not even like itself
+    """
+    plain, debiased = _hsic(a, b)
+    known = min(a.own_debiased, b.own_debiased) > 0
+    return plain / np.sqrt(a.own * b.own), debiased / np.sqrt(a.own_debiased * b.own_debiased) if known else np.nan
+
+
+def _hsic(a: Features, b: Features) -> tuple[float, float]:
+    """|A^T B|^2, and the unbiased estimate of HSIC times n (n - 3).
+
+    That is tr(K L) + (1 K 1)(1 L 1) / ((n - 1)(n - 2)) - 2 (1 K L 1) / (n - 2) of Gram matrices K, L without their
+    diagonals. As features are centred, each row sums to minus its diagonal.
+    """
+    n = len(a.values)
+    plain = float(np.square(a.values.T @ b.values).sum())
+    diagonals = float(a.squares @ b.squares)
+    sums = float(a.squares.sum() * b.squares.sum()) / ((n - 1) * (n - 2))
+    return plain, plain - diagonals + sums - 2 * diagonals / (n - 2)
+
+
+def table(features: np.ndarray, others: np.ndarray, seed: int) -> pd.DataFrame:
+    """CKA of every layer with every layer: layer, other_layer, cka, debiased, shuffled.
+
+    `shuffled` is the plain estimate with the images of one side in random order: what two representations have that
+    know nothing of each other.
+
+    Parameters
+    ----------
+    features, others : (layers, n, D) of the same n images; depth and width may differ
+    """
+    order = seeds.generator(seed, "cka").permutation(features.shape[1])
+    own, other = [prepare(layer) for layer in features], [prepare(layer) for layer in others]
+    rows = []
+    for (a, one), (b, two) in product(enumerate(own, 1), enumerate(other, 1)):
+        plain, debiased = cka(one, two)
+        mixed, _ = cka(one, two._replace(values=two.values[order], squares=two.squares[order]))
+        rows.append({"layer": a, "other_layer": b, "cka": plain, "debiased": debiased, "shuffled": mixed})
+    return pd.DataFrame(rows)
+
+
+def parts(measured: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What Figure CKA shows: clean images of two models, all layers; perturbed ones, each layer with its clean self.
+
+    Parameters
+    ----------
+    measured : model, other, perturbation, level, layer, other_layer, cka and more
+    """
+    clean = measured["perturbation"] == "clean"
+    return measured[clean], measured[~clean & (measured["layer"] == measured["other_layer"])]
