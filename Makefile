@@ -1,6 +1,7 @@
 # make demo | test | verify | soak | slurm-test | scale-test | lint | bench | lock | clean. Each does its own set-up:
 # all it needs is Python >= 3.11, make and git.
-# WORKERS=n runs as many files of tests side by side. VENV=path uses (or makes) the environment there instead of in .venv, so that several clones can share one.
+# VENV=path uses (or makes) the environment there instead of in .venv, so that several clones can share one;
+# WORKERS=n runs as many files of tests side by side.
 
 PYTHON ?= python3
 VENV   ?= .venv

@@ -265,3 +265,19 @@ def test_an_ordered_state_dict_with_metadata_loads(tmp_path):
     model = tiny()
     models.load(model, str(tmp_path / "ordered.pth"))
     assert same(model, state)
+
+
+def test_random_weights_come_from_their_seed_alone():
+    drawn = []
+    for noise in (1, 2):
+        torch.manual_seed(noise)
+        model = models.build("vit_tiny_patch16_224", TINY)
+        drawn.append((models.load(model, "random:7"), model.state_dict()))
+        assert torch.initial_seed() == noise
+    (digest, first), (again, second) = drawn
+    assert digest == again
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    other = models.build("vit_tiny_patch16_224", TINY)
+    assert models.load(other, "random:8") != digest
+    assert not torch.equal(other.state_dict()["patch_embed.proj.weight"], first["patch_embed.proj.weight"])
+    assert not torch.equal(other.state_dict()["blocks.1.attn.qkv.weight"], first["blocks.1.attn.qkv.weight"])

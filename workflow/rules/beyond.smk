@@ -15,6 +15,12 @@ ALIKE = [(a, "clean", b) for number, a in enumerate(COMPARED) for b in COMPARED[
 ALIKE += [(model, name, model) for model in STUDY["finetuned"] for name in (STUDY["blur"], STUDY["occlusion"][0])]
 
 
+def judged():
+    """Each fine-tuned model with each condition that its accuracy is measured under in other tables."""
+    always = ["clean", STUDY["blur"], STUDY["occlusion"][0]]
+    return [(model, name) for model in STUDY["finetuned"] for name in [*always, *corruptions_of(model)]]
+
+
 for dataset in DATASETS:
 
     rule:
@@ -282,6 +288,35 @@ rule figure_class_attention:
         "../scripts/figure_class_attention.py"
 
 
+rule table_models:
+    input:
+        library=library("table_models"),
+        accuracy=lambda wildcards: [
+            f"results/measures/accuracy/{model}/{STUDY['dataset']}/{name}.csv" for model, name in judged()
+        ],
+    output:
+        **tables("table_models"),
+        html=report(
+            f"{RESULTS}/tables/table_models.html",
+            caption="../report/table_models.rst",
+            category="Beyond the paper",
+            labels={"figure": "Models", "what": "paired tests between models on the same images"},
+        ),
+    log:
+        "results/logs/table_models.log",
+    retries: 0
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        login=1,
+    params:
+        judged=lambda wildcards: judged(),
+        intervals=INTERVALS,
+    script:
+        "../scripts/table_models.py"
+
+
 BEYOND = [
     *(rules.figure_cka.output if COMPARED else []),
     *(rules.figure_models.output if COMPARED else []),
@@ -289,4 +324,5 @@ BEYOND = [
     *(rules.figure_spectrum.output if ON_A_GRID else []),
     *(rules.figure_heads.output if COMPARED else []),
     *(rules.figure_class_attention.output if COMPARED else []),
+    *(rules.table_models.output if len(STUDY["finetuned"]) > 1 else []),
 ]

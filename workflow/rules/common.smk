@@ -10,10 +10,10 @@ LIBRARY = {
     name: workflow.source_path(f"../scripts/maescope/{name}.py")
     for name in (
         "__init__ accuracy alignment atomic attention beit beyondplots chance checks claims class_attention cluster "
-        "corrupted corruptions downloads errors extraction features folders forward geometry grid heads imagenet "
-        "images invariance layerplots layersettings layertables logs mae models names overview perturb plots points "
-        "probes progress projection provenance quality rank seeds settings shifts similarity sources spectrum stats "
-        "store subspaces tables tidy training verify yamlkeys"
+        "comparison corrupted corruptions downloads errors extraction features folders forward geometry grid heads "
+        "imagenet images invariance layerplots layersettings layertables logs mae models names overview perturb "
+        "plots points probes progress projection provenance quality rank seeds settings shifts similarity sources "
+        "spectrum stats store subspaces tables tidy training verify yamlkeys"
     ).split()
 }
 sys.path.insert(0, str(Path(LIBRARY["settings"]).parent.parent))

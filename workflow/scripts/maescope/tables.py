@@ -207,14 +207,14 @@ def _number(value: float, digits: int, sign: bool = False) -> str:
     return "–" if pd.isna(value) else f"{value:{'+' if sign else ''}.{digits}f}"
 
 
-def _interval(row: pd.Series, value: str, low: str, high: str, digits: int, sign: bool = False) -> str:
+def interval(row: pd.Series, value: str, low: str, high: str, digits: int, sign: bool = False) -> str:
     if pd.isna(row[value]):
         return "–"
     return f"{_number(row[value], digits, sign)} [{_number(row[low], digits)}, {_number(row[high], digits)}]"
 
 
 def _change(row: pd.Series) -> str:
-    return _interval(row, "change", "change_low", "change_high", 1, sign=True)
+    return interval(row, "change", "change_low", "change_high", 1, sign=True)
 
 
 Column = tuple[str, Callable[[pd.Series], str]]
@@ -224,7 +224,7 @@ _TABLE_1: list[Column] = [
     ("level", lambda r: r["level"]),
     ("kernel", lambda r: _number(r["kernel"], 0)),
     ("sigma", lambda r: _number(r["sigma"], 1)),
-    ("accuracy (%)", partial(_interval, value="accuracy", low="accuracy_low", high="accuracy_high", digits=1)),
+    ("accuracy (%)", partial(interval, value="accuracy", low="accuracy_low", high="accuracy_high", digits=1)),
     ("change", lambda r: "–" if r["level"] == "clean" else _change(r)),
     ("p", lambda r: "–" if r["level"] == "clean" else f"{r['p_mcnemar']:.2g}"),
     ("PSNR (dB)", lambda r: _number(r["psnr_db"], 2)),
@@ -241,11 +241,11 @@ _TABLE_3: list[Column] = [
     ("model", lambda r: r["model"]),
     ("perturbation", lambda r: r["perturbation"]),
     ("level", lambda r: r["level"]),
-    ("cosine", partial(_interval, value="mean_cosine", low="cosine_low", high="cosine_high", digits=3)),
+    ("cosine", partial(interval, value="mean_cosine", low="cosine_low", high="cosine_high", digits=3)),
     ("correct", lambda r: f"{_number(r['mean_cosine_correct'], 3)} ({r['images_correct']})"),
     ("misclassified", lambda r: f"{_number(r['mean_cosine_misclassified'], 3)} ({r['images_misclassified']})"),
     ("norm difference", lambda r: _number(r["norm_difference"], 2)),
-    ("accuracy (%)", partial(_interval, value="accuracy", low="accuracy_low", high="accuracy_high", digits=1)),
+    ("accuracy (%)", partial(interval, value="accuracy", low="accuracy_low", high="accuracy_high", digits=1)),
 ]
 _TABLE_3_PAPER: list[Column] = [
     ("paper's cosine", lambda r: _number(r["mean_cosine_paper"], 3)),
@@ -255,15 +255,15 @@ _TABLE_3_PAPER: list[Column] = [
 
 def print_table_1(table: pd.DataFrame) -> pd.DataFrame:
     """Table I as text."""
-    return _print(table, _TABLE_1 + (_TABLE_1_PAPER if "accuracy_paper" in table else []))
+    return as_text(table, _TABLE_1 + (_TABLE_1_PAPER if "accuracy_paper" in table else []))
 
 
 def print_table_3(table: pd.DataFrame) -> pd.DataFrame:
     """Table III as text."""
-    return _print(table, _TABLE_3 + (_TABLE_3_PAPER if "mean_cosine_paper" in table else []))
+    return as_text(table, _TABLE_3 + (_TABLE_3_PAPER if "mean_cosine_paper" in table else []))
 
 
-def _print(table: pd.DataFrame, columns: list[Column]) -> pd.DataFrame:
+def as_text(table: pd.DataFrame, columns: list[Column]) -> pd.DataFrame:
     return pd.DataFrame({name: [text(row) for _, row in table.iterrows()] for name, text in columns})
 
 

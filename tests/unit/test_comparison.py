@@ -1,0 +1,47 @@
+"""Models against each other: differences and tests known on paper."""
+
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from maescope import comparison
+
+INTERVALS = {"resamples": 500, "confidence": 0.95, "seed": 0}
+
+
+def measure(model, level, correct, perturbation="blur"):
+    """One row an image, of two classes by turns."""
+    images = [f"{number}.png" for number in range(len(correct))]
+    labels = ["ab"[number % 2] for number in range(len(correct))]
+    rows = {"model": model, "perturbation": perturbation, "level": level, "label": labels, "image": images}
+    return pd.DataFrame(rows | {"correct": correct})
+
+
+def test_the_difference_is_that_of_the_same_images_whatever_their_order():
+    first = measure("mae", "I", [1, 1, 1, 1, 0, 0, 0, 0, 1, 1])
+    second = measure("twin", "I", [1, 0, 0, 0, 0, 0, 1, 0, 0, 0]).sample(frac=1, random_state=0)
+    row = comparison.paired(pd.concat([first, second]), INTERVALS).iloc[0]
+    assert row[["model_a", "model_b", "level", "images"]].tolist() == ["mae", "twin", "I", 10]
+    assert row[["accuracy_a", "accuracy_b", "difference"]].tolist() == pytest.approx([60, 20, -40])
+    assert row["difference_low"] < -40 < row["difference_high"] <= 0
+    assert row["p_mcnemar"] == pytest.approx(binomtest(1, 6).pvalue)  # of six images where they differ, one
+
+
+def test_all_pairs_of_models_in_their_order_and_only_what_both_were_measured_under():
+    frames = [measure(model, "I", [1, 0, 1, 0]) for model in ("c", "a", "b")]
+    frames.append(measure("a", "clean", [1, 1, 1, 1], "clean"))
+    table = comparison.paired(pd.concat(frames), INTERVALS)
+    assert list(zip(table["model_a"], table["model_b"], strict=True)) == [("c", "a"), ("c", "b"), ("a", "b")]
+    assert set(table["perturbation"]) == {"blur"}
+
+
+def test_holm_multiplies_by_the_number_of_tests_that_are_left():
+    assert comparison.holm(pd.Series([0.01, 0.04, 0.03]).to_numpy()) == pytest.approx([0.03, 0.06, 0.06])
+    assert comparison.holm(pd.Series([0.5, 0.6]).to_numpy()) == pytest.approx([1, 1])
+
+
+def test_the_printed_table_has_intervals_and_both_p():
+    both = pd.concat([measure("mae", "I", [1, 1, 1, 1]), measure("twin", "I", [0, 1, 1, 1])])
+    printed = comparison.printed(comparison.paired(both, INTERVALS)).iloc[0]
+    assert printed[["first (%)", "second (%)", "p", "together"]].tolist() == ["100.0", "75.0", "1", "1"]
+    assert printed["difference"].startswith("-25.0 [")
