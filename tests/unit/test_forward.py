@@ -161,6 +161,7 @@ def test_all_tokens_of_a_masked_pass_equal_plain_loops(variant, dtype, limit, pi
     assert max(found.values()) <= limit, found
     assert tokens.rollout is tokens.attention_distance is tokens.attention_entropy is None
     assert tokens.attention_nmi is tokens.cls_attention is None
+    assert forward(model, pictures.to(dtype), attention=True).cls_attention is None
 
 
 def test_logits_are_those_of_the_bare_model(model, pictures):
@@ -204,11 +205,11 @@ def test_tokens_do_not_depend_on_batch_size_or_order(model, pictures):
 
 
 def test_attention_does_not_depend_on_how_many_images_are_reduced_at_a_time(model, pictures, monkeypatch):
-    whole = forward(model, pictures.float(), attention=True)
+    whole = forward(model, pictures.float(), patch=True, attention=True)
     one_image = HEADS * (PATCHES + 1) ** 2 * 4
     for images in (1, 3):
         monkeypatch.setitem(forward.__globals__["ATTENTION_BYTES"], "cpu", images * one_image)
-        parts = forward(model, pictures.float(), attention=True)
+        parts = forward(model, pictures.float(), patch=True, attention=True)
         for name in ("attention_distance", "attention_entropy", "attention_nmi", "cls_attention", "rollout"):
             assert (getattr(whole, name) - getattr(parts, name)).abs().max() <= 1e-5, name
 

@@ -20,7 +20,7 @@ def test_every_figure_is_there_with_its_numbers(finished, name):
     for suffix in ("pdf", "png", "csv"):
         assert (finished / f"results/smoke/figures/{name}.{suffix}").stat().st_size > 500, suffix
     numbers = tidy.read([finished / f"results/smoke/figures/{name}.csv"])
-    compared = ["mae_pretrained"] if name == "figure_spectrum" else MODELS
+    compared = ["mae_pretrained"] if name in ("figure_spectrum", "figure_class_attention") else MODELS
     assert sorted(numbers["model"].unique()) == sorted(compared)
 
 
@@ -90,6 +90,19 @@ def test_a_study_that_compares_nothing_has_none_of_these(workflow):
     planned = {job[0] for job in workflow.plan()}
     assert not planned & {*FIGURES, "table_models"}
     assert "figure_3" in planned
+
+
+def test_what_needs_all_patches_is_not_planned_of_a_model_without_them(workflow):
+    config = workflow.config()
+    for model in config["models"].values():
+        model.pop("patch_tokens", None)
+    workflow.configure(config)
+    assert {job[0] for job in workflow.plan()} & set(FIGURES) == set(FIGURES) - {
+        "figure_spectrum",
+        "figure_class_attention",
+    }
+    done = workflow.run("--dry-run", "results/measures/spectrum/mae_pretrained/digits/clean.csv")
+    assert done.returncode == 1
 
 
 def test_an_unknown_model_to_compare_is_refused(workflow):

@@ -70,7 +70,9 @@ def test_token_files_keep_the_contract(finished, model, perturbation):
         shapes["logits"] = (B, C)
     if perturbation == "clean":
         shapes |= {f"attention_{name}": (L, B, H) for name in ("distance", "entropy", "nmi")}
-        shapes |= {"cls_attention": (L, B, H, N), "rollout": (B, N)}
+        shapes["rollout"] = (B, N)
+    if (model, perturbation) == ("mae_pretrained", "clean"):
+        shapes |= {"patch": (L, B, N, D), "cls_attention": (L, B, H, N)}
     if perturbation == "mask":
         shapes |= {"patch": (L, B, 4, D), "visible": (B, 4)}
     if perturbation.startswith("occlusion"):

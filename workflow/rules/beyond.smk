@@ -2,7 +2,8 @@
 # All of clean images, and of the models that study.compared names; CKA of blurred and occluded ones as well.
 
 COMPARED = STUDY["compared"]
-ON_A_GRID = [model for model in COMPARED if stores_patches(model, "clean")]  # all patches of the clean images
+ON_EVERY_PATCH = [model for model in MODELS if stores_patches(model, "clean")]  # what clean images' patches say is kept
+SEEN_WHOLE = [model for model in COMPARED if model in ON_EVERY_PATCH]
 
 
 def beyond(measure, models):
@@ -86,7 +87,8 @@ for dataset in DATASETS:
         log:
             f"results/logs/spectrum/{{model}}/{dataset}/{{perturbation}}.log",
         wildcard_constraints:
-            perturbation="|".join(name for name, entry in PERTURBATIONS.items() if entry["kind"] != "mask"),
+            model="|".join(ON_EVERY_PATCH) or "(?!)",
+            perturbation="clean",
         group:
             "measures_{model}"
         conda:
@@ -111,6 +113,7 @@ for dataset in DATASETS:
         log:
             f"results/logs/class_attention/{{model}}/{dataset}/{{perturbation}}.log",
         wildcard_constraints:
+            model="|".join(ON_EVERY_PATCH) or "(?!)",
             perturbation="clean",
         group:
             "measures_{model}"
@@ -210,7 +213,7 @@ rule figure_rank:
 rule figure_spectrum:
     input:
         library=library("figure_spectrum"),
-        measures=beyond("spectrum", ON_A_GRID),
+        measures=beyond("spectrum", SEEN_WHOLE),
     output:
         pdf=f"{RESULTS}/figures/figure_spectrum.pdf",
         png=report(
@@ -229,7 +232,7 @@ rule figure_spectrum:
     resources:
         login=1,
     params:
-        models=ON_A_GRID,
+        models=SEEN_WHOLE,
     script:
         "../scripts/figure_spectrum.py"
 
@@ -264,7 +267,7 @@ rule figure_heads:
 rule figure_class_attention:
     input:
         library=library("figure_class_attention"),
-        measures=beyond("class_attention", COMPARED),
+        measures=beyond("class_attention", SEEN_WHOLE),
     output:
         pdf=f"{RESULTS}/figures/figure_class_attention.pdf",
         png=report(
@@ -283,7 +286,7 @@ rule figure_class_attention:
     resources:
         login=1,
     params:
-        models=COMPARED,
+        models=SEEN_WHOLE,
     script:
         "../scripts/figure_class_attention.py"
 
@@ -321,8 +324,8 @@ BEYOND = [
     *(rules.figure_cka.output if COMPARED else []),
     *(rules.figure_models.output if COMPARED else []),
     *(rules.figure_rank.output if COMPARED else []),
-    *(rules.figure_spectrum.output if ON_A_GRID else []),
+    *(rules.figure_spectrum.output if SEEN_WHOLE else []),
     *(rules.figure_heads.output if COMPARED else []),
-    *(rules.figure_class_attention.output if COMPARED else []),
+    *(rules.figure_class_attention.output if SEEN_WHOLE else []),
     *(rules.table_models.output if len(STUDY["finetuned"]) > 1 else []),
 ]

@@ -32,7 +32,7 @@ class Tokens:
     attention_distance: Tensor | None = None  # (L, B, H) in pixels, on request
     attention_entropy: Tensor | None = None  # (L, B, H) in nats, on request
     attention_nmi: Tensor | None = None  # (L, B, H) in [0, 1], on request
-    cls_attention: Tensor | None = None  # (L, B, H, N), of CLS to each patch, on request; the rest is to the prefix
+    cls_attention: Tensor | None = None  # (L, B, H, N), of CLS to each patch, on both requests
     rollout: Tensor | None = None  # (B, N), on request
 
 
@@ -51,7 +51,8 @@ def forward(
     images : (B, 3, height, width), normalised, in the model's precision and on its device
     visible : (B, N_v) integer patch ids that the encoder sees (MAE's masked pass), None for all
     patch : keep every patch token as well
-    attention : what attention says as well; needs all patches visible
+    attention : what attention says as well; needs all patches visible. The maps of CLS, which are as large as a few
+        patch tokens, only with `patch`
 
     Raises
     ------
@@ -87,7 +88,7 @@ def forward(
         attention_distance=torch.stack(reduced.distance) if attention else None,
         attention_entropy=torch.stack(reduced.entropy) if attention else None,
         attention_nmi=torch.stack(reduced.nmi) if attention else None,
-        cls_attention=torch.stack(reduced.cls) if attention else None,
+        cls_attention=torch.stack(reduced.cls) if attention and patch else None,
         rollout=att.patch_scores(torch.cat(reduced.rollout), model.global_pool, prefix) if attention else None,
     )
 
