@@ -29,10 +29,8 @@ def planned(config: str | None, paths: list[str]) -> verify.Judge:
             given = ConfigSettings(configfiles=[Path(config)] if config else [])
             flow = api.workflow(ResourceSettings(cores=1), config_settings=given, snakefile=Path("Snakefile"))
             workflow = flow._workflow  # the API can print a plan, but not hand it over
-            one_each = {verify.place(path, ()): path for path in paths}.values()
-            flow.dag(
-                DAGSettings(targets={path for path in one_each if any(r.is_producer(path) for r in workflow.rules)})
-            )
+            made = [path for path in paths if any(rule.is_producer(path) for rule in workflow.rules)]
+            flow.dag(DAGSettings(targets=set({verify.place(path, ()): path for path in made}.values())))
             workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
             workflow._build_dag()
         except WorkflowError as error:

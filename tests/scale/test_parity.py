@@ -84,7 +84,7 @@ def loop(picture, state, visible=None):
     """Everything that `forward` says of one picture, in float64."""
     weights = {name: value.double().numpy() for name, value in state.items()}
     x = embedded(picture, weights, visible)
-    of_attention = ("attention_distance", "attention_entropy", "attention_nmi", "cls_attention")
+    of_attention = ("attention_distance", "attention_entropy", "attention_key_entropy", "cls_attention")
     found = {name: [] for name in ("cls", "mean", "patch", "head", *of_attention)}
     rollout, pixels = np.eye(len(x)), pixel_distances()
     for layer in range(DEPTH):
@@ -102,11 +102,8 @@ def loop(picture, state, visible=None):
             among = attention[:, 1:, 1:] / attention[:, 1:, 1:].sum(-1, keepdims=True)
             found["attention_distance"].append((among * pixels).sum(-1).mean(-1))
             found["attention_entropy"].append(-(among * np.log(among)).sum(-1).mean(-1))
-            joint = among / len(pixels)  # of query and key, all queries alike
-            keys = joint.sum(1, keepdims=True)  # (H, 1, N)
-            information = (joint * np.log(joint * len(pixels) / keys)).sum((1, 2))
-            of_keys = -(keys * np.log(keys)).sum((1, 2))
-            found["attention_nmi"].append(information / np.sqrt(of_keys * np.log(len(pixels))))
+            keys = among.mean(1)  # (H, N), of all queries together
+            found["attention_key_entropy"].append(-(keys * np.log(keys)).sum(-1))
             found["cls_attention"].append(attention[:, 0, 1:])
     found = {name: np.stack(values) for name, values in found.items() if values}
     if visible is None:

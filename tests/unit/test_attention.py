@@ -10,6 +10,7 @@ import torch
 from sklearn.metrics import mutual_info_score
 
 from maescope import attention
+from maescope.information import normalised_mutual_information
 
 GRID, PATCH = (14, 14), (16, 16)
 
@@ -29,7 +30,9 @@ def attention_from_logits(logits):
 def reduced(patch_attention, distances):
     """Distance, entropy and mutual information of attention among patches (N, N), without a prefix token."""
     a = patch_attention[None, None].double()
-    return tuple(x.item() for x in attention.summary(a, a.clamp(min=1e-300).log(), distances, prefix=0))
+    distance, *entropies = attention.summary(a, a.clamp(min=1e-300).log(), distances, prefix=0)
+    nmi = normalised_mutual_information(*(x.numpy() for x in entropies), len(patch_attention))
+    return distance.item(), entropies[0].item(), nmi.item()
 
 
 def test_patch_distances_are_those_of_the_grid_in_row_major_order():
@@ -59,11 +62,11 @@ def test_attention_to_the_right_neighbour_is_one_patch_far():
 
 def test_prefix_tokens_are_dropped_and_rows_renormalised():
     a = torch.tensor([[0.2, 0.4, 0.4], [0.8, 0.15, 0.05], [0.6, 0.1, 0.3]], dtype=torch.float64)[None, None]
-    distance, entropy, nmi = attention.summary(a, a.log(), attention.patch_distances((1, 2), (10, 10)))
+    distance, entropy, key_entropy = attention.summary(a, a.log(), attention.patch_distances((1, 2), (10, 10)))
     assert distance.item() == pytest.approx((10 * 0.25 + 10 * 0.25) / 2)  # both rows become 0.75 and 0.25
     assert entropy.item() == pytest.approx(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)))
     # both queries look at the first patch with 0.25 and 0.75 of their weight: keys are alike, (0.5, 0.5)
-    assert nmi.item() == pytest.approx((math.log(2) - entropy.item()) / math.log(2))
+    assert key_entropy.item() == pytest.approx(math.log(2))
 
 
 def test_two_halves_that_look_at_themselves_share_one_bit():
@@ -87,6 +90,7 @@ def test_keys_that_are_the_same_for_all_queries_tell_nothing():
     one = torch.zeros(6, 6)
     one[:, 2] = 1  # its entropy is 0 as well: 0 / 0
     assert reduced(one, torch.zeros(6, 6))[2] == pytest.approx(0, abs=1e-6)
+    assert normalised_mutual_information(np.zeros(1), np.zeros(1), 6) == 0
 
 
 @pytest.mark.parametrize("scale", [1e3, 1e30])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from maescope import class_attention
+from maescope.errors import InputError
 
 
 def one_head(table, label):
@@ -49,5 +50,15 @@ def test_maps_that_know_no_class_have_no_contrast():
 
 @pytest.mark.parametrize("images", [{"a": 3}, {"a": 3, "b": 1}])
 def test_too_few_to_compare_are_refused(images):
-    with pytest.raises(ValueError, match="2 or more"):
+    with pytest.raises(InputError, match="2 labels or more"):
         class_attention.table({label: np.ones((n, 1, 4)) for label, n in images.items()})
+
+
+def test_a_map_of_nothing_spoils_no_other():
+    """CLS that looks at itself alone, as far as float32 can tell."""
+    nothing = np.zeros((1, 1, 4), np.float32)
+    some = np.tile(np.float32([0.5, 0.5, 0, 0]), (2, 1, 1))
+    table = class_attention.table({"a": np.concatenate([nothing, some]), "b": some})
+    assert table.notna().all(axis=None)
+    assert one_head(table, "b")["same_class"] == pytest.approx(1)
+    assert one_head(table, "a")["to_patches"] == pytest.approx(2 / 3)

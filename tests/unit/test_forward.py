@@ -75,7 +75,7 @@ def reference(model, picture, visible):
     if visible is not None:
         x = np.stack([*x[:first], *(x[first + i] for i in visible)])
     count, d = len(x), WIDTH // HEADS
-    reduced = ("attention_distance", "attention_entropy", "attention_nmi", "cls_attention")
+    reduced = ("attention_distance", "attention_entropy", "attention_key_entropy", "cls_attention")
     out = {name: [] for name in ("cls", "mean", "head", "patch", *reduced)}
     rollout = np.eye(count)
     for layer in range(DEPTH):
@@ -83,7 +83,7 @@ def reference(model, picture, visible):
         y = layer_norm(x, b["norm1.weight"], b["norm1.bias"])
         qkv = y @ b["attn.qkv.weight"].T + b["attn.qkv.bias"]
         joined, mixed = np.zeros((count, WIDTH)), np.zeros((count, count))
-        distance, entropy, nmi = np.zeros((3, HEADS))
+        distance, entropy, key_entropy = np.zeros((3, HEADS))
         cls = np.zeros((HEADS, count - first))
         for h in range(HEADS):
             q, k, v = (qkv[:, part * WIDTH + h * d : part * WIDTH + (h + 1) * d] for part in range(3))
@@ -96,9 +96,8 @@ def reference(model, picture, visible):
             mixed += a / HEADS
             cls[h] = a[0, first:]
             joint = a[first:, first:] / a[first:, first:].sum(1, keepdims=True) / (count - first)  # query, key
-            keys, queries = joint.sum(0), joint.sum(1)
-            information = (joint * np.log(joint / np.outer(queries, keys))).sum()
-            nmi[h] = information / math.sqrt((keys * np.log(keys)).sum() * (queries * np.log(queries)).sum())
+            keys = joint.sum(0)
+            key_entropy[h] = -(keys * np.log(keys)).sum()
             for i in range(first, count):
                 p = a[i, first:] / a[i, first:].sum()
                 entropy[h] -= sum(p * np.log(p)) / (count - first)
@@ -109,11 +108,8 @@ def reference(model, picture, visible):
         x = x + joined @ b["attn.proj.weight"].T + b["attn.proj.bias"]
         y = layer_norm(x, b["norm2.weight"], b["norm2.bias"]) @ b["mlp.fc1.weight"].T + b["mlp.fc1.bias"]
         x = x + (0.5 * y * (1 + erf(y / math.sqrt(2)))) @ b["mlp.fc2.weight"].T + b["mlp.fc2.bias"]
-        for name, value in zip(
-            out,
-            (x[0], x[first:].mean(0), joined[first:].mean(0).reshape(HEADS, d), x[first:], distance, entropy, nmi, cls),
-            strict=True,
-        ):
+        tokens = x[0], x[first:].mean(0), joined[first:].mean(0).reshape(HEADS, d), x[first:]
+        for name, value in zip(out, (*tokens, distance, entropy, key_entropy, cls), strict=True):
             out[name].append(value)
     pooled = model.global_pool == "avg"
     out = {name: np.stack(value) for name, value in out.items()}
@@ -160,7 +156,7 @@ def test_all_tokens_of_a_masked_pass_equal_plain_loops(variant, dtype, limit, pi
     found = differences(tokens, expected, names)
     assert max(found.values()) <= limit, found
     assert tokens.rollout is tokens.attention_distance is tokens.attention_entropy is None
-    assert tokens.attention_nmi is tokens.cls_attention is None
+    assert tokens.attention_key_entropy is tokens.cls_attention is None
     assert forward(model, pictures.to(dtype), attention=True).cls_attention is None
 
 
@@ -210,7 +206,7 @@ def test_attention_does_not_depend_on_how_many_images_are_reduced_at_a_time(mode
     for images in (1, 3):
         monkeypatch.setitem(forward.__globals__["ATTENTION_BYTES"], "cpu", images * one_image)
         parts = forward(model, pictures.float(), patch=True, attention=True)
-        for name in ("attention_distance", "attention_entropy", "attention_nmi", "cls_attention", "rollout"):
+        for name in ("attention_distance", "attention_entropy", "attention_key_entropy", "cls_attention", "rollout"):
             assert (getattr(whole, name) - getattr(parts, name)).abs().max() <= 1e-5, name
 
 

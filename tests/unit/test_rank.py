@@ -5,6 +5,7 @@ import pytest
 import scipy.linalg
 import scipy.stats
 
+from maescope.errors import InputError
 from maescope.rank import effective_rank
 
 
@@ -28,5 +29,5 @@ def test_it_is_the_exponential_of_scipys_entropy_whatever_the_scale():
 
 
 def test_features_of_zeros_have_none():
-    with pytest.raises(ValueError, match="all features are 0"):
+    with pytest.raises(InputError, match="all features are 0"):
         effective_rank(np.zeros((4, 4)))

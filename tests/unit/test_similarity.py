@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from maescope.similarity import cka, prepare
+from maescope.errors import InputError
+from maescope.similarity import cka, prepare, table
 
 N = 23
 
@@ -76,14 +77,25 @@ def test_noise_is_alike_in_the_plain_estimate_only():
     assert abs(debiased) < 0.01
 
 
-def test_a_few_wide_features_have_no_debiased_estimate():
+@pytest.mark.parametrize("images", range(4, 13))
+@pytest.mark.parametrize("scale", [0.1, 1, 30])
+def test_a_few_wide_features_have_no_debiased_estimate(images, scale):
     """Images at right angles to each other: off the diagonal nothing is left to compare."""
-    plain, debiased = compare(np.eye(5), np.eye(5))
+    plain, debiased = compare(scale * np.eye(images), scale * np.eye(images))
     assert plain == pytest.approx(1)
     assert np.isnan(debiased)
 
 
 @pytest.mark.parametrize(("wrong", "words"), [(features(0, 3, 3), "3 images"), (np.ones((8, 2)), "same features")])
 def test_what_cannot_be_compared_is_refused(wrong, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(InputError, match=words):
         prepare(wrong)
+
+
+def test_a_layer_is_compared_with_each_of_the_others_and_in_another_order_with_less():
+    a, order = features(5, 3), np.random.default_rng(6).permutation(N)
+    found = table(a, {2: prepare(a), 7: prepare(features(7, 8))}, order).set_index("other_layer")
+    assert found.loc[2, ["cka", "debiased"]].tolist() == pytest.approx([1, 1])
+    assert found.loc[7, "cka"] == pytest.approx(by_kernels(a, features(7, 8)))
+    assert found.loc[2, "shuffled"] == pytest.approx(by_kernels(a[order], a))
+    assert found.loc[2, "shuffled"] < 0.5

@@ -44,3 +44,12 @@ def test_amplitudes_are_the_fourier_sums_written_out(side):
 def test_patches_that_make_no_grid_are_refused():
     with pytest.raises(ValueError, match="48 patches make no square grid"):
         spectrum.relative_log_amplitude(np.zeros((1, 48, 2)))
+
+
+@pytest.mark.parametrize("side", [6, 7])
+def test_white_noise_has_what_is_said_of_it(side):
+    tokens = np.random.default_rng(0).normal(size=(300, side * side, 40))
+    table = spectrum.table(iter([tokens[:100], tokens[100:]]))
+    assert table["frequency"].tolist() == spectrum.frequencies(side).tolist()
+    assert table["log_amplitude"].tolist() == pytest.approx(table["noise"].tolist(), abs=0.03)
+    assert set(table["images"]) == {300}

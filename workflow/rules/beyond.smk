@@ -7,8 +7,23 @@ SEEN_WHOLE = [model for model in COMPARED if model in ON_EVERY_PATCH]
 
 
 def beyond(measure, models):
-    """Measures of the study's clean images, one a model."""
-    return expand(f"results/measures/{measure}/{{model}}/{STUDY['dataset']}/clean.csv", model=models)
+    """An input: measures of the study's clean images, one a model."""
+
+    def measures(wildcards):
+        if not models and COMPARED:
+            raise WorkflowError(
+                f"models.{COMPARED[0]}.patch_tokens: add clean, or there is nothing to show of {measure}"
+            )
+        return expand(f"results/measures/{measure}/{{model}}/{STUDY['dataset']}/clean.csv", model=models or at_least(1))
+
+    return measures
+
+
+def at_least(number, key="compared"):
+    """The models of study.<key>, which must be so many."""
+    if len(STUDY[key]) < number:
+        raise WorkflowError(f"study.{key}: this target needs {number} or more models; config/README.md explains it")
+    return STUDY[key]
 
 
 # What CKA compares: clean images of two models, or of one with itself; perturbed images of a model with its clean ones.
@@ -19,7 +34,7 @@ ALIKE += [(model, name, model) for model in STUDY["finetuned"] for name in (STUD
 def judged():
     """Each fine-tuned model with each condition that its accuracy is measured under in other tables."""
     always = ["clean", STUDY["blur"], STUDY["occlusion"][0]]
-    return [(model, name) for model in STUDY["finetuned"] for name in [*always, *corruptions_of(model)]]
+    return [(model, name) for model in at_least(2, "finetuned") for name in [*always, *corruptions_of(model)]]
 
 
 for dataset in DATASETS:
@@ -42,7 +57,7 @@ for dataset in DATASETS:
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=measuring_mb,
+            mem_mb=comparing_mb,
             runtime=measuring_minutes,
         params:
             labels=DATASETS[dataset]["labels"],

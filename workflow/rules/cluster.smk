@@ -67,8 +67,13 @@ def training_minutes(wildcards, attempt):
 
 
 def measuring_mb(wildcards, input, attempt):
-    """Python, and a quarter of the token files, of which no measure holds more at a time."""
+    """Python, and a quarter of the token files, of which these measures hold no more at a time."""
     return attempt * round(2000 + input.size_mb / 4)
+
+
+def comparing_mb(wildcards, input, attempt):
+    """Python, and the clean token files of one side in float64."""
+    return attempt * round(2000 + 1.5 * input.size_mb / (1 + levels_of(wildcards.perturbation)))
 
 
 def distances_mb(dataset):

@@ -3,16 +3,18 @@
 import numpy as np
 import pandas as pd
 
-from maescope import grid, logs, store, tidy
+from maescope import grid, information, logs, store, tidy
 
 logs.begin(snakemake)
 
+NAMES = ("distance", "entropy", "key_entropy")
 params, frames = snakemake.params, []
 files = store.token_files(params.labels, snakemake.input.tokens, params.config_hash)
 for label, tokens in files.items():
-    distance, entropy, nmi = (tokens.read("clean", f"attention_{name}") for name in ("distance", "entropy", "nmi"))
+    distance, entropy, keys = (tokens.read("clean", f"attention_{name}") for name in NAMES)
     layer, image, head = np.indices(distance.shape).reshape(3, -1)  # each (L, B, H)
     patches = tokens.shape("clean", "rollout")[1]
+    nmi = information.normalised_mutual_information(entropy, keys, patches)
     rows = {"layer": layer + 1, "head": head + 1, "label": label, "image": np.take(tokens.images, image)}
     rows |= {"distance_px": distance.ravel(), "entropy": entropy.ravel(), "nmi": nmi.ravel()}
     alike = {"uniform_px": grid.uniform_distance(patches, params.crop), "patches": patches}

@@ -1,9 +1,8 @@
-"""Linear CKA of every two layers: of a model's images, perturbed or clean, and another's or its own clean ones."""
+"""Linear CKA of layers: each with each of clean images, also of another model; perturbed ones with clean ones."""
 
-import numpy as np
 import pandas as pd
 
-from maescope import logs, similarity, store, tidy
+from maescope import logs, points, seeds, similarity, store, tidy
 
 logs.begin(snakemake)
 
@@ -12,10 +11,15 @@ files = store.token_files(params.labels, snakemake.input.tokens, params.config_h
 others = store.token_files(params.labels, snakemake.input.other, params.other_hash)
 for label in params.labels:
     (store.require_pair if names.model == names.other else store.require_same_images)(others[label], files[label])
+order = seeds.generator(params.seed, "cka").permutation(sum(len(file.images) for file in files.values()))
+first, second = files[params.labels[0]], others[params.labels[0]]
 for token in ("cls", "mean"):
-    other = np.concatenate([file.read("clean", token) for file in others.values()], axis=1)  # (L, n, D)
-    for level in files[params.labels[0]].levels:
-        own = np.concatenate([file.read(level, token) for file in files.values()], axis=1)
-        frames.append(similarity.table(own, other, params.seed).assign(level=level, token=token))
+    layers = range(1, second.shape("clean", token)[0] + 1)
+    known = {layer: similarity.prepare(points.collect(others, "clean", token, layer).values) for layer in layers}
+    for level in first.levels:
+        for layer in range(1, first.shape(level, token)[0] + 1):
+            own = points.collect(files, level, token, layer).values  # (n, D)
+            against = known if names.perturbation == "clean" else {layer: known[layer]}
+            frames.append(similarity.table(own, against, order).assign(level=level, token=token, layer=layer))
 columns = ["level", "token", "layer", "other_layer", "cka", "debiased", "shuffled"]
 tidy.write(pd.concat(frames)[columns], snakemake.output.measure)

@@ -9,11 +9,11 @@ logs.begin(snakemake)
 params, rows = snakemake.params, []
 files = store.token_files(params.labels, snakemake.input.tokens, params.config_hash)
 first = files[params.labels[0]]
+shape = sum(len(file.images) for file in files.values()), first.shape(first.levels[0], "mean")[-1]  # (n, D)
+noise = rank.effective_rank(seeds.generator(params.seed, "effective_rank").normal(size=shape))
 for level in first.levels:
     for token in ("cls", "mean"):
         for layer in range(1, first.shape(level, token)[0] + 1):
-            values = points.collect(files, level, token, layer).values  # (n, D)
-            noise = seeds.generator(params.seed, "effective_rank").normal(size=values.shape)
-            ranks = {"effective_rank": rank.effective_rank(values), "noise": rank.effective_rank(noise)}
-            rows.append({"level": level, "token": token, "layer": layer, **ranks, "most": min(values.shape)})
-tidy.write(pd.DataFrame(rows), snakemake.output.measure)
+            own = rank.effective_rank(points.collect(files, level, token, layer).values)
+            rows.append({"level": level, "token": token, "layer": layer, "effective_rank": own})
+tidy.write(pd.DataFrame(rows).assign(noise=noise, most=min(shape)), snakemake.output.measure)

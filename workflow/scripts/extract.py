@@ -31,6 +31,7 @@ attributes = {
     "perturbation": name,
     "config_hash": params.config_hash,
     "weights_sha256": digest,
+    "prefix_tokens": model.num_prefix_tokens,
     "seed": params.seed,
     "threads": snakemake.threads,
     "device": str(device),

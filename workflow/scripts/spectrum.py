@@ -13,5 +13,5 @@ for label, tokens in files.items():
         for layer in range(1, tokens.shape(level, "patch")[0] + 1):
             frame = spectrum.table(tokens.blocks(level, "patch", layer))
             frames.append(frame.assign(level=level, layer=layer, label=label))
-columns = ["level", "layer", "label", "frequency", "log_amplitude", "images"]
+columns = ["level", "layer", "label", "frequency", "log_amplitude", "noise", "images"]
 tidy.write(pd.concat(frames)[columns], snakemake.output.measure)

@@ -1,5 +1,5 @@
-"""What attention says, reduced at once: distance, entropy, mutual information, rollout. Of attention itself only the
-row of CLS is kept."""
+"""What attention says, reduced at once: distances, entropies, rollout. Of attention itself only the row of CLS
+is kept."""
 
 import math
 from collections.abc import Iterator
@@ -63,13 +63,13 @@ class Summary(NamedTuple):
 
     distance : (B, H) in pixels, expectation over keys, mean over queries (the paper's Fig. 3)
     entropy : (B, H) in nats, mean over queries, at most log(N)
-    nmi : (B, H) in [0, 1], normalised mutual information of queries and keys (Park et al. 2023): 0 where every query
-        looks at the same keys, 1 where each has a key of its own
+    key_entropy : (B, H) in nats, of the keys that all queries together look at, each query counting the same; at least
+        `entropy`, from which it differs by the mutual information of queries and keys (see `information`)
     """
 
     distance: Tensor
     entropy: Tensor
-    nmi: Tensor
+    key_entropy: Tensor
 
 
 def summary(attention: Tensor, logarithm: Tensor, distances: Tensor, prefix: int = 1) -> Summary:
@@ -86,22 +86,8 @@ def summary(attention: Tensor, logarithm: Tensor, distances: Tensor, prefix: int
     distance = torch.einsum("bhij,ij->bhi", patches, distances.to(patches)) / mass
     # with q = p / mass: - sum q log q = log(mass) - sum p log(p) / mass
     entropy = (mass.log() - torch.mul(patches, logs, out=logs).sum(-1) / mass).mean(-1)
-    keys = torch.einsum("bhi,bhij->bhj", 1 / (mass * mass.shape[-1]), patches)  # (B, H, N), p(key), all queries alike
-    return Summary(distance.mean(-1), entropy, _normalised_information(keys, entropy))
-
-
-def _normalised_information(keys: Tensor, conditional: Tensor) -> Tensor:
-    """I(query, key) / sqrt(H(query) H(key)), where all N queries count the same and so H(query) = log(N).
-
-    Parameters
-    ----------
-    keys : (B, H, N), how often each key is looked at
-    conditional : (B, H), entropy of the keys of one query, mean over queries
-    """
-    marginal = torch.special.entr(keys).sum(-1)  # (B, H), H(key)
-    information = (marginal - conditional).clamp(min=0)
-    scale = (marginal * math.log(keys.shape[-1])).sqrt()
-    return torch.where(scale > 0, information / scale, 0.0)  # one key for all says nothing
+    keys = torch.einsum("bhi,bhij->bhj", 1 / (mass * mass.shape[-1]), patches)  # (B, H, N), how often each is looked at
+    return Summary(distance.mean(-1), entropy, torch.special.entr(keys).sum(-1))
 
 
 def rollout_step(attention: Tensor, rollout: Tensor | None) -> Tensor:

@@ -123,7 +123,7 @@ def figure_spectrum(spectra: pd.DataFrame) -> Figure:
 
     Parameters
     ----------
-    spectra : model, layer, frequency, log_amplitude
+    spectra : model, layer, frequency, log_amplitude, noise
     """
     models = list(spectra["model"].unique())
     figure, axes = plt.subplots(1, len(models) + 1, figsize=(PAGE, 2.6), squeeze=False, layout="constrained")
@@ -136,14 +136,16 @@ def figure_spectrum(spectra: pd.DataFrame) -> Figure:
             axis.plot(curve["frequency"], curve["log_amplitude"], color=colour, label=f"layer {layer}" * named)
         axis.set(title=model, xlabel="frequency (π per patch)")
         axis.sharey(axes[0, 0])
-        axis.axhline(0, **CHANCE)
+        axis.plot(layers[0][1]["frequency"], layers[0][1]["noise"], **CHANCE)
         axis.legend(fontsize=6)
     axes[0, 0].set_ylabel("log amplitude above frequency 0 (nats)")
-    highest, label = along_depth(spectra[spectra["frequency"] == spectra["frequency"].max()])
+    of_model = spectra.groupby("model")["frequency"]  # an odd grid has no frequency of 1
+    highest, label = along_depth(spectra[spectra["frequency"] == of_model.transform("max")])
     last = axes[0, -1]
     for model, curve, style in _models(highest):
         last.plot(curve["x"], curve["log_amplitude"], label=model, **style)
-    _reference(last, 0, "white noise")
+    for noise in highest["noise"].unique():
+        _reference(last, noise, "white noise")
     last.set(title="at the highest frequency", xlabel=label)
     last.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), fontsize=6)
     return figure
@@ -183,7 +185,7 @@ def figure_class_attention(heads: pd.DataFrame) -> Figure:
         heads,
         measures,
         lambda part: {
-            "to_patches": (part["uniform"].iloc[0], "CLS and patches alike"),
+            "to_patches": (part["uniform"].iloc[0], "all tokens alike"),
             "spread": (1, "all patches alike"),
             "contrast": (0, "the class does not matter"),
         },

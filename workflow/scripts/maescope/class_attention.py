@@ -6,25 +6,31 @@ import numpy as np
 import pandas as pd
 from scipy.special import entr
 
+from maescope.errors import InputError
+
 
 def table(maps: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """One row a head and class: head, label, to_patches, spread, same_class, other_classes.
 
-    to_patches : share of the attention of CLS that falls on patches; the rest is on CLS itself. Mean over images
+    to_patches : share of the attention of CLS that falls on patches and not on itself or registers. Mean over images
     spread : exp(entropy) of what falls on patches over N: 1 / N for one patch, 1 for all alike. Mean over images
     same_class, other_classes : mean cosine of the maps of an image of the class and another of it, or of other classes
 
     Parameters
     ----------
-    maps : class -> (B, H, N) attention of CLS to each patch, B images; rows sum to 1 with that to CLS
+    maps : class -> (B, H, N) attention of CLS to each patch, B images; rows sum to 1 with that to CLS and registers
 
     Raises
     ------
-    ValueError
+    InputError
         where there is one class only, or one of one image
     """
     if len(maps) < 2 or min(map(len, maps.values())) < 2:
-        raise ValueError("classes are compared: 2 or more are needed, of 2 images or more")
+        few = min(maps, key=lambda label: len(maps[label]))
+        raise InputError(
+            f"{len(maps)} labels, {len(maps[few])} images of {few}: what CLS looks at is compared between 2 labels or "
+            "more, of 2 images or more; set study.compared: [] to leave this out"
+        )
     unit = {label: own / np.linalg.norm(own, axis=-1, keepdims=True) for label, own in _double(maps).items()}
     sums = {label: own.sum(axis=0) for label, own in unit.items()}  # (H, N)
     total, images = sum(sums.values()), sum(map(len, unit.values()))
@@ -41,7 +47,8 @@ def table(maps: Mapping[str, np.ndarray]) -> pd.DataFrame:
 
 
 def _double(maps: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {label: np.asarray(own, dtype=np.float64) for label, own in maps.items()}
+    """In float64, where attention that is 0 in float32 is as small as can be, and looks at all patches alike."""
+    return {label: np.maximum(own, np.finfo(np.float32).tiny, dtype=np.float64) for label, own in maps.items()}
 
 
 def over_labels(measured: pd.DataFrame) -> pd.DataFrame:
@@ -49,7 +56,7 @@ def over_labels(measured: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    measured : model, layer, head and the columns of `table`, and `uniform`, the share of the patches among them and CLS
+    measured : model, layer, head and the columns of `table`, and `uniform`, the share of patches among all tokens
     """
     columns = ["to_patches", "spread", "same_class", "other_classes", "uniform"]
     heads = measured.groupby(["model", "layer", "head"], sort=False)[columns].mean().reset_index()

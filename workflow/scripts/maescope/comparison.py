@@ -19,13 +19,15 @@ def paired(accuracy: pd.DataFrame, intervals: dict) -> pd.DataFrame:
 
     Parameters
     ----------
-    accuracy : measure `accuracy` with columns `model` and `perturbation`
+    accuracy : measure `accuracy` with columns `model` and `perturbation`; level 0, of occlusion, is the clean images
+        again and left out
 
     Returns
     -------
     model_a, model_b, perturbation, level, accuracy_a, accuracy_b, difference (points), its ends, p_mcnemar, p_holm,
     images
     """
+    accuracy = accuracy[accuracy["level"] != "0"]
     own = {model: part[[*KEYS, *IMAGE, "correct"]] for model, part in accuracy.groupby("model", sort=False)}
     rows = []
     for a, b in combinations(own, 2):
@@ -55,12 +57,17 @@ def holm(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-NOTES = [
-    "Difference: accuracy of the second model less that of the first, in points, on the same images; the interval "
-    "resamples images within classes.",
-    "p: exact McNemar; together: adjusted for all rows of this table (Holm), so that one of them below 0.05 would be "
-    "rare if no model were better anywhere.",
-]
+def notes(accuracy: pd.DataFrame, intervals: dict) -> list[str]:
+    """What a reader must know."""
+    images = accuracy.drop_duplicates(["label", "image"])
+    return [
+        f"{len(images)} images of {images['label'].nunique()} classes. Difference: accuracy of the second model less "
+        f"that of the first, in points, on the same images; in brackets its {100 * intervals['confidence']:g} % "
+        f"interval, bootstrap over images within classes, {intervals['resamples']} resamples.",
+        "p: exact McNemar; together: adjusted for all rows of this table (Holm), so that one of them below 0.05 would "
+        "be rare if no model were better anywhere.",
+    ]
+
 
 _COLUMNS: list[tables.Column] = [
     ("first", lambda r: r["model_a"]),

@@ -203,7 +203,7 @@ def _to_host(tensor: Tensor, name: str, tokens_dtype: str) -> np.ndarray:
     """A numpy array; bfloat16, which numpy lacks, becomes float32, layer-first tokens the stored type."""
     if not tensor.is_floating_point():
         return tensor.cpu().numpy()
-    dtype = getattr(torch, tokens_dtype) if name in store.LAYER_FIRST else torch.float32
+    dtype = getattr(torch, tokens_dtype) if name in store.ROUNDED else torch.float32
     return tensor.to(dtype).cpu().numpy()
 
 

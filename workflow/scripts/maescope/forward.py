@@ -31,7 +31,7 @@ class Tokens:
     patch: Tensor | None = None  # (L, B, N_v, D), on request
     attention_distance: Tensor | None = None  # (L, B, H) in pixels, on request
     attention_entropy: Tensor | None = None  # (L, B, H) in nats, on request
-    attention_nmi: Tensor | None = None  # (L, B, H) in [0, 1], on request
+    attention_key_entropy: Tensor | None = None  # (L, B, H) in nats, on request
     cls_attention: Tensor | None = None  # (L, B, H, N), of CLS to each patch, on both requests
     rollout: Tensor | None = None  # (B, N), on request
 
@@ -87,7 +87,7 @@ def forward(
         patch=patches,
         attention_distance=torch.stack(reduced.distance) if attention else None,
         attention_entropy=torch.stack(reduced.entropy) if attention else None,
-        attention_nmi=torch.stack(reduced.nmi) if attention else None,
+        attention_key_entropy=torch.stack(reduced.key_entropy) if attention else None,
         cls_attention=torch.stack(reduced.cls) if attention and patch else None,
         rollout=att.patch_scores(torch.cat(reduced.rollout), model.global_pool, prefix) if attention else None,
     )
@@ -129,7 +129,7 @@ class _Reduced:
         self.distances = distances  # (N, N)
         self.distance: list[Tensor] = []  # L x (B, H)
         self.entropy: list[Tensor] = []  # L x (B, H)
-        self.nmi: list[Tensor] = []  # L x (B, H)
+        self.key_entropy: list[Tensor] = []  # L x (B, H)
         self.cls: list[Tensor] = []  # L x (B, H, N)
         self.rollout: list[Tensor] = []  # chunks of images, each (b, T, T), of the last layer seen
         self.space: Tensor | None = None  # (2, b, h, T, T), used again by every layer
@@ -148,7 +148,7 @@ class _Reduced:
             for q, k, r in zip(query.split(images), key.split(images), before, strict=True)
         ]
         *reduced, self.rollout = (list(part) for part in zip(*parts, strict=True))
-        for layers, part in zip((self.distance, self.entropy, self.nmi, self.cls), reduced, strict=True):
+        for layers, part in zip((self.distance, self.entropy, self.key_entropy, self.cls), reduced, strict=True):
             layers.append(torch.cat(part))
 
     def _space_for(self, query: Tensor) -> Tensor:
@@ -161,7 +161,7 @@ class _Reduced:
     def _reduce(
         self, query: Tensor, key: Tensor, bias: Tensor | None, rollout: Tensor | None, prefix: int
     ) -> tuple[Tensor, ...]:
-        """Distance, entropy and mutual information (b, H), CLS (b, H, N) and rollout (b, T, T) of a few images."""
+        """Distance, both entropies (b, H), CLS (b, H, N) and rollout (b, T, T) of a few images."""
         found, total = [], 0.0
         heads = self.space.shape[2]
         biases = [None] * -(-query.shape[1] // heads) if bias is None else bias.split(heads)

@@ -36,9 +36,9 @@ def separation_seen(numbers: pd.DataFrame) -> str:
 
 
 def head_means(attention: pd.DataFrame) -> pd.DataFrame:
-    """Mean over images of each head: dataset, model, layer, head, distance_px, entropy, nmi, uniform_px, patches."""
-    by, columns = ["dataset", "model", "layer", "head"], ["distance_px", "entropy", "nmi", "uniform_px", "patches"]
-    return attention.groupby(by, sort=False)[columns].mean().reset_index()
+    """Mean over images of each head: dataset, model, layer, head, distance_px, entropy, uniform_px."""
+    by = ["dataset", "model", "layer", "head"]
+    return attention.groupby(by, sort=False)[["distance_px", "entropy", "uniform_px"]].mean().reset_index()
 
 
 def attention_numbers(heads: pd.DataFrame) -> pd.DataFrame:

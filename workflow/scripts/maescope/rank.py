@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from maescope.errors import InputError
+
 EPSILON = 1e-7  # of RankMe
 
 
@@ -12,11 +14,11 @@ def effective_rank(features: np.ndarray) -> float:
 
     Raises
     ------
-    ValueError
+    InputError
         where all features are 0
     """
     values = np.linalg.svd(features.astype(np.float64), compute_uv=False)
     if values[0] == 0:
-        raise ValueError("all features are 0, which have no rank")
+        raise InputError("all features are 0, which have no rank: is this model broken?")
     shares = values / values.sum() + EPSILON
     return float(np.exp(-(shares * np.log(shares)).sum()))

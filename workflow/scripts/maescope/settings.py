@@ -325,6 +325,8 @@ def _model_contradictions(name: str, model: dict, config: dict) -> Iterator[str]
     key, training, weights = f"models.{name}", model["training"], model["weights"]
     asked = [name for name in model["patch_tokens"] if name != "mask"]  # the default, of a study without masks as well
     yield from _missing(f"{key}.patch_tokens", asked, config["perturbations"], "perturbations")
+    if weights.startswith(RANDOM) and model["sha256"]:
+        yield f"{key}.sha256: of weights drawn at random there is no file to check; leave it out"
     if training is None:
         yield from _weights_problems(key, weights)
         return
@@ -334,6 +336,8 @@ def _model_contradictions(name: str, model: dict, config: dict) -> Iterator[str]
     initial = training["initial"]
     if training["recipe"] == "finetune" and initial not in config["models"]:
         yield f"{key}.training.initial: {initial!r} is not among models{_nearest(initial, config['models'])}"
+    elif training["recipe"] == "finetune" and config["models"][initial]["weights"].startswith((HUB, RANDOM)):
+        yield f"{key}.training.initial: {initial} has no file of weights to begin with; give it a .safetensors or .pth"
     if training["recipe"] != "finetune" and initial is not None:
         yield f"{key}.training.initial: only for recipe finetune, not {training['recipe']}"
     if (training["recipe"] == "pretrain") != (model["num_classes"] == 0):
@@ -344,8 +348,8 @@ def _weights_problems(key: str, weights: str) -> Iterator[str]:
     """Where weights cannot be; whether a file is there is asked by `weights_file`, so that it can be downloaded."""
     if is_trained(weights):
         yield f"{key}.training: needed, because weights under {TRAINED} are made by the workflow"
-    elif weights.startswith(RANDOM) and not weights.removeprefix(RANDOM).isdecimal():
-        yield f"{key}.weights: {weights!r} has no seed; write {RANDOM}0 or another number"
+    elif weights.startswith(RANDOM) and not re.fullmatch("[0-9]{1,9}", weights.removeprefix(RANDOM)):
+        yield f"{key}.weights: {weights!r} has no seed; write {RANDOM}0 or another number of up to nine digits"
     elif not weights.startswith((HUB, RANDOM)) and Path(weights).is_dir():
         yield f"{key}.weights: {weights} is a folder; give the .pth or .safetensors file in it"
 

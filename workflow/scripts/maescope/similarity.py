@@ -4,13 +4,13 @@ Equal up to rotation and one common scale, representations have 1. The plain est
 number of images, even of noise; the debiased one (Song et al. 2012) is 0 there on average, and may be negative.
 """
 
-from itertools import product
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from maescope import seeds
+from maescope.errors import InputError
 
 
 class Features(NamedTuple):
@@ -32,15 +32,15 @@ def prepare(features: np.ndarray) -> Features:
 
     Raises
     ------
-    ValueError
+    InputError
         where there are fewer than 4 images, of which the debiased estimate needs that many, or all are alike
     """
     if len(features) < 4:
-        raise ValueError(f"{len(features)} images, but CKA needs 4 or more")
+        raise InputError(f"{len(features)} images, but CKA needs 4 or more; set study.compared: [] to leave it out")
     values = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
     norm = np.linalg.norm(values)
     if norm == 0:
-        raise ValueError("all images have the same features, so nothing can be compared")
+        raise InputError("all images have the same features, so CKA cannot compare them: is this model broken?")
     values /= norm
     alone = Features(values, np.einsum("ij,ij->i", values, values))
     return Features(*alone[:2], *_hsic(alone, alone))
@@ -56,7 +56,7 @@ def cka(a: Features, b: Features) -> tuple[float, float]:
         images and so wide, a representation is not even like itself
     """
     plain, debiased = _hsic(a, b)
-    known = min(a.own_debiased, b.own_debiased) > 0
+    known = all(side.own_debiased > 1e-12 * side.own for side in (a, b))  # not the rounding of 0
     return plain / np.sqrt(a.own * b.own), debiased / np.sqrt(a.own_debiased * b.own_debiased) if known else np.nan
 
 
@@ -73,23 +73,25 @@ def _hsic(a: Features, b: Features) -> tuple[float, float]:
     return plain, plain - diagonals + sums - 2 * diagonals / (n - 2)
 
 
-def table(features: np.ndarray, others: np.ndarray, seed: int) -> pd.DataFrame:
-    """CKA of every layer with every layer: layer, other_layer, cka, debiased, shuffled.
+def table(own: np.ndarray, others: Mapping[int, Features], order: np.ndarray) -> pd.DataFrame:
+    """CKA of one layer with other layers: other_layer, cka, debiased, shuffled.
 
-    `shuffled` is the plain estimate with the images of one side in random order: what two representations have that
+    `shuffled` is the plain estimate with the images of one side in another order: what two representations have that
     know nothing of each other.
 
     Parameters
     ----------
-    features, others : (layers, n, D) of the same n images; depth and width may differ
+    own : (n, D)
+    others : 1-based layer -> its features, of the same n images, as `prepare` gives them; widths may differ
+    order : (n,) a random permutation
     """
-    order = seeds.generator(seed, "cka").permutation(features.shape[1])
-    own, other = [prepare(layer) for layer in features], [prepare(layer) for layer in others]
+    features = prepare(own)
+    mixed = features._replace(values=features.values[order], squares=features.squares[order])
     rows = []
-    for (a, one), (b, two) in product(enumerate(own, 1), enumerate(other, 1)):
-        plain, debiased = cka(one, two)
-        mixed, _ = cka(one, two._replace(values=two.values[order], squares=two.squares[order]))
-        rows.append({"layer": a, "other_layer": b, "cka": plain, "debiased": debiased, "shuffled": mixed})
+    for layer, other in others.items():
+        plain, debiased = cka(features, other)
+        shuffled, _ = cka(mixed, other)
+        rows.append({"other_layer": layer, "cka": plain, "debiased": debiased, "shuffled": shuffled})
     return pd.DataFrame(rows)
 
 

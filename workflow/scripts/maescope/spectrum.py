@@ -15,6 +15,15 @@ def frequencies(side: int) -> np.ndarray:
     return 2 * np.arange(side // 2 + 1) / side
 
 
+def noise(side: int) -> np.ndarray:
+    """What white noise has at each of `frequencies`: log(2) / 2 nats where |F| has two parts, as at frequency 0 not.
+
+    The amplitude is the length of a Gaussian vector of one part (real, at 0 and, of even sides, at pi) or of two of
+    half the variance: E log is 0.635 or 0.289 nats below the logarithm of the standard deviation.
+    """
+    return np.where(np.isin(frequencies(side), (0, 1)), 0, np.log(2) / 2)
+
+
 def relative_log_amplitude(tokens: np.ndarray) -> np.ndarray:
     """Fourier amplitude over the grid of patches along its diagonal, as a logarithm, above that of frequency 0.
 
@@ -42,7 +51,7 @@ def relative_log_amplitude(tokens: np.ndarray) -> np.ndarray:
 
 
 def table(blocks: Iterable[np.ndarray]) -> pd.DataFrame:
-    """Mean over images by frequency: frequency, log_amplitude, images.
+    """Mean over images by frequency: frequency, log_amplitude, noise, images.
 
     Parameters
     ----------
@@ -50,11 +59,12 @@ def table(blocks: Iterable[np.ndarray]) -> pd.DataFrame:
     """
     parts = [(grid.side(block.shape[1]), relative_log_amplitude(block)) for block in blocks]
     found = np.concatenate([part for _, part in parts])  # (n, frequencies)
-    along = frequencies(parts[0][0])
-    return pd.DataFrame({"frequency": along, "log_amplitude": found.mean(axis=0), "images": len(found)})
+    side = parts[0][0]
+    columns = {"frequency": frequencies(side), "log_amplitude": found.mean(axis=0), "noise": noise(side)}
+    return pd.DataFrame(columns | {"images": len(found)})
 
 
 def over_labels(measured: pd.DataFrame) -> pd.DataFrame:
-    """Mean over labels, each counting the same: model, layer, frequency, log_amplitude."""
+    """Mean over labels, each counting the same: model, layer, frequency, log_amplitude, noise."""
     by = ["model", "layer", "frequency"]
-    return measured.groupby(by, sort=False)["log_amplitude"].mean().reset_index()
+    return measured.groupby(by, sort=False)[["log_amplitude", "noise"]].mean().reset_index()

@@ -22,8 +22,9 @@ from maescope.atomic import replacing
 from maescope.errors import InputError, StaleError
 
 SCHEMA = 2
-LAYER_FIRST = {"cls", "mean", "head", "patch", "attention_distance", "attention_entropy", "attention_nmi"}
-LAYER_FIRST |= {"cls_attention"}
+LAYER_FIRST = {"cls", "mean", "head", "patch", "attention_distance", "attention_entropy"}
+LAYER_FIRST |= {"attention_key_entropy", "cls_attention"}
+ROUNDED = LAYER_FIRST - {"cls_attention"}  # to `tokens_dtype`; of small shares float16 would leave nothing
 
 
 class Disk(io.FileIO):
@@ -68,7 +69,7 @@ class TokenWriter:
         """A dataset for all images, in chunks of one layer and one batch."""
         shape = (*array.shape[:axis], self.images, *array.shape[axis + 1 :])
         chunks = (1,) * axis + array.shape[axis:]
-        dtype = self.dtype if name in LAYER_FIRST else array.dtype
+        dtype = self.dtype if name in ROUNDED else array.dtype
         return group.create_dataset(name, shape, dtype, chunks=chunks, fletcher32=True)
 
 

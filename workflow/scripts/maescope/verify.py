@@ -68,8 +68,9 @@ class Judge:
         word, why = self.of_place(where)
         if Path(path).name.startswith(".tmp."):
             return Verdict(path, "foreign", "a job that runs, or was killed, left it; delete it if none runs")
-        if path.endswith(".h5") and where in self.jobs and word in ("whole", "stale"):
-            own = _of_tokens(path, self.jobs[where])
+        if path.endswith(".h5") and word in ("whole", "stale", "other"):
+            job = self.jobs.get(where)
+            own = _of_tokens(path, job) if job else _to_its_end(path, provenance.recorded(where))
             word, why = own if own[0] == "damaged" or word == "whole" else (word, why)
         return Verdict(path, word, why)
 
@@ -112,6 +113,15 @@ class Judge:
             if name in self.jobs and (word := self.of_place(name)[0]) != "whole":
                 return "stale", f"made from {name}, which is {word}; {DELETE} as well"
         return "whole", ""
+
+
+def _to_its_end(path: str, record: dict) -> tuple[str, str]:
+    """A token file that nothing of this configuration makes, all of it read."""
+    try:
+        store.read_all(path, record["settings"]["config_hash"])
+    except InputError as error:
+        return "damaged", str(error).removeprefix(f"{path}: ")
+    return "whole", ""
 
 
 def _of_tokens(path: str, job: Job) -> tuple[str, str]:
