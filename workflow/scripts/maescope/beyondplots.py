@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from maescope.layerplots import few, sparse
 from maescope.plots import CHANCE, COLOURS, MARKERS, PAGE
 
 TOKENS = {"cls": "CLS", "mean": "mean patch"}
@@ -25,6 +26,13 @@ def along_depth(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     if depth.nunique() == 1:
         return frame.assign(x=frame["layer"]), "layer"
     return frame.assign(x=frame["layer"] / depth), "layer / number of layers"
+
+
+def _name_depth(axis: Axes, frame: pd.DataFrame, label: str) -> None:
+    """Name the axis of depth, and of layers some."""
+    axis.set_xlabel(label)
+    if label == "layer":
+        axis.set_xticks(few(frame["x"]))
 
 
 def _models(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, dict]]:
@@ -72,6 +80,8 @@ def figure_cka(pairs: pd.DataFrame, changes: pd.DataFrame) -> Figure:
         image = axis.imshow(values, origin="lower", extent=edges, vmin=0, vmax=1, cmap="viridis", aspect="auto")
         axis.set_title(f"images in random order: {part['shuffled'].mean():.2f}", fontsize=6, color="0.35", pad=2)
         axis.set(xlabel=f"layer of {other}", ylabel=f"layer of {model}")
+        axis.set_xticks(few(part["other_layer"]))
+        axis.set_yticks(few(part["layer"]))
         axis.grid(False)
     for axis in panels[len(maps) :]:
         axis.set_visible(False)
@@ -79,12 +89,14 @@ def figure_cka(pairs: pd.DataFrame, changes: pd.DataFrame) -> Figure:
     axes = bottom.subplots(below, min(2, len(curves)), squeeze=False, sharey=True).ravel()
     for axis, ((model, perturbation), part) in zip(axes, curves, strict=False):
         _levels(axis, part)
-        axis.set(title=f"{model}: {perturbation} against clean", xlabel="layer", ylim=(None, 1.02))
+        axis.set(title=f"{model}: {perturbation} against clean", xlabel="layer")
+        axis.set_xticks(few(part["layer"]))
         axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), title="level", fontsize=6)
     for axis in axes[len(curves) :]:
         axis.set_visible(False)
     for axis in axes[::2]:
         axis.set_ylabel("CKA with the clean layer")
+    axes[0].set_ylim(min(0, changes["cka"].min()), 1.02)  # shared: the first panel's own would cut the others
     return figure
 
 
@@ -109,10 +121,15 @@ def figure_rank(ranks: pd.DataFrame) -> Figure:
         part = ranks[ranks["token"] == token]
         for model, curve, style in _models(part):
             axis.plot(curve["x"], curve["effective_rank"], label=model, **style)
-        for noise in part["noise"].round().unique():
-            _reference(axis, noise, f"noise of the same shape ({noise:.0f})")
-        axis.set(title=f"{name} tokens", xlabel=label, yscale="log")
+        ranks_of_noise = sorted(part["noise"].round().unique())
+        for noise in ranks_of_noise:
+            axis.axhline(noise, **CHANCE)
+        words = " or ".join(f"{noise:.0f}" for noise in ranks_of_noise)
+        _reference(axis, ranks_of_noise[-1], f"noise of the same shape ({words})")
+        axis.set(title=f"{name} tokens", yscale="log")
+        _name_depth(axis, part, label)
         axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter(sparse)
     axes[0].set_ylabel("effective rank (dimensions)")
     _below(figure, axes[0])
     return figure
@@ -126,7 +143,7 @@ def figure_spectrum(spectra: pd.DataFrame) -> Figure:
     spectra : model, layer, frequency, log_amplitude, noise
     """
     models = list(spectra["model"].unique())
-    figure, axes = plt.subplots(1, len(models) + 1, figsize=(PAGE, 2.6), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(1, len(models) + 1, figsize=(PAGE, 2.6), squeeze=False)
     for axis, model in zip(axes[0], models, strict=False):
         part = spectra[spectra["model"] == model]
         layers = list(part.groupby("layer"))
@@ -138,7 +155,7 @@ def figure_spectrum(spectra: pd.DataFrame) -> Figure:
         axis.sharey(axes[0, 0])
         axis.plot(layers[0][1]["frequency"], layers[0][1]["noise"], **CHANCE)
         axis.legend(fontsize=6)
-    axes[0, 0].set_ylabel("log amplitude above frequency 0 (nats)")
+    axes[0, 0].set_ylabel("log amplitude (nats)")
     of_model = spectra.groupby("model")["frequency"]  # an odd grid has no frequency of 1
     highest, label = along_depth(spectra[spectra["frequency"] == of_model.transform("max")])
     last = axes[0, -1]
@@ -146,7 +163,8 @@ def figure_spectrum(spectra: pd.DataFrame) -> Figure:
         last.plot(curve["x"], curve["log_amplitude"], label=model, **style)
     for noise in highest["noise"].unique():
         _reference(last, noise, "white noise")
-    last.set(title="at the highest frequency", xlabel=label)
+    last.set(title="at the highest frequency")
+    _name_depth(last, highest, label)
     last.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), fontsize=6)
     return figure
 
@@ -202,14 +220,15 @@ def _head_dots(heads: pd.DataFrame, measures: dict[str, str], references) -> Fig
         sharex="col",
         squeeze=False,
     )
+    for axis, title in zip(axes[:, 0], measures.values(), strict=True):
+        axis.set_ylabel(title)
     for column, (model, part, style) in zip(axes.T, _models(heads), strict=True):
-        for axis, (name, title) in zip(column, measures.items(), strict=True):
+        for axis, name in zip(column, measures, strict=True):
             means = part.groupby("layer")[name].mean()
             axis.scatter(part["layer"], part[name], s=9, color=style["color"], alpha=0.55, linewidths=0)
             axis.plot(means.index, means, color=style["color"])
             _reference(axis, *references(part)[name])
-            if column is axes.T[0]:
-                axis.set_ylabel(title)
+            axis.set_xticks(few(part["layer"]))
         column[0].set_title(model)
         column[-1].set_xlabel("layer")
     return figure
@@ -234,6 +253,6 @@ def figure_models(separation: pd.DataFrame) -> Figure:
             _reference(axis, chance, "no structure" if column == "silhouette" else "guessing")
             axis.set(title=f"{title}, {name}")
     for axis in axes[-1]:
-        axis.set_xlabel(label)
+        _name_depth(axis, separation, label)
     _below(figure, axes[0, 0])
     return figure

@@ -114,14 +114,14 @@ def _curves(below: SubFigure, separation: pd.DataFrame, tokens: list[str]) -> No
                 color="0.35",
             )
         axis.set(title=title, xlabel="layer")
-        axis.set_xticks(_few(separation["layer"]))
+        axis.set_xticks(few(separation["layer"]))
         if column != "silhouette":
             axis.set_ylim(0, 1.02)
     handles, labels = axes[0].get_legend_handles_labels()
     below.legend(handles, labels, loc="outside lower center", ncols=len(labels))
 
 
-def _few(layers: pd.Series) -> list[int]:
+def few(layers: pd.Series) -> list[int]:
     """Layers to be named on an axis."""
     values = sorted(layers.unique())
     return values[:: -(-len(values) // 12)]
@@ -148,7 +148,7 @@ def figure_3(heads: pd.DataFrame) -> Figure:
             uniform = part["uniform_px"].iloc[0]
             axis.axhline(uniform, label=f"uniform attention ({uniform:.1f} px)", **CHANCE)
             axis.set(title=f"{model}, {dataset}")
-            axis.set_xticks(_few(heads["layer"]))
+            axis.set_xticks(few(heads["layer"]))
             axis.legend(loc="lower right")
     axes[0, 0].set_ylim(0, 1.05 * heads["distance_px"].max())  # shared: the first panel's own would cut the others
     for axis in axes[-1]:
@@ -189,16 +189,16 @@ def figure_4(first_angles: pd.DataFrame, singular_values: pd.DataFrame) -> Figur
     random = first_angles.loc[first_angles["kind"] == "random", "angle_deg"].median()
     left.axhline(random, label=f"two random subspaces ({random:.1f}°)", **CHANCE)
     left.set(xlabel="layer", ylabel="smallest angle θ₁ (degrees, log scale)", yscale="log")
-    left.set_xticks(_few(first_angles["layer"]))
+    left.set_xticks(few(first_angles["layer"]))
     left.yaxis.set_major_formatter("{x:g}")
-    left.yaxis.set_minor_formatter(_sparse)
+    left.yaxis.set_minor_formatter(sparse)
     left.margins(y=0.1)
     figure.legend(loc="outside upper left", ncols=3)
     _spectra(right, singular_values)
     return figure
 
 
-def _sparse(value: float, position: int | None = None) -> str:
+def sparse(value: float, position: int | None = None) -> str:
     """On a logarithmic axis 2 and 5 are named between the powers of ten."""
     return f"{value:g}" if f"{value:e}"[0] in "25" else ""
 
@@ -210,12 +210,12 @@ def _spectra(axis: plt.Axes, singular_values: pd.DataFrame) -> None:
     for (_, values), colour in zip(means.iterrows(), shades.colors, strict=True):
         axis.plot(values.index, values, color=colour, linewidth=1)
     axis.set(xlabel="index", ylabel="singular value / Frobenius norm", yscale="log")
-    axis.set_xticks(_few(singular_values["index"]))
+    axis.set_xticks(few(singular_values["index"]))
     axis.yaxis.set_major_formatter("{x:g}")
-    axis.yaxis.set_minor_formatter(_sparse)
+    axis.yaxis.set_minor_formatter(sparse)
     scale = Normalize(means.index.min() - 0.5, means.index.max() + 0.5)
     bar = axis.figure.colorbar(ScalarMappable(scale, shades), ax=axis, label="layer")
-    bar.set_ticks(_few(singular_values["layer"]))
+    bar.set_ticks(few(singular_values["layer"]))
     bar.ax.grid(False)
 
 
