@@ -166,6 +166,31 @@ def test_a_study_of_another_name_is_not_called_wrong(finished, tmp_path):
     assert (code, said) == (0, {}) and re.fullmatch(r"\d+ other, \d+ whole", last)
 
 
+def test_a_token_file_of_another_study_is_read_to_its_end_as_well(smoke, tmp_path):
+    config = smoke.config()
+    config["study"] |= {"name": "second", "compared": []}
+    del config["models"]["untrained"]
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    cut = smoke / "results/tokens/untrained/three/clean/1.h5"
+    cut.write_bytes(cut.read_bytes()[:-100])
+    code, said, _ = verify(smoke, tmp_path / "other.yaml")
+    assert code == 1 and list(said) == ["results/tokens/untrained/three/clean/1.h5"]
+    assert said["results/tokens/untrained/three/clean/1.h5"].startswith("damaged: ")
+
+
+def test_tokens_whose_last_label_is_gone_are_known_by_what_changed(smoke, tmp_path):
+    """And not taken for files that nothing makes: those would be deleted, and the hours with them."""
+    for folder in ("measures", "smoke", "subspaces"):
+        shutil.rmtree(smoke / "results" / folder)
+    config = smoke.config()
+    config["datasets"]["shifted"]["labels"] = config["datasets"]["three"]["labels"] = ["0", "1"]
+    config["study"]["tsne"]["labels"] = ["0", "1"]
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    code, said, _ = verify(smoke, tmp_path / "other.yaml")
+    assert code == 1
+    assert "made with other settings" in said[f"{TOKENS}/clean/0.h5"]
+
+
 def test_a_configuration_that_is_not_there_is_said(finished):
     code, _, last = verify(finished, "nowhere.yaml")
     assert code == 1 and "nowhere.yaml" in last

@@ -101,8 +101,33 @@ def test_what_needs_all_patches_is_not_planned_of_a_model_without_them(workflow)
         "figure_spectrum",
         "figure_class_attention",
     }
-    done = workflow.run("--dry-run", "results/measures/spectrum/mae_pretrained/digits/clean.csv")
+    said = refused(workflow, "figure_spectrum")
+    assert "models.mae_pretrained.patch_tokens: add clean, or there is nothing to show of spectrum" in said
+
+
+def refused(workflow, target):
+    done = workflow.run("--dry-run", target)
     assert done.returncode == 1
+    return done.stdout
+
+
+def test_a_target_without_models_is_refused_while_planning(workflow):
+    config = workflow.config()
+    config["study"] |= {"compared": [], "finetuned": ["mae_finetuned"]}
+    workflow.configure(config)
+    for target in ("figure_rank", "figure_cka", "figure_spectrum"):
+        assert "study.compared: this target needs 1 or more models" in refused(workflow, target)
+    assert "study.finetuned: this target needs 2 or more models" in refused(workflow, "table_models")
+
+
+def test_a_study_without_a_pretrained_model_compares_nothing(workflow):
+    config = workflow.config()
+    for key in ("pretrained", "supervised", "scenes", "mask_variants"):
+        del config["study"][key]
+    workflow.configure(config)
+    planned = {job[0] for job in workflow.plan()}
+    assert not planned & set(FIGURES)
+    assert "table_models" in planned
 
 
 def test_an_unknown_model_to_compare_is_refused(workflow):
