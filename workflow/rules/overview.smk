@@ -1,6 +1,7 @@
 # Overview, made last: settings, weights, benchmarks -> results/{study}/overview.html, the report's first page.
 
-NAMED = [STUDY["pretrained"], STUDY["supervised"], STUDY["heads"], *STUDY["finetuned"], *STUDY["corrupted"], *TRAINED]
+NAMED = [STUDY["pretrained"], STUDY["supervised"], STUDY["heads"], *TRAINED]
+NAMED += [*STUDY["finetuned"], *STUDY["corrupted"], *STUDY["compared"]]
 USED = [model for model in MODELS if model in NAMED]
 
 
