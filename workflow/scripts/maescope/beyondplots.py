@@ -43,11 +43,12 @@ def _models(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, dict]]:
         yield model, part, {"color": colour, "marker": marker}
 
 
-def _reference(axis: Axes, value: float, words: str, x: float = 1, ha: str = "right") -> None:
+def _reference(axis: Axes, value: float, words: str) -> None:
     """A dotted line of what would be measured without any structure, named where it lies."""
     axis.axhline(value, **CHANCE)
     place = {"xytext": (0, 2), "textcoords": "offset points", "xycoords": ("axes fraction", "data")}
-    axis.annotate(words, (x, value), va="bottom", ha=ha, fontsize=6, color="0.35", **place)
+    behind = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5}
+    axis.annotate(words, (1, value), va="bottom", ha="right", fontsize=6, color="0.35", bbox=behind, **place)
 
 
 def _below(figure: Figure, axis: Axes) -> None:
@@ -80,8 +81,8 @@ def figure_cka(pairs: pd.DataFrame, changes: pd.DataFrame) -> Figure:
         image = axis.imshow(values, origin="lower", extent=edges, vmin=0, vmax=1, cmap="viridis", aspect="auto")
         axis.set_title(f"images in random order: {part['shuffled'].mean():.2f}", fontsize=6, color="0.35", pad=2)
         axis.set(xlabel=f"layer of {other}", ylabel=f"layer of {model}")
-        axis.set_xticks(few(part["other_layer"]))
-        axis.set_yticks(few(part["layer"]))
+        axis.set_xticks(few(part["other_layer"], 6))
+        axis.set_yticks(few(part["layer"], 6))
         axis.grid(False)
     for axis in panels[len(maps) :]:
         axis.set_visible(False)

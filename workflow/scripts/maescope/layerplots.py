@@ -121,10 +121,10 @@ def _curves(below: SubFigure, separation: pd.DataFrame, tokens: list[str]) -> No
     below.legend(handles, labels, loc="outside lower center", ncols=len(labels))
 
 
-def few(layers: pd.Series) -> list[int]:
+def few(layers: pd.Series, most: int = 12) -> list[int]:
     """Layers to be named on an axis."""
     values = sorted(layers.unique())
-    return values[:: -(-len(values) // 12)]
+    return values[:: -(-len(values) // most)]
 
 
 def figure_3(heads: pd.DataFrame) -> Figure:
