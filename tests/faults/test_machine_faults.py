@@ -61,7 +61,7 @@ def test_row_3_one_label_has_no_angles(tmp_path):
     config["models"]["encoder"] = model(tmp_path / "w.safetensors", num_classes=0)
     config["study"] |= {"pretrained": "encoder", "tsne": {"labels": ["cat"], "images": 3}}
     said = refused_plan(tmp_path / "clone", config)
-    assert "datasets.pets.labels: 1 label, but Figures 1-4 compare 2 or more" in said
+    assert "datasets.pets.labels: 1 label, but Figures 1-4 and study.compared compare 2 or more" in said
     assert "study.tsne.labels: 1 label, but classes are compared: give 2 or more" in said
 
 

@@ -219,9 +219,23 @@ def test_a_folder_as_weights_is_named_with_the_key(config, tmp_path):
     assert f"models.vit.weights: {tmp_path} is a folder; give the .pth" in problems(config)
 
 
-def test_hub_weights_need_no_file(config):
-    change(config, "models.vit.weights", "hub:vit_base_patch16_224.mae")
+@pytest.mark.parametrize("weights", ["hub:vit_base_patch16_224.mae", "random:7"])
+def test_hub_and_random_weights_need_no_file(weights, config):
+    change(config, "models.vit.weights", weights)
     settings.check(config, SCHEMA)
+    assert settings.weights_file("vit", weights) is None
+
+
+def test_random_weights_have_no_digest_to_check(config):
+    config["models"]["vit"] |= {"weights": "random:7", "sha256": "0" * 64}
+    assert "models.vit.sha256: of weights drawn at random there is no file to check" in problems(config)
+
+
+def test_models_are_compared_where_there_is_a_pretrained_one_or_they_are_named(config):
+    assert settings.check(config, SCHEMA)["study"]["compared"] == []
+    config["study"]["compared"] = ["vit"]
+    config["datasets"]["pets"]["count"] = 1
+    assert "datasets.pets.count: 1 image a label" in problems(config)
 
 
 @pytest.mark.parametrize(
@@ -240,6 +254,10 @@ def test_hub_weights_need_no_file(config):
         ("models.vit.num_classes", 0, "models.vit: study.finetuned needs a head"),
         ("models.vit.weights", "results/models/vit.safetensors", "models.vit.training: needed"),
         ("perturbations.blur.levels.I.kernel", 449, "kernel: 449 does not fit the 224 px crop of vit"),
+        ("models.vit.arguments", {"patch_size": 15}, "models.vit: patches of 15 px do not divide the crop of 224 px"),
+        ("models.vit.weights", "random:", "models.vit.weights: 'random:' has no seed; write random:0"),
+        ("models.vit.weights", "random:12345678901234567890", "write random:0 or another number of up to nine digits"),
+        ("study.compared", ["vti"], "study.compared: 'vti' is not among models (did you mean 'vit'?)"),
     ],
 )
 def test_what_does_not_fit_together_is_named(config, key, value, message):
@@ -254,9 +272,15 @@ def test_what_does_not_fit_together_is_named(config, key, value, message):
         ({"recipe": "scratch", "initial": "vit"}, "training.initial: only for recipe finetune"),
         ({"recipe": "pretrain"}, "num_classes: 2 does not go with recipe pretrain"),
         ({"recipe": "scratch", "dataset": "pats"}, "training.dataset: 'pats' is not among datasets"),
+        ({"recipe": "pretrain", "mask_ratio": 0.999}, "mask_ratio: a ratio of 0.999 leaves none of the 196 patches"),
+        ({"recipe": "finetune", "initial": "hub"}, "training.initial: hub has no file of weights to begin with"),
+        ({"recipe": "finetune", "initial": "drawn"}, "training.initial: drawn has no file of weights to begin with"),
     ],
 )
 def test_a_training_that_does_not_fit_is_named(config, training, message):
+    for name, weights in (("hub", "hub:vit_base_patch16_224.mae"), ("drawn", "random:0")):
+        config["models"][name] = {"architecture": "vit_tiny_patch16_224", "weights": weights}
+    config["models"]["vit"]["architecture"] = "vit_tiny_patch16_224"
     config["models"]["vit"]["training"] = {"dataset": "pets", "epochs": 1} | training
     config["models"]["vit"]["weights"] = "results/models/vit.safetensors"
     assert message in problems(config)

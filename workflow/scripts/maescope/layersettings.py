@@ -25,10 +25,16 @@ def problems(config: dict) -> Iterator[str]:
         yield from _variant_problems(config)
 
 
+def patch_size_of(model: dict) -> int | None:
+    """Side of a model's patches in pixels, None where neither its arguments nor its name tell."""
+    size = model["arguments"].get("patch_size") or int(_in_name(model, r"patch([0-9]+)") or 0)
+    return size if isinstance(size, int) and size > 0 else None
+
+
 def patches_of(model: dict) -> int | None:
     """Patch tokens of a model's full image, None where neither its arguments nor its name tell."""
-    size = model["arguments"].get("patch_size") or int(_in_name(model, r"patch([0-9]+)") or 0)
-    return (model["preprocessing"]["crop"] // size) ** 2 if isinstance(size, int) and size > 0 else None
+    size = patch_size_of(model)
+    return (model["preprocessing"]["crop"] // size) ** 2 if size else None
 
 
 def width_of(model: dict) -> int | None:
@@ -65,9 +71,9 @@ def _class_problems(config: dict) -> Iterator[str]:
     name, folds, k = config["study"]["dataset"], *(config["analysis"][key] for key in ("folds", "neighbours"))
     labels, count = config["datasets"][name]["labels"] or [], config["datasets"][name]["count"]
     if len(labels) == 1:
-        yield f"datasets.{name}.labels: 1 label, but Figures 1-4 compare 2 or more"
+        yield f"datasets.{name}.labels: 1 label, but Figures 1-4 and study.compared compare 2 or more"
     if count == 1:
-        yield f"datasets.{name}.count: 1 image a label, but Figures 1-4 need 2 or more"
+        yield f"datasets.{name}.count: 1 image a label, but Figures 1-4 and study.compared need 2 or more"
     elif count and count < folds:
         yield f"analysis.folds: {folds} folds need as many images of each label, but datasets.{name}.count is {count}"
     shown, images = _shown(config)

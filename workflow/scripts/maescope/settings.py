@@ -323,6 +323,9 @@ def _head_contradictions(name: str, model: dict, dataset_name: str, dataset: dic
 
 def _model_contradictions(name: str, model: dict, config: dict) -> Iterator[str]:
     key, training, weights = f"models.{name}", model["training"], model["weights"]
+    size, crop = layersettings.patch_size_of(model), model["preprocessing"]["crop"]
+    if size and crop % size:
+        yield f"{key}: patches of {size} px do not divide the crop of {crop} px; change one of them"
     asked = [name for name in model["patch_tokens"] if name != "mask"]  # the default, of a study without masks as well
     yield from _missing(f"{key}.patch_tokens", asked, config["perturbations"], "perturbations")
     if weights.startswith(RANDOM) and model["sha256"]:
@@ -333,6 +336,9 @@ def _model_contradictions(name: str, model: dict, config: dict) -> Iterator[str]
     if weights != f"{TRAINED}{name}.safetensors":
         yield f"{key}.weights: a model that is trained here has weights: {TRAINED}{name}.safetensors"
     yield from _missing(f"{key}.training.dataset", [training["dataset"]], config["datasets"], "datasets")
+    patches, ratio = layersettings.patches_of(model), training["mask_ratio"]
+    if training["recipe"] == "pretrain" and patches and not int(patches * (1 - ratio) + 1e-9):
+        yield f"{key}.training.mask_ratio: a ratio of {ratio} leaves none of the {patches} patches visible"
     initial = training["initial"]
     if training["recipe"] == "finetune" and initial not in config["models"]:
         yield f"{key}.training.initial: {initial!r} is not among models{_nearest(initial, config['models'])}"
