@@ -72,8 +72,9 @@ class Finished(Workflow):
     def restore(self):
         """Put everything back as it was after the run, whatever a test did to it."""
         for process in multiprocessing.active_children():
-            process.kill()
-            process.join()
+            if isinstance(process, multiprocessing.context.ForkServerProcess):  # not joblib's, of other tests
+                process.kill()
+                process.join()
         shutil.rmtree(self.folder)
         shutil.copytree(self.kept, self.folder, symlinks=True)
 

@@ -41,6 +41,7 @@ def test_cka_has_a_map_for_two_models_and_shows_the_lowest_curve_of_any_panel():
     pairs.loc[pairs["layer"] == pairs["other_layer"], "cka"] = 1.0
     changes = grid(model=["a"], perturbation=["blur", "occlusion"], level=["I", "II"], layer=[1, 2])
     changes["cka"] = np.where(changes["perturbation"] == "blur", 0.95, 0.2)
+    changes["shuffled"] = 0.05
     figure = whole(beyondplots.figure_cka(pairs, changes))
     maps = [axis.get_images()[0].get_array() for axis in figure.axes if axis.get_images()]
     assert [values.shape for values in maps] == [(2, 2), (3, 2)]

@@ -226,6 +226,12 @@ def test_hub_and_random_weights_need_no_file(weights, config):
     assert settings.weights_file("vit", weights) is None
 
 
+def test_dropping_all_patches_is_refused_with_both_numbers(config):
+    config["perturbations"]["occlusion"] |= {"fill": "drop", "levels": [0, 99]}
+    config["models"]["vit"] |= {"architecture": "vit_tiny_patch16_224", "preprocessing": {"resize": 32, "crop": 32}}
+    assert "perturbations.occlusion.levels: 99 % leaves none of the 4 patches of vit to keep" in problems(config)
+
+
 def test_random_weights_have_no_digest_to_check(config):
     config["models"]["vit"] |= {"weights": "random:7", "sha256": "0" * 64}
     assert "models.vit.sha256: of weights drawn at random there is no file to check" in problems(config)

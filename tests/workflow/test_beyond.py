@@ -18,7 +18,7 @@ def measure(finished, name, model="mae_pretrained", perturbation="clean"):
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_is_there_with_its_numbers(finished, name):
     for suffix in ("pdf", "png", "csv"):
-        assert (finished / f"results/smoke/figures/{name}.{suffix}").stat().st_size > 500, suffix
+        assert (finished / f"results/smoke/figures/{name}.{suffix}").stat().st_size > 200, suffix
     numbers = tidy.read([finished / f"results/smoke/figures/{name}.csv"])
     compared = ["mae_pretrained"] if name in ("figure_spectrum", "figure_class_attention") else MODELS
     assert sorted(numbers["model"].unique()) == sorted(compared)
@@ -46,8 +46,9 @@ def test_cka_is_that_of_the_tokens_and_falls_with_blur_and_not_without(finished)
     nothing = occluded[(occluded["level"] == "0") & (occluded["layer"] == occluded["other_layer"])]
     assert nothing["cka"].to_numpy() == pytest.approx(1, abs=1e-9)
     clean, after = (embeddings(finished, *where) for where in (("clean", "clean"), ("blur", "II")))
-    row = blurred.query("level == 'II' and token == 'mean' and layer == 1 and other_layer == 2").iloc[0]
-    expected = similarity.cka(similarity.prepare(after[0]), similarity.prepare(clean[1]))
+    row = blurred.query("level == 'II' and token == 'mean' and layer == 2").iloc[0]
+    expected = similarity.cka(similarity.prepare(after[1]), similarity.prepare(clean[1]))
+    assert row["other_layer"] == 2 and row["cka"] < 0.99
     assert row[["cka", "debiased"]].tolist() == pytest.approx(expected, nan_ok=True)
 
 

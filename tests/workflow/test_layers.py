@@ -17,7 +17,7 @@ FIGURES = ["figure_1", "figure_2", "figure_3", "figure_4", "figure_masks"]
 COLUMNS = {
     "tsne": ["token", "layer", "label", "image", "patch", "x", "y"],
     "separation": ["token", "layer", "scope", "silhouette", "knn_accuracy", "probe_accuracy", "chance", "classes"],
-    "attention": ["layer", "head", "label", "image", "distance_px", "entropy", "uniform_px"],
+    "attention": ["layer", "head", "label", "image", "distance_px", "entropy", "nmi", "uniform_px", "patches"],
     "singular_values": ["level", "layer", "label", "index", "value", "relative"],
     "angles": ["level", "layer", "kind", "label_a", "label_b", "k", "index", "angle_deg"],
     "mask_invariance": ["label", "image", "other_label", "other_image", "mask_a", "mask_b", "cosine", "norm_a"],
@@ -133,7 +133,11 @@ def test_measures_are_bit_identical_on_a_rerun(smoke):
     ("old", "new", "rerun"),
     [
         ("perplexity: 2", "perplexity: 3", {"tsne_three", "figure_1", "figure_2"}),
-        ("neighbours: 1", "neighbours: 2", {"separation_three", "figure_1", "figure_2", "claims", "shifts"}),
+        (
+            "neighbours: 1",
+            "neighbours: 2",
+            {"separation_three", "figure_1", "figure_2", "figure_models", "claims", "shifts"},
+        ),
         (
             "centring: global",
             "centring: class",

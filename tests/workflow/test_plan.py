@@ -2,7 +2,6 @@
 
 import itertools
 import re
-import resource
 import shutil
 from collections import Counter
 
@@ -20,19 +19,13 @@ MODELS = tuple(OCCLUSIONS)
 TRAINING = Counter(digits=1, sample=2, pretrain=1, finetune=1, train_scratch=1)
 
 
-def cpu_seconds():
-    return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
-
-
 def pairs(jobs, rule):
     """Model and perturbation of each job of a rule."""
     return [job[1:] for job in jobs if job[0] == rule]
 
 
 def test_the_full_default_plan_has_each_extraction_once(workflow):
-    before = cpu_seconds()
     jobs = workflow.plan()
-    assert cpu_seconds() - before < 10  # of arithmetic: a busy machine does not count
     rules = Counter(job[0] for job in jobs)
     assert rules >= TRAINING + Counter(["quality", "figure_5", "training_curves", "reconstruction"])
     assert rules >= Counter(["table_1", "table_3", "all"])
@@ -227,10 +220,8 @@ def paper(workflow, tmp_path):
     return workflow
 
 
-def test_the_papers_study_is_planned_in_under_5_seconds_and_without_a_network(paper):
-    before = cpu_seconds()
+def test_the_papers_study_is_planned_without_a_network(paper):
     jobs = paper.plan("--configfile", "paper.yaml")
-    assert cpu_seconds() - before < 5  # of arithmetic: a busy machine does not count
     rules = {job[0] for job in jobs}
     assert rules >= {*(f"figure_{number}" for number in range(1, 9)), "figure_masks"}
     assert rules >= {"table_1", "table_2", "table_3", "shifts", "claims"} and "download" not in rules

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-CATEGORIES = {"Overview", "Layer by layer", "Robustness", "Heads", "Claims", "Models"}
+CATEGORIES = {"Overview", "Layer by layer", "Beyond the paper", "Robustness", "Heads", "Claims", "Models"}
 LISTEN = """<script>
 const seen = {errors: [], results: {}, graphs: {}};
 window.addEventListener("error", (event) => seen.errors.push(event.message || `not loaded: ${event.target.src}`), true);

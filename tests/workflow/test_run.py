@@ -229,11 +229,13 @@ def test_a_changed_blur_level_reruns_blur_and_what_depends_on_it(smoke):
         ("accuracy_three", "mae_finetuned", "blur"),
         ("alignment_three", "mae_finetuned", "blur"),
         ("all",),
+        ("cka_three", "mae_finetuned", "blur", "mae_finetuned"),
         ("claims",),
         ("extract_three", "mae_finetuned", "blur"),
         ("features_three", "mae_finetuned", "blur"),
         ("figure_6",),
         ("figure_8",),
+        ("figure_cka",),
         ("overview",),
         ("quality", "three", "blur"),
         ("shifts",),
@@ -272,7 +274,7 @@ def test_an_edited_attention_module_reruns_extraction_but_no_training(smoke):
     edit(smoke, "workflow/scripts/maescope/attention.py", "import math", "# edited\nimport math")
     jobs = smoke.plan()
     extracted = {job[1:] for job in jobs if job[0] == "extract_three"}
-    assert extracted == {*EXTRACTED, ("mae_finetuned", "frost"), ("mae_pretrained", "clean")}
+    assert extracted == {*EXTRACTED, ("mae_finetuned", "frost"), ("mae_pretrained", "clean"), ("untrained", "clean")}
     drawn = {"figure_5", "figure_6", "figure_7", "figure_8", "table_1", "table_2", "table_3", "claims", "shifts"}
     assert {"accuracy_three", "alignment_three", "features_three", "shift_shifted", *drawn, "all"} <= names(jobs)
     assert not {"digits", "sample", "pretrain", "finetune", "train_scratch"} & names(jobs)
@@ -317,7 +319,8 @@ def test_the_report_is_one_page_with_the_captions(finished, tmp_path):
     assert captions
     for caption in captions:
         sentence = " ".join(caption.read_text().replace("`", "").split())
-        if "{{" not in sentence and "<" not in sentence:
+        here = caption.stem != "table_models"  # of two fine-tuned models, and here is one
+        if here and "{{" not in sentence and "<" not in sentence:
             assert sentence[:40] in " ".join(text.split()), caption.name
     assert "smoke" in text
 

@@ -1,40 +1,13 @@
 # Beyond the paper: measures of the field on the same tokens -> results/measures/..., and a figure of each.
 # All of clean images, and of the models that study.compared names; CKA of blurred and occluded ones as well.
 
-COMPARED = STUDY["compared"]
 ON_EVERY_PATCH = [model for model in MODELS if stores_patches(model, "clean")]  # what clean images' patches say is kept
 SEEN_WHOLE = [model for model in COMPARED if model in ON_EVERY_PATCH]
-
-
-def beyond(measure, models):
-    """An input: measures of the study's clean images, one a model."""
-
-    def measures(wildcards):
-        if not models and COMPARED:
-            raise WorkflowError(
-                f"models.{COMPARED[0]}.patch_tokens: add clean, or there is nothing to show of {measure}"
-            )
-        return expand(f"results/measures/{measure}/{{model}}/{STUDY['dataset']}/clean.csv", model=models or at_least(1))
-
-    return measures
-
-
-def at_least(number, key="compared"):
-    """The models of study.<key>, which must be so many."""
-    if len(STUDY[key]) < number:
-        raise WorkflowError(f"study.{key}: this target needs {number} or more models; config/README.md explains it")
-    return STUDY[key]
 
 
 # What CKA compares: clean images of two models, or of one with itself; perturbed images of a model with its clean ones.
 ALIKE = [(a, "clean", b) for number, a in enumerate(COMPARED) for b in COMPARED[: number + 1]]
 ALIKE += [(model, name, model) for model in STUDY["finetuned"] for name in (STUDY["blur"], STUDY["occlusion"][0])]
-
-
-def judged():
-    """Each fine-tuned model with each condition that its accuracy is measured under in other tables."""
-    always = ["clean", STUDY["blur"], STUDY["occlusion"][0]]
-    return [(model, name) for model in at_least(2, "finetuned") for name in [*always, *corruptions_of(model)]]
 
 
 for dataset in DATASETS:
@@ -61,7 +34,6 @@ for dataset in DATASETS:
             runtime=measuring_minutes,
         params:
             labels=DATASETS[dataset]["labels"],
-            seed=SEED,
             config_hash=hash_of(dataset),
             other_hash=lambda wildcards, dataset=dataset: config_hash(wildcards.other, dataset, "clean"),
         script:
@@ -147,7 +119,10 @@ for dataset in DATASETS:
 rule figure_cka:
     input:
         library=library("figure_cka"),
-        measures=[f"results/measures/cka/{model}/{STUDY['dataset']}/{name}/{other}.csv" for model, name, other in ALIKE],
+        measures=lambda wildcards: [
+            f"results/measures/cka/{model}/{STUDY['dataset']}/{name}/{other}.csv"
+            for model, name, other in (at_least(1, "compared") and ALIKE)
+        ],
     output:
         pdf=f"{RESULTS}/figures/figure_cka.pdf",
         png=report(

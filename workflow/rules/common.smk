@@ -248,3 +248,35 @@ def mask_variants(wildcards):
     return (
         f"results/measures/mask_invariance/{named('pretrained')}/{variants['dataset']}/{variants['perturbation']}.csv"
     )
+
+
+COMPARED = STUDY["compared"]
+
+
+def beyond(measure, models):
+    """An input: measures of the study's clean images, one a model."""
+
+    def measures(wildcards):
+        if not models and COMPARED:
+            raise WorkflowError(
+                f"models.{COMPARED[0]}.patch_tokens: add clean, or there is nothing to show of {measure}"
+            )
+        return expand(
+            f"results/measures/{measure}/{{model}}/{STUDY['dataset']}/clean.csv",
+            model=models or at_least(1, "compared"),
+        )
+
+    return measures
+
+
+def at_least(number, key):
+    """The models of study.<key>, which must be so many."""
+    if len(STUDY[key]) < number:
+        raise WorkflowError(f"study.{key}: this target needs {number} or more models; config/README.md explains it")
+    return STUDY[key]
+
+
+def judged():
+    """Each fine-tuned model with each condition that its accuracy is measured under in other tables."""
+    always = ["clean", STUDY["blur"], STUDY["occlusion"][0]]
+    return [(model, name) for model in at_least(2, "finetuned") for name in [*always, *corruptions_of(model)]]

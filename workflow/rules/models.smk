@@ -12,6 +12,7 @@ rule check_model:
         found="results/check_model/{model}.json",
     log:
         "results/logs/check_model/{model}.log",
+    priority: 100  # before any training
     conda:
         "../../envs/torch.yaml"
     threads: lambda wildcards: MODELS[wildcards.model]["threads"]

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from maescope import logs, points, seeds, similarity, store, tidy
+from maescope import logs, points, similarity, store, tidy
 
 logs.begin(snakemake)
 
@@ -11,7 +11,6 @@ files = store.token_files(params.labels, snakemake.input.tokens, params.config_h
 others = store.token_files(params.labels, snakemake.input.other, params.other_hash)
 for label in params.labels:
     (store.require_pair if names.model == names.other else store.require_same_images)(others[label], files[label])
-order = seeds.generator(params.seed, "cka").permutation(sum(len(file.images) for file in files.values()))
 first, second = files[params.labels[0]], others[params.labels[0]]
 for token in ("cls", "mean"):
     layers = range(1, second.shape("clean", token)[0] + 1)
@@ -20,6 +19,6 @@ for token in ("cls", "mean"):
         for layer in range(1, first.shape(level, token)[0] + 1):
             own = points.collect(files, level, token, layer).values  # (n, D)
             against = known if names.perturbation == "clean" else {layer: known[layer]}
-            frames.append(similarity.table(own, against, order).assign(level=level, token=token, layer=layer))
+            frames.append(similarity.table(own, against).assign(level=level, token=token, layer=layer))
 columns = ["level", "token", "layer", "other_layer", "cka", "debiased", "shuffled"]
 tidy.write(pd.concat(frames)[columns], snakemake.output.measure)

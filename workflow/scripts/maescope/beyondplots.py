@@ -47,8 +47,7 @@ def _reference(axis: Axes, value: float, words: str) -> None:
     """A dotted line of what would be measured without any structure, named where it lies."""
     axis.axhline(value, **CHANCE)
     place = {"xytext": (0, 2), "textcoords": "offset points", "xycoords": ("axes fraction", "data")}
-    behind = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5}
-    axis.annotate(words, (1, value), va="bottom", ha="right", fontsize=6, color="0.35", bbox=behind, **place)
+    axis.annotate(words, (1, value), va="bottom", ha="right", fontsize=6, color="0.35", zorder=0.5, **place)
 
 
 def _below(figure: Figure, axis: Axes) -> None:
@@ -63,7 +62,7 @@ def figure_cka(pairs: pd.DataFrame, changes: pd.DataFrame) -> Figure:
     Parameters
     ----------
     pairs : model, other, layer, other_layer, cka, shuffled
-    changes : model, perturbation, level, layer, cka, levels in their order
+    changes : model, perturbation, level, layer, cka, shuffled, levels in their order
     """
     maps, curves = (
         list(pairs.groupby(["model", "other"], sort=False)),
@@ -90,6 +89,7 @@ def figure_cka(pairs: pd.DataFrame, changes: pd.DataFrame) -> Figure:
     axes = bottom.subplots(below, min(2, len(curves)), squeeze=False, sharey=True).ravel()
     for axis, ((model, perturbation), part) in zip(axes, curves, strict=False):
         _levels(axis, part)
+        _reference(axis, part["shuffled"].mean(), "images in random order")
         axis.set(title=f"{model}: {perturbation} against clean", xlabel="layer")
         axis.set_xticks(few(part["layer"]))
         axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), title="level", fontsize=6)
@@ -131,7 +131,7 @@ def figure_rank(ranks: pd.DataFrame) -> Figure:
         _name_depth(axis, part, label)
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter(sparse)
-    axes[0].set_ylabel("effective rank (dimensions)")
+    axes[0].set_ylabel("effective rank (log scale)")
     _below(figure, axes[0])
     return figure
 
@@ -156,10 +156,11 @@ def figure_spectrum(spectra: pd.DataFrame) -> Figure:
         axis.sharey(axes[0, 0])
         axis.plot(layers[0][1]["frequency"], layers[0][1]["noise"], **CHANCE)
         axis.legend(fontsize=6)
-    axes[0, 0].set_ylabel("log amplitude (nats)")
     of_model = spectra.groupby("model")["frequency"]  # an odd grid has no frequency of 1
     highest, label = along_depth(spectra[spectra["frequency"] == of_model.transform("max")])
     last = axes[0, -1]
+    for axis in (axes[0, 0], last):
+        axis.set_ylabel("log amplitude above\nthat of frequency 0 (nats)")
     for model, curve, style in _models(highest):
         last.plot(curve["x"], curve["log_amplitude"], label=model, **style)
     for noise in highest["noise"].unique():

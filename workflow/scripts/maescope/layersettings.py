@@ -63,7 +63,10 @@ def _mask_problems(key: str, name: str, config: dict) -> Iterator[str]:
     elif perturbation["kind"] != "mask":
         yield f"{key}: {name} is of kind {perturbation['kind']}, but {pretrained} is to see masked images (kind mask)"
     elif (patches := patches_of(config["models"][pretrained])) and not int(patches * (1 - perturbation["ratio"])):
-        yield f"{key}: a ratio of {perturbation['ratio']} leaves none of the {patches} patches of {pretrained}"
+        yield (
+            f"{key}: a ratio of {perturbation['ratio']} leaves none of the {patches} patches of {pretrained}; "
+            f"lower perturbations.{name}.ratio"
+        )
 
 
 def _class_problems(config: dict) -> Iterator[str]:

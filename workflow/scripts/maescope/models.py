@@ -46,8 +46,10 @@ def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str
     try:
         model = timm.create_model(architecture, num_classes=num_classes, global_pool=pooling, **arguments)
     except (RuntimeError, TypeError, AssertionError, ValueError) as error:
-        near = ", ".join(difflib.get_close_matches(architecture, timm.list_models(), n=3, cutoff=0.5))
-        raise InputError(f"architecture {architecture} with {arguments}: {error} (timm has {near})") from error
+        known = timm.list_models()
+        near = ", ".join(difflib.get_close_matches(architecture, known, n=3, cutoff=0.5))
+        hint = "change `arguments`" if architecture in known else f"timm has {near}"
+        raise InputError(f"architecture {architecture} with {arguments}: {error} ({hint})") from error
     if type(model) is Beit:
         return beit.plain(model).eval()
     if fault := _unsupported(model):

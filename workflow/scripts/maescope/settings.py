@@ -384,7 +384,13 @@ def _corruption_contradictions(perturbations: dict, fifteen: list[str]) -> Itera
 
 
 def _perturbation_contradictions(name: str, perturbation: dict, models: dict) -> Iterator[str]:
-    """A blur kernel must fit into the reflected border of every model's crop."""
+    """A blur kernel must fit into the reflected border of every model's crop; dropped patches must leave one."""
+    if perturbation["kind"] == "occlusion" and perturbation["fill"] == "drop":
+        for model, entry in models.items():
+            patches = layersettings.patches_of(entry)
+            most = max(perturbation["levels"])
+            if patches and round(most * patches / 100) >= patches:
+                yield f"perturbations.{name}.levels: {most} % leaves none of the {patches} patches of {model} to keep"
     for level, filter in perturbation.get("levels", {}).items() if perturbation["kind"] == "blur" else ():
         for model, entry in models.items():
             if filter["kernel"] // 2 >= entry["preprocessing"]["crop"]:

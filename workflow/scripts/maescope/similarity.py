@@ -73,24 +73,22 @@ def _hsic(a: Features, b: Features) -> tuple[float, float]:
     return plain, plain - diagonals + sums - 2 * diagonals / (n - 2)
 
 
-def table(own: np.ndarray, others: Mapping[int, Features], order: np.ndarray) -> pd.DataFrame:
+def table(own: np.ndarray, others: Mapping[int, Features]) -> pd.DataFrame:
     """CKA of one layer with other layers: other_layer, cka, debiased, shuffled.
 
-    `shuffled` is the plain estimate with the images of one side in another order: what two representations have that
-    know nothing of each other.
+    `shuffled` is the mean of the plain estimate over all orders of the images of one side: what two representations
+    have that know nothing of each other. For centred Gram matrices K, L it is tr K tr L / ((n - 1) |K| |L|).
 
     Parameters
     ----------
     own : (n, D)
     others : 1-based layer -> its features, of the same n images, as `prepare` gives them; widths may differ
-    order : (n,) a random permutation
     """
     features = prepare(own)
-    mixed = features._replace(values=features.values[order], squares=features.squares[order])
     rows = []
     for layer, other in others.items():
         plain, debiased = cka(features, other)
-        shuffled, _ = cka(mixed, other)
+        shuffled = 1 / ((len(own) - 1) * np.sqrt(features.own * other.own))  # both traces are 1
         rows.append({"other_layer": layer, "cka": plain, "debiased": debiased, "shuffled": shuffled})
     return pd.DataFrame(rows)
 
