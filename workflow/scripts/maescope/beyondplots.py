@@ -47,7 +47,7 @@ def _reference(axis: Axes, value: float, words: str) -> None:
     """A dotted line of what would be measured without any structure, named where it lies."""
     axis.axhline(value, **CHANCE)
     place = {"xytext": (0, 2), "textcoords": "offset points", "xycoords": ("axes fraction", "data")}
-    axis.annotate(words, (1, value), va="bottom", ha="right", fontsize=6, color="0.35", zorder=0.5, **place)
+    axis.annotate(words, (1, value), va="bottom", ha="right", fontsize=6, color="0.35", zorder=0.9, **place)
 
 
 def _below(figure: Figure, axis: Axes) -> None:
