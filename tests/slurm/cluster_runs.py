@@ -64,7 +64,7 @@ class Run:
     def ends(self, code: int | None = 0) -> str:
         """Wait for the end, which must be as expected, and return what was said."""
         try:
-            returned = self.process.wait(timeout=400)
+            returned = self.process.wait(timeout=900)
         finally:
             self.kill()
         assert code is None or returned == code, self.said
