@@ -72,7 +72,6 @@ rule pretrain:
     params:
         model=lambda wildcards: architecture_of(wildcards.model),
         training=lambda wildcards: MODELS[wildcards.model]["training"],
-        seed=SEED,
     script:
         "../scripts/pretrain.py"
 
@@ -100,7 +99,6 @@ rule finetune:
     params:
         model=lambda wildcards: architecture_of(wildcards.model),
         training=lambda wildcards: MODELS[wildcards.model]["training"],
-        seed=SEED,
     script:
         "../scripts/finetune.py"
 
@@ -127,6 +125,5 @@ rule train_scratch:
     params:
         model=lambda wildcards: architecture_of(wildcards.model),
         training=lambda wildcards: MODELS[wildcards.model]["training"],
-        seed=SEED,
     script:
         "../scripts/train_scratch.py"

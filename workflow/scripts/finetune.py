@@ -12,7 +12,7 @@ spec, recipe = snakemake.params.model, snakemake.params.training
 rows = tidy.read([snakemake.input.images])
 pixels = torch.from_numpy(images.normalised(rows["path"], images.Preprocessing(**spec["preprocessing"])))
 
-torch.manual_seed(snakemake.params.seed)
+torch.manual_seed(recipe["seed"])
 model = models.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
 models.load_encoder(model, snakemake.input.initial)
 history = training.train_classifier(
@@ -20,7 +20,7 @@ history = training.train_classifier(
     pixels,
     torch.tensor(rows["target"].to_numpy()),
     training.Schedule.of(recipe),
-    snakemake.params.seed,
+    recipe["seed"],
     layer_decay=recipe["layer_decay"],
     smoothing=recipe["smoothing"],
 )

@@ -12,11 +12,11 @@ spec, recipe = snakemake.params.model, snakemake.params.training
 rows = tidy.read([snakemake.input.images])
 pixels = torch.from_numpy(images.normalised(rows["path"], images.Preprocessing(**spec["preprocessing"])))
 
-torch.manual_seed(snakemake.params.seed)
+torch.manual_seed(recipe["seed"])
 encoder = models.build(spec["architecture"], spec["arguments"])
 model = mae.MaskedAutoencoder(encoder, **{f"decoder_{key}": value for key, value in recipe["decoder"].items()})
 schedule = training.Schedule.of(recipe)
-history = training.pretrain(model, pixels, recipe["mask_ratio"], schedule, snakemake.params.seed)
+history = training.pretrain(model, pixels, recipe["mask_ratio"], schedule, recipe["seed"])
 
 tidy.write(pd.DataFrame(history), snakemake.output.loss)
 models.save(model.official_state_dict(), snakemake.output.weights, {"recipe": "pretrain"})

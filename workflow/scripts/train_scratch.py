@@ -12,14 +12,14 @@ spec, recipe = snakemake.params.model, snakemake.params.training
 rows = tidy.read([snakemake.input.images])
 pixels = torch.from_numpy(images.normalised(rows["path"], images.Preprocessing(**spec["preprocessing"])))
 
-torch.manual_seed(snakemake.params.seed)
+torch.manual_seed(recipe["seed"])
 model = models.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
 history = training.train_classifier(
     model,
     pixels,
     torch.tensor(rows["target"].to_numpy()),
     training.Schedule.of(recipe),
-    snakemake.params.seed,
+    recipe["seed"],
     smoothing=recipe["smoothing"],
 )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
-from maescope import folders, layersettings, names
+from maescope import folders, layersettings, names, replicates, sweepsettings
 from maescope.errors import InputError
 
 TRAINED = "results/models/"
@@ -41,8 +41,16 @@ def check(config: dict, schema: dict) -> dict:
                 problems.append(f"datasets.{name}.classes: {_describe(error)}")
             for key in ("labels", "classes"):
                 problems += [f"datasets.{name}.{key}: {problem}" for problem in _unsafe(dataset[key] or ())]
+        problems += replicates.problems(config["models"])
     if not problems:
+        config["models"], stands_for = replicates.expand(config["models"])
+        for entry in config["study"]["sweep"]:
+            sweepsettings.complete(entry, stands_for)
         for name, model in config["models"].items():
+            if model["training"]:
+                model["weights"] = model["weights"] or f"{TRAINED}{name}.safetensors"
+                seed = model["training"]["seed"]
+                model["training"]["seed"] = config["seed"] if seed is None else seed
             if model["preprocessing"] == "timm":
                 model["preprocessing"] = _of_timm(name, model)
         known = schema["$defs"]["corruption"]["properties"]["name"]["enum"]
@@ -287,6 +295,7 @@ def _contradictions(config: dict) -> Iterator[str]:
     yield from _missing("study.supervised", filter(None, [study["supervised"]]), models, "models")
     yield from _missing("study.scenes", filter(None, [study["scenes"]]), datasets, "datasets")
     yield from layersettings.problems(config)
+    yield from sweepsettings.problems(config)
 
 
 def _missing(key: str, names, known: dict, where: str) -> Iterator[str]:

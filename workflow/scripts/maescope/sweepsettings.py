@@ -1,0 +1,65 @@
+"""What a sweep over mask ratios and patch sizes asks of a configuration."""
+
+from collections.abc import Iterator
+
+from maescope import layersettings
+
+
+def complete(entry: dict, stands_for: dict[str, list[str]]) -> None:
+    """Make lists of an entry's models, every seed of those that have several."""
+    for key in ("pretrained", "finetuned"):
+        given = [entry[key]] if isinstance(entry[key], str) else entry[key]
+        entry[key] = [own for name in given for own in stands_for.get(name, [name])]
+
+
+def problems(config: dict) -> Iterator[str]:
+    """Models and masks that are not there or do not go together, each with its numbers."""
+    models, perturbations = config["models"], config["perturbations"]
+    settings = {}
+    for number, entry in enumerate(config["study"]["sweep"], 1):
+        key = f"study.sweep, entry {number}"
+        unknown = [name for name in [*entry["pretrained"], *entry["finetuned"]] if name not in models]
+        if unknown:
+            yield f"{key}: {', '.join(unknown)} not among models"
+            continue
+        if perturbations.get(entry["mask"], {}).get("kind") != "mask":
+            yield f"{key}.mask: {entry['mask']} is not a perturbation of kind mask"
+            continue
+        if not entry["pretrained"]:
+            yield f"{key}.pretrained: names no model"
+        yield from _entry_problems(key, entry, config)
+        setting = perturbations[entry["mask"]]["ratio"], *sorted(map(str, patch_sizes(entry, models)))
+        if settings.setdefault(setting, number) != number:
+            yield f"{key}: the same ratio and patch size as entry {settings[setting]}; list their models in one entry"
+
+
+def patch_sizes(entry: dict, models: dict) -> set[int | None]:
+    """Patch sizes in pixels of an entry's pretrained models: one, if the entry is right."""
+    return {layersettings.patch_size_of(models[name]) for name in entry["pretrained"]}
+
+
+def _entry_problems(key: str, entry: dict, config: dict) -> Iterator[str]:
+    models, study = config["models"], config["study"]
+    ratio = config["perturbations"][entry["mask"]]["ratio"]
+    sizes = patch_sizes(entry, models)
+    if None in sizes:
+        yield f"{key}: the patch size is neither in the arguments nor in the architecture's name; give patch_size"
+    elif len(sizes) > 1:
+        yield f"{key}: models of patches of {' and '.join(map(str, sorted(sizes)))} px; give each size an entry"
+    for name in entry["pretrained"]:
+        model, training = models[name], models[name]["training"] or {}
+        own = training.get("mask_ratio", ratio)
+        if training and training["recipe"] != "pretrain":
+            yield f"{key}.pretrained: {name} is trained with recipe {training['recipe']}, not pretrain"
+        elif own != ratio:
+            yield f"{key}.mask: {entry['mask']} hides {ratio:g}, but {name} is pretrained with {own:g}"
+        if entry["mask"] not in model["patch_tokens"]:
+            yield f"models.{name}.patch_tokens: study.sweep needs those of {entry['mask']}"
+        patches = layersettings.patches_of(model)
+        if patches and not int(patches * (1 - ratio) + 1e-9):
+            yield f"{key}.mask: a ratio of {ratio:g} leaves none of the {patches} patches of {name}"
+    for name in entry["finetuned"]:
+        classes = config["datasets"].get(study["dataset"], {}).get("classes")
+        if not classes or models[name]["num_classes"] != len(classes):
+            outputs = models[name]["num_classes"]
+            yield f"{key}.finetuned: {name} has {outputs} outputs, datasets.{study['dataset']} {len(classes or [])} classes"
