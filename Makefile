@@ -1,4 +1,4 @@
-# make demo | test | verify | soak | slurm-test | scale-test | lint | bench | lock | clean. Each does its own set-up:
+# make demo | sweep | test | verify | soak | slurm-test | scale-test | lint | bench | lock | clean. Each does its own set-up:
 # all it needs is Python >= 3.11, make and git.
 # VENV=path uses (or makes) the environment there instead of in .venv, so that several clones can share one;
 # WORKERS=n runs as many files of tests side by side.
@@ -12,12 +12,17 @@ STAMP  := $(VENV)/requirements.txt
 BIN     = $(abspath $(VENV))/bin
 SNAKEMAKE = PATH="$(BIN):$$PATH" $(BIN)/snakemake
 
-.PHONY: demo test verify soak slurm-test scale-test lint bench lock clean
+.PHONY: demo sweep test verify soak slurm-test scale-test lint bench lock clean
 
 demo: $(STAMP)  ## the whole embedded study, then its report
 	$(SNAKEMAKE) --cores $(CORES) --quiet reason host
 	$(SNAKEMAKE) --cores 1 --report results/digits/report.html
 	@echo "Open results/digits/report.html"
+
+sweep: $(STAMP)  ## mask ratios and patch sizes, config/sweep.yaml, and a report of it: an hour on two cores
+	$(SNAKEMAKE) --cores $(CORES) --quiet reason host --configfile config/sweep.yaml -- sweep
+	$(SNAKEMAKE) --cores 1 --report results/sweep/report.html --configfile config/sweep.yaml -- sweep
+	@echo "Open results/sweep/report.html"
 
 test: $(STAMP)
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile

@@ -22,6 +22,7 @@ include: "workflow/rules/measures.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/beyond.smk"
+include: "workflow/rules/sweep.smk"
 include: "workflow/rules/overview.smk"
 
 
@@ -46,6 +47,7 @@ rule all:
         rules.claims.output,
         rules.shifts.output,
         BEYOND,
+        SWEEP if STUDY["sweep"] else [],
 
 
 localrules:

@@ -12,13 +12,14 @@ LIBRARY = {
         "__init__ accuracy alignment atomic attention beit beyondplots chance checks claims class_attention cluster "
         "comparison corrupted corruptions downloads errors extraction features folders forward geometry grid heads "
         "imagenet images information invariance layerplots layersettings layertables logs mae models names overview "
-        "perturb plots points probes progress projection provenance quality rank replicates seeds settings shifts "
-        "similarity sources spectrum stats store subspaces sweepsettings tables tidy training verify yamlkeys"
+        "perturb plots points probes progress projection provenance quality rank reconstructions replicates seeds settings "
+        "shifts similarity sources spectrum stats store subspaces sweep sweepclaims sweepplots sweepsettings sweeptables "
+        "tables tidy training verify yamlkeys"
     ).split()
 }
 sys.path.insert(0, str(Path(LIBRARY["settings"]).parent.parent))
 
-from maescope import provenance, settings, sources, yamlkeys
+from maescope import layersettings, provenance, settings, sources, yamlkeys
 from maescope.errors import InputError
 
 for file in workflow.configfiles:
@@ -138,6 +139,11 @@ TRAINED = [name for name, model in MODELS.items() if model["training"]]
 PRETRAINED_HERE = [name for name in TRAINED if MODELS[name]["training"]["recipe"] == "pretrain"]
 
 
+def without_seed(model):
+    """The name that a model of several seeds has in the configuration."""
+    return model.removesuffix(f"-{MODELS[model]['training']['seed']}")
+
+
 def made_by_workflow(dataset):
     """The folder of pictures that the workflow itself makes for a dataset, if it does."""
     folders = [f"results/data/{part}" for part in ("digits/train", "digits/test", "scenes")]
@@ -219,7 +225,7 @@ SHIFTED_LISTS.pop(None, None)
 
 def named(key):
     """What study.<key> names, which the rule that asks cannot do without."""
-    if STUDY[key] is None:
+    if not STUDY[key]:
         raise WorkflowError(f"study.{key} is not set, but this target needs it; config/README.md explains it")
     return STUDY[key]
 
@@ -248,6 +254,16 @@ def mask_variants(wildcards):
     return (
         f"results/measures/mask_invariance/{named('pretrained')}/{variants['dataset']}/{variants['perturbation']}.csv"
     )
+
+
+def patch_size(model):
+    """Side of a model's patches in pixels."""
+    return layersettings.patch_size_of(MODELS[model])
+
+
+def measured(measure, one, perturbation):
+    """The file of a measure of a sweep's model, on the study's images."""
+    return f"results/measures/{measure}/{one['model']}/{STUDY['dataset']}/{perturbation}.csv"
 
 
 COMPARED = STUDY["compared"]

@@ -283,7 +283,8 @@ if TRAINED:
         resources:
             login=1,
         params:
-            recipes={model: MODELS[model]["training"]["recipe"] for model in TRAINED},
+            models=[without_seed(model) for model in TRAINED],
+            recipes={without_seed(model): MODELS[model]["training"]["recipe"] for model in TRAINED},
         script:
             "../scripts/training_curves.py"
 

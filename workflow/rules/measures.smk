@@ -102,7 +102,7 @@ for dataset in DATASETS:
         params:
             labels=DATASETS[dataset]["labels"],
             shown=shown(dataset),
-            patch=lambda wildcards: PERTURBATIONS[wildcards.perturbation]["kind"] == "mask",  # of Figure 2
+            patch=lambda wildcards: (wildcards.model, wildcards.perturbation) == (STUDY["pretrained"], STUDY["mask"]),
             images=STUDY["tsne"]["images"],
             probes={key: CONFIG["analysis"][key] for key in ("neighbours", "folds")} | {"seed": SEED},
             config_hash=hash_of(dataset),

@@ -80,26 +80,33 @@ def figure_5(curves: pd.DataFrame, titles: dict[str, str], chance: float) -> Fig
     return figure
 
 
-def training_curves(losses: dict[str, pd.DataFrame], descriptions: dict[str, str]) -> Figure:
-    """Loss by epoch of each model that was trained here, one panel a model.
+def training_curves(losses: dict[str, list[pd.DataFrame]], descriptions: dict[str, str]) -> Figure:
+    """Loss by epoch of each model that was trained here, one panel a model, one curve a seed.
 
     Parameters
     ----------
-    losses : model -> epoch, loss
+    losses : model -> epoch, loss of each seed
     descriptions : model -> what the loss is
     """
-    figure, axes = plt.subplots(1, len(losses), figsize=(min(PAGE, 2.6 * len(losses)), 2.3), squeeze=False)
-    for axis, (model, loss), colour in zip(axes[0], losses.items(), cycle(COLOURS), strict=False):
-        axis.plot(loss["epoch"], loss["loss"], color=colour, marker="." if len(loss) < 30 else None)
+    columns = min(len(losses), 3 if len(losses) < 7 else 6)
+    rows = -(-len(losses) // columns)
+    size = (min(PAGE, 2.6 * columns), (2.3 if columns < 4 else 1.7) * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+    for axis, (model, seeds), colour in zip(axes.flat, losses.items(), cycle(COLOURS), strict=False):
+        for loss in seeds:
+            axis.plot(loss["epoch"], loss["loss"], color=colour, marker="." if len(loss) < 30 else None)
+        ends = [loss["loss"].iloc[-1] for loss in seeds]
         axis.annotate(
-            f"{loss['loss'].iloc[-1]:.3f}",
-            (loss["epoch"].iloc[-1], loss["loss"].iloc[-1]),
+            f"{ends[0]:.3f}" if len(ends) == 1 else f"{min(ends):.3f} to {max(ends):.3f}",
+            (seeds[0]["epoch"].iloc[-1], max(ends)),
             textcoords="offset points",
             xytext=(0, 5),
             ha="right",
         )
         axis.set(title=model, xlabel="epoch", ylabel=descriptions[model])
         axis.set_ylim(0, None)
+    for axis in axes.flat[len(losses) :]:
+        axis.set_visible(False)
     return figure
 
 

@@ -1,8 +1,11 @@
 """Intervals and paired tests."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
-from scipy.special import bdtr, ndtri
+from scipy.special import bdtr, ndtri, stdtr, stdtrit
 
 from maescope import seeds
 
@@ -78,3 +81,46 @@ def mcnemar(a: np.ndarray, b: np.ndarray) -> float:
     """
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
     return min(1.0, 2 * float(bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
+
+
+def t_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
+    """Student's interval of a mean, as over a few seeds; NaN of a single value."""
+    if len(values) < 2:
+        return np.nan, np.nan
+    half = stdtrit(len(values) - 1, 0.5 + confidence / 2) * np.std(values, ddof=1) / np.sqrt(len(values))
+    return float(np.mean(values) - half), float(np.mean(values) + half)
+
+
+class Contrast(NamedTuple):
+    """A weighted sum of means, its interval, and the two-sided p of it being zero."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+
+
+def contrast(groups: Sequence[np.ndarray], weights: Sequence[float], confidence: float = 0.95) -> Contrast:
+    """A contrast between the means of independent groups of different variances (Welch 1947, Satterthwaite 1946).
+
+    Parameters
+    ----------
+    groups : the values of each, two or more
+    weights : of the groups' means, e.g. 1 and -1 for a difference
+
+    Returns
+    -------
+    ends and p are NaN where a group has one value, or none of them varies
+    """
+    value = sum(weight * np.mean(group) for group, weight in zip(groups, weights, strict=True))
+    sizes = np.array([len(group) for group in groups])
+    if sizes.min() < 2:
+        return Contrast(float(value), np.nan, np.nan, np.nan)
+    variances = np.square(weights) * [np.var(group, ddof=1) for group in groups] / sizes
+    error = np.sqrt(variances.sum())
+    if error == 0:
+        return Contrast(float(value), np.nan, np.nan, np.nan)
+    freedom = variances.sum() ** 2 / (variances**2 / (sizes - 1)).sum()
+    half = stdtrit(freedom, 0.5 + confidence / 2) * error
+    p = 2 * stdtr(freedom, -abs(value) / error)
+    return Contrast(float(value), float(value - half), float(value + half), float(p))

@@ -61,5 +61,5 @@ def _entry_problems(key: str, entry: dict, config: dict) -> Iterator[str]:
     for name in entry["finetuned"]:
         classes = config["datasets"].get(study["dataset"], {}).get("classes")
         if not classes or models[name]["num_classes"] != len(classes):
-            outputs = models[name]["num_classes"]
-            yield f"{key}.finetuned: {name} has {outputs} outputs, datasets.{study['dataset']} {len(classes or [])} classes"
+            outputs, others = models[name]["num_classes"], len(classes or [])
+            yield f"{key}.finetuned: {name} has {outputs} outputs, datasets.{study['dataset']} {others} classes"

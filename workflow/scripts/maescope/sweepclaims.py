@@ -1,0 +1,105 @@
+"""Verdicts on a sweep: whether settings between the extremes have more of a measure than either extreme.
+
+The claim is that of Kong et al. (CVPR 2023): very small and very large mask ratios and patch sizes lead to low-level
+representations, those between to semantic ones.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from maescope import stats
+from maescope.claims import FAILS, HOLDS, UNKNOWN
+from maescope.comparison import holm
+from maescope.sweep import AXES, MEASURE, NONE, OWN, UNMASKED, along
+
+
+class Claim(NamedTuple):
+    """Something of which settings between the extremes should have more."""
+
+    words: str
+    measure: str
+    token: str = NONE
+    seen: str = UNMASKED
+    at: str = NONE
+    digits: int = 3
+
+
+CLAIMS = [
+    Claim("linear probe, last layer", "probe_accuracy", "mean", at="last layer"),
+    Claim("linear probe, best layer", "probe_accuracy", "mean", at="best layer"),
+    Claim("k-NN, last layer", "knn_accuracy", "mean", at="last layer"),
+    Claim("k-NN, best layer", "knn_accuracy", "mean", at="best layer"),
+    Claim("silhouette, last layer", "silhouette", "mean", at="last layer"),
+    Claim("angle of classes (°), last layer", "theta_1", "patch", OWN, "last layer", digits=2),
+    Claim("error in detail over that in outline", "detail", seen=OWN, digits=2),
+    Claim("fine-tuned: clean accuracy (%)", "accuracy_clean", digits=1),
+    Claim("fine-tuned: accuracy under blur (%)", "accuracy_blur", digits=1),
+    Claim("fine-tuned: accuracy under occlusion (%)", "accuracy_occlusion", digits=1),
+    Claim("fine-tuned: accuracy under corruption (%)", "accuracy_corruption", digits=1),
+]
+
+
+def verdicts(points: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """Whether what lies between the extremes has more of each measure than either extreme; a p for all rows together.
+
+    Columns: axis, claim, between (mean of the settings that are not extreme), and for the low and the high extreme
+    `<end>_setting`, `<end>_value`, `<end>_difference` (between less the extreme) with its ends, p and p_holm; verdict.
+    """
+    rows = []
+    for axis in AXES:
+        part = along(points, axis)
+        for claim in CLAIMS:
+            chosen = part[(part[MEASURE] == [claim.measure, claim.token, claim.seen, claim.at]).all(axis=1)]
+            rows.append({"axis": AXES[axis], "claim": claim.words} | _against_extremes(chosen, axis, confidence))
+    table = pd.DataFrame(rows)
+    ends = ("lowest", "highest")
+    p = table[[f"{end}_p" for end in ends]].to_numpy(float)
+    known = ~np.isnan(p)
+    p[known] = holm(p[known])
+    table[[f"{end}_p_holm" for end in ends]] = p
+    return table.assign(verdict=[_verdict(row, ends, confidence) for _, row in table.iterrows()])
+
+
+def _against_extremes(chosen: pd.DataFrame, axis: str, confidence: float) -> dict:
+    """The mean of the settings between the extremes, less either extreme."""
+    groups = {setting: part["value"].to_numpy() for setting, part in chosen.groupby(axis)}
+    found = {"between": np.nan, "models": len(chosen), "why": ""}
+    for end in ("lowest", "highest"):
+        names = ("setting", "value", "difference", "difference_low", "difference_high", "p")
+        found |= dict.fromkeys([f"{end}_{name}" for name in names], np.nan)
+    if len(groups) < 3:
+        return found | {"why": f"{len(groups)} settings, but there must be one between two others"}
+    inner = list(groups)[1:-1]
+    found["between"] = np.mean([groups[setting].mean() for setting in inner])
+    for end, setting in (("lowest", min(groups)), ("highest", max(groups))):
+        weights = [1 / len(inner)] * len(inner) + [-1]
+        tested = stats.contrast([groups[name] for name in [*inner, setting]], weights, confidence)
+        found |= {f"{end}_setting": setting, f"{end}_value": groups[setting].mean(), f"{end}_p": tested.p}
+        found |= {f"{end}_difference": tested.value, f"{end}_difference_low": tested.low}
+        found |= {f"{end}_difference_high": tested.high}
+    if np.isnan(tested.p):
+        found["why"] = "one model a setting tells nothing of how much models differ by chance"
+    return found
+
+
+def _verdict(row: pd.Series, ends: Sequence[str], confidence: float) -> str:
+    differences = np.array([row[f"{end}_difference"] for end in ends])
+    told = np.array([row[f"{end}_p_holm"] for end in ends]) < 1 - confidence
+    if (told & (differences < 0)).any():
+        return FAILS
+    return HOLDS if (told & (differences > 0)).all() else UNKNOWN
+
+
+def seen(verdicts: pd.DataFrame) -> list[str]:
+    """One sentence a claim: how many of its rows hold."""
+    lines = []
+    for axis, part in verdicts.groupby("axis", sort=False):
+        numbers = part["verdict"].value_counts()
+        counts = ", ".join(f"{verdict}: {numbers.get(verdict, 0)}" for verdict in (HOLDS, FAILS, UNKNOWN))
+        lines.append(
+            f"An intermediate {axis} gives the most semantic representation; of {len(part)} measures {counts}."
+        )
+    return lines

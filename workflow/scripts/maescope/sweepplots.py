@@ -1,0 +1,150 @@
+"""Figures of a sweep: measures against mask ratio and patch size, and by layer. Colours and style: see `plots`."""
+
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from maescope.beyondplots import along_depth
+from maescope.layerplots import few
+from maescope.plots import CHANCE, COLOURS, MARKERS, PAGE
+from maescope.sweep import NONE, OWN, SETTING, UNMASKED, along
+
+UNITS = {"ratio": ("mask ratio in pretraining (%)", 100), "patch": ("patch size (px)", 1)}
+
+
+class Curve(NamedTuple):
+    """One line of a panel: which numbers, and how they are named."""
+
+    words: str
+    measure: str
+    token: str = NONE
+    seen: str = UNMASKED
+    at: str = NONE
+
+
+class Panel(NamedTuple):
+    """One row of the figure; `reference` is what nothing learned would give, `words` its name."""
+
+    label: str
+    curves: list[Curve]
+    reference: float | None = None
+    words: str = ""
+
+
+def panels(chance: float) -> list[Panel]:
+    """What the figure shows, from above.
+
+    Parameters
+    ----------
+    chance : accuracy of guessing, in [0, 1]
+    """
+
+    def probes(seen: str) -> list[Curve]:
+        names = {"probe_accuracy": "linear probe", "knn_accuracy": "k-NN"}
+        places = ("best layer", "last layer")
+        return [Curve(f"{name}, {at}", key, "mean", seen, at) for key, name in names.items() for at in places]
+
+    angles = {"theta_1": "two classes", "theta_1_within": "halves of one class"}
+    bands = {"error_low": "low frequencies", "error_high": "high frequencies"}
+    families = ["clean", "blur", "occlusion", "corruption"]
+    return [
+        Panel("accuracy,\nall patches seen", probes(UNMASKED), chance, "guessing"),
+        Panel("accuracy,\nseen at own ratio", probes(OWN), chance, "guessing"),
+        Panel(
+            "smallest angle (°),\nlast layer",
+            [Curve(words, key, "patch", OWN, "last layer") for key, words in angles.items()],
+        ),
+        Panel("error of hidden\npatches", [Curve(w, key, seen=OWN) for key, w in bands.items()], 1, "mean colour"),
+        Panel("accuracy when\nfine-tuned (%)", [Curve(f, f"accuracy_{f}") for f in families], 100 * chance, "guessing"),
+    ]
+
+
+def figure_sweep(points: pd.DataFrame, summary: pd.DataFrame, chance: float) -> Figure:
+    """Every measure against mask ratio, left, and patch size, right: means, intervals and each model as a dot.
+
+    Parameters
+    ----------
+    points, summary : see `sweep`
+    chance : accuracy of guessing, in [0, 1]
+    """
+    rows = [panel for panel in panels(chance) if any(len(_chosen(summary, curve)) for curve in panel.curves)]
+    size = (PAGE, 1.75 * len(rows) + 0.4)
+    figure, axes = plt.subplots(len(rows), 2, figsize=size, sharey="row", sharex="col", squeeze=False)
+    for row, panel in zip(axes, rows, strict=True):
+        for axis, name in zip(row, UNITS, strict=True):
+            _panel(axis, panel, along(points, name), along(summary, name), name)
+        row[0].set_ylabel(panel.label)
+        row[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    for axis, (title, _) in zip(axes[-1], UNITS.values(), strict=True):
+        axis.set_xlabel(title)
+    return figure
+
+
+def _chosen(frame: pd.DataFrame, curve: Curve) -> pd.DataFrame:
+    """The rows of one curve."""
+    keys = {"measure": curve.measure, "token": curve.token, "seen": curve.seen, "at": curve.at}
+    return frame[np.logical_and.reduce([frame[key] == value for key, value in keys.items()])]
+
+
+def _panel(axis: Axes, panel: Panel, points: pd.DataFrame, summary: pd.DataFrame, name: str) -> None:
+    """One measure against one of ratio and patch size; settings evenly apart, whatever their numbers."""
+    settings = sorted(summary[name].unique())
+    for number, curve in enumerate(panel.curves):
+        mean, own = _chosen(summary, curve), _chosen(points, curve)
+        style = {"color": COLOURS[number], "marker": MARKERS[number], "label": curve.words}
+        style["linestyle"] = (0, (4, 2)) if curve.at == "best layer" else "-"
+        beside = 0.06 * (number - (len(panel.curves) - 1) / 2)
+        places = mean[name].map(settings.index) + beside
+        ends = [mean["mean"] - mean["low"], mean["high"] - mean["mean"]]
+        axis.errorbar(places, mean["mean"], ends, capsize=2, elinewidth=0.8, markersize=3.5, **style)
+        axis.scatter(own[name].map(settings.index) + beside, own["value"], s=5, color="0.25", linewidths=0, zorder=3)
+    if panel.reference is not None:
+        axis.axhline(panel.reference, **CHANCE)
+        place = {"xytext": (0, 2), "textcoords": "offset points", "xycoords": ("axes fraction", "data")}
+        axis.annotate(panel.words, (1, panel.reference), va="bottom", ha="right", fontsize=6, color="0.35", **place)
+    shown = summary[summary["measure"].isin([curve.measure for curve in panel.curves])]
+    axis.set_xticks(range(len(settings)), [f"{UNITS[name][1] * setting:g}" for setting in settings])
+    low, high = shown["smallest"].min(), shown["largest"].max()
+    ends = [*([panel.reference] if panel.reference is not None else []), low, high]
+    axis.set_ylim(min(ends) - 0.08 * (max(ends) - min(ends)), max(ends) + 0.08 * (max(ends) - min(ends)))
+
+
+def figure_sweep_layers(runs: pd.DataFrame, chance: float) -> Figure:
+    """Linear probe of mean patches by layer: one curve a setting, its models' spread shaded, its best layer ringed.
+
+    Parameters
+    ----------
+    runs : see `sweep`
+    chance : accuracy of guessing, in [0, 1]
+    """
+    part = runs[(runs["measure"] == "probe_accuracy") & (runs["token"] == "mean")]
+    part, label = along_depth(part)
+    figure, axes = plt.subplots(2, 2, figsize=(PAGE, 4.6), sharex=True, sharey=True)
+    for row, seen in zip(axes, (UNMASKED, OWN), strict=True):
+        for axis, name in zip(row, UNITS, strict=True):
+            _layers(axis, along(part[part["seen"] == seen], name), name)
+            axis.axhline(chance, **CHANCE)
+            axis.annotate("guessing", (part["x"].max(), chance), va="bottom", ha="right", fontsize=6, color="0.35")
+        row[0].set_ylabel("linear probe accuracy,\n" + ("all patches seen" if seen == UNMASKED else "at own ratio"))
+    for axis, (title, _) in zip(axes[-1], UNITS.values(), strict=True):
+        axis.set_xlabel(label)
+        if label == "layer":
+            axis.set_xticks(few(part["layer"]))
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=4, title=title)
+    return figure
+
+
+def _layers(axis: Axes, part: pd.DataFrame, name: str) -> None:
+    """One panel: a curve a setting."""
+    shades = plt.get_cmap("viridis")(np.linspace(0, 0.85, part[SETTING].drop_duplicates().shape[0]))
+    for (setting, own), colour, marker in zip(part.groupby(name), shades, MARKERS, strict=False):
+        by_layer = own.groupby("x")["value"].agg(["mean", "min", "max"])
+        words = f"{UNITS[name][1] * setting:g}"
+        axis.plot(by_layer.index, by_layer["mean"], color=colour, marker=marker, markersize=3, label=words)
+        axis.fill_between(by_layer.index, by_layer["min"], by_layer["max"], color=colour, alpha=0.18, linewidth=0)
+        best = by_layer["mean"].idxmax()
+        axis.scatter(best, by_layer["mean"][best], s=70, facecolors="none", edgecolors=colour, linewidths=1.3, zorder=4)
