@@ -256,11 +256,6 @@ def mask_variants(wildcards):
     )
 
 
-def patch_size(model):
-    """Side of a model's patches in pixels."""
-    return layersettings.patch_size_of(MODELS[model])
-
-
 def measured(measure, one, perturbation):
     """The file of a measure of a sweep's model, on the study's images."""
     return f"results/measures/{measure}/{one['model']}/{STUDY['dataset']}/{perturbation}.csv"

@@ -1,22 +1,22 @@
 # Sweep over mask ratios and patch sizes (Kong et al.): measures of all of study.sweep's models, gathered in
 # results/{study}/sweep.csv -> figure_sweep, figure_sweep_layers, table_sweep, sweep_claims. The target `sweep` is all of it.
 
-SWEPT = [
-    {"model": model, "mask": entry["mask"], "ratio": PERTURBATIONS[entry["mask"]]["ratio"], "patch": patch_size(model)}
-    for entry in STUDY["sweep"]
-    for model in entry["pretrained"]
-]
+def setting_of(entry):
+    """Mask, ratio and patch size of an entry of study.sweep."""
+    sizes = [layersettings.patch_size_of(MODELS[model]) for model in entry["pretrained"]]
+    return {"mask": entry["mask"], "ratio": PERTURBATIONS[entry["mask"]]["ratio"], "patch": sizes[0]}
+
+
+SWEPT, TUNED = (
+    [{"model": model} | setting_of(entry) for entry in STUDY["sweep"] for model in entry[key]]
+    for key in ("pretrained", "finetuned")
+)
 DECODED = [one for one in SWEPT if one["model"] in PRETRAINED_HERE]  # of weights from elsewhere there is no decoder
 
 # What the fine-tuned models are measured under, and which family of perturbations it belongs to.
 FAMILIES = {"clean": "clean", STUDY["blur"]: "blur", STUDY["occlusion"][0]: "occlusion"}
 FAMILIES |= dict.fromkeys(STUDY["corruptions"], "corruption")
-TUNED = [
-    {"model": model, "perturbation": name, "family": family}
-    for entry in STUDY["sweep"]
-    for model in entry["finetuned"]
-    for name, family in FAMILIES.items()
-]
+JUDGED = [one | {"perturbation": name, "family": family} for one in TUNED for name, family in FAMILIES.items()]
 GUESSING = 1 / len(DATASETS[STUDY["dataset"]]["labels"])
 
 
@@ -62,7 +62,7 @@ rule sweep_runs:
         masked=[measured("separation", one, one["mask"]) for one in SWEPT],
         angles=[measured("angles", one, one["mask"]) for one in SWEPT],
         rebuilt=[measured("reconstruction_error", one, one["mask"]) for one in DECODED],
-        accuracy=[measured("accuracy", one, one["perturbation"]) for one in TUNED],
+        accuracy=[measured("accuracy", one, one["perturbation"]) for one in JUDGED],
     output:
         runs=f"{RESULTS}/sweep.csv",
     log:
@@ -74,9 +74,10 @@ rule sweep_runs:
     resources:
         login=1,
     params:
-        models=[{key: one[key] for key in ("model", "ratio", "patch")} for one in SWEPT],
+        models=[{key: one[key] for key in ("model", "ratio", "patch")} for one in SWEPT + TUNED],
+        pretrained=[one["model"] for one in SWEPT],
         rebuilt=[one["model"] for one in DECODED],
-        conditions={key: [one[key] for one in TUNED] for key in ("model", "perturbation", "family")},
+        conditions={key: [one[key] for one in JUDGED] for key in ("model", "perturbation", "family")},
     script:
         "../scripts/sweep_runs.py"
 

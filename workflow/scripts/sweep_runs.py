@@ -7,15 +7,13 @@ from maescope import logs, sweep, tidy
 logs.begin(snakemake)
 
 given, params = snakemake.input, snakemake.params
-models = pd.DataFrame(params.models)
-names = models["model"].tolist()
 measured = [
-    sweep.separations(tidy.read(given.unmasked, model=names), sweep.UNMASKED),
-    sweep.separations(tidy.read(given.masked, model=names), sweep.OWN),
-    sweep.angles(tidy.read(given.angles, model=names)),
+    sweep.separations(tidy.read(given.unmasked, model=params.pretrained), sweep.UNMASKED),
+    sweep.separations(tidy.read(given.masked, model=params.pretrained), sweep.OWN),
+    sweep.angles(tidy.read(given.angles, model=params.pretrained)),
 ]
 if given.rebuilt:
     measured.append(sweep.rebuilt(tidy.read(given.rebuilt, model=params.rebuilt)))
 if given.accuracy:
     measured.append(sweep.robustness(tidy.read(given.accuracy, **params.conditions)))
-tidy.write(sweep.runs(measured, models), snakemake.output.runs)
+tidy.write(sweep.runs(measured, pd.DataFrame(params.models)), snakemake.output.runs)

@@ -9,13 +9,15 @@ WIDTHS = {"tiny": 192, "small": 384, "base": 768, "large": 1024, "huge": 1280}  
 def problems(config: dict) -> Iterator[str]:
     """Sizes that do not fit together, each with its numbers. Names that lead nowhere are left to `settings`."""
     study, datasets, perturbations = config["study"], config["datasets"], config["perturbations"]
-    if study["dataset"] in datasets and (study["pretrained"] in config["models"] or study["compared"]):
+    if study["dataset"] in datasets and (
+        study["pretrained"] in config["models"] or study["compared"] or study["sweep"]
+    ):
         yield from _class_problems(config)
         yield from _tsne_problems(config)
     if study["pretrained"] in config["models"]:
         yield from _mask_problems("study.mask", study["mask"], config)
         if study["dataset"] in datasets:
-            yield from _subspace_problems(config)
+            yield from subspace_problems(config, study["pretrained"], study["mask"])
         model = config["models"][study["pretrained"]]
         if study["mask"] in perturbations and study["mask"] not in model["patch_tokens"]:
             yield f"models.{study['pretrained']}.patch_tokens: Figures 2 and 4 need those of {study['mask']}"
@@ -47,12 +49,11 @@ def _in_name(model: dict, pattern: str) -> str | None:
     return found[1] if found else None
 
 
-def _visible(config: dict) -> int | None:
-    """Patch tokens that the pretrained model sees under the study's mask."""
-    study = config["study"]
-    mask = config["perturbations"].get(study["mask"], {})
-    patches = patches_of(config["models"][study["pretrained"]])
-    return int(patches * (1 - mask["ratio"])) if patches and "ratio" in mask else None
+def _visible(config: dict, model: str, mask: str) -> int | None:
+    """Patch tokens that a model sees under a mask."""
+    patches = patches_of(config["models"][model])
+    entry = config["perturbations"].get(mask, {})
+    return int(patches * (1 - entry["ratio"]) + 1e-9) if patches and "ratio" in entry else None
 
 
 def _mask_problems(key: str, name: str, config: dict) -> Iterator[str]:
@@ -111,20 +112,20 @@ def _tsne_problems(config: dict) -> Iterator[str]:
         )
 
 
-def _subspace_problems(config: dict) -> Iterator[str]:
+def subspace_problems(config: dict, model: str, mask: str) -> Iterator[str]:
     """The tokens of half a class must span k dimensions."""
-    study, k = config["study"], config["analysis"]["subspace"]["k"]
+    k = config["analysis"]["subspace"]["k"]
     if isinstance(k, float):
         return
     asked = max(k) if isinstance(k, list) else k
-    width, visible = width_of(config["models"][study["pretrained"]]), _visible(config)
-    count = config["datasets"][study["dataset"]]["count"]
+    width, visible = width_of(config["models"][model]), _visible(config, model, mask)
+    count = config["datasets"][config["study"]["dataset"]]["count"]
     if width and asked > width:
-        yield f"analysis.subspace.k: {asked} dimensions, but {study['pretrained']} is {width} wide"
+        yield f"analysis.subspace.k: {asked} dimensions, but {model} is {width} wide"
     elif visible and count and count > 1 and asked > (rows := count // 2 * visible):
         yield (
             f"analysis.subspace.k: {asked} dimensions are above the rank of half a class, at most {rows} "
-            f"({count // 2} images of {visible} visible patches)"
+            f"({count // 2} images of {visible} visible patches of {model})"
         )
 
 

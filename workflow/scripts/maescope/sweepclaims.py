@@ -56,7 +56,7 @@ def verdicts(points: pd.DataFrame, confidence: float) -> pd.DataFrame:
             rows.append({"axis": AXES[axis], "claim": claim.words} | _against_extremes(chosen, axis, confidence))
     table = pd.DataFrame(rows)
     ends = ("lowest", "highest")
-    p = table[[f"{end}_p" for end in ends]].to_numpy(float)
+    p = table[[f"{end}_p" for end in ends]].to_numpy(float, copy=True)
     known = ~np.isnan(p)
     p[known] = holm(p[known])
     table[[f"{end}_p_holm" for end in ends]] = p
