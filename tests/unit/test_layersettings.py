@@ -58,7 +58,9 @@ def test_k_above_the_rows_of_half_a_class():
     changes = {"analysis.subspace": {"k": 40}, "datasets.digits.count": 5, "study.tsne": {"images": 5}}
     with pytest.raises(InputError) as caught:
         settings.check(embedded(**changes, **{"analysis.perplexity": 5}), SCHEMA)
-    assert "above the rank of half a class, at most 32 (2 images of 16 visible patches of mae)" in str(caught.value)
+    assert "above the rank of half a class, at most 32 (2 images of 16 visible patches of mae_pretrained)" in str(
+        caught.value
+    )
 
 
 @pytest.mark.parametrize("k", [0, 1.0, 1.5, -3, [], [0], [3, 3], "ten", True])

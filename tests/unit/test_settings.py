@@ -57,6 +57,7 @@ def test_defaults_are_filled_in_at_every_depth(config):
         "subspace": {"k": 10, "centring": "none"},
         "neighbours": 5,
         "folds": 5,
+        "low_frequencies": 0.25,
         "perplexity": 30,
         "features": {"k": None, "threshold": 0.6, "shuffles": 10},
         "confidence": 0.95,
@@ -164,7 +165,9 @@ def test_an_even_kernel_is_explained(config):
     assert "perturbations.blur.levels.I.kernel: 6 is even; a kernel needs an odd size" in problems(config)
 
 
-@pytest.mark.parametrize("key", ["study", "datasets", "models", "perturbations", "study.dataset", "models.vit.weights"])
+@pytest.mark.parametrize(
+    "key", ["study", "datasets", "models", "perturbations", "study.dataset", "models.vit.architecture"]
+)
 def test_a_missing_key_is_named(config, key):
     change(config, key, None)
     parent, _, name = key.rpartition(".")

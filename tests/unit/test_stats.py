@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
 from scipy.stats import binomtest
 
 from maescope import stats
@@ -95,3 +96,36 @@ def test_newcombe_gives_the_published_intervals(a, b, interval):
     assert stats.newcombe(a, b) == pytest.approx(interval, abs=1e-4)
     low, high = stats.newcombe(b, a)
     assert (-high, -low) == pytest.approx(interval, abs=1e-4)
+
+
+def test_students_interval_is_scipys():
+    values = np.array([0.81, 0.84, 0.86])
+    expected = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.9)
+    assert stats.t_interval(values, 0.9) == pytest.approx([expected.low, expected.high])
+    assert np.isnan(stats.t_interval(values[:1])).all()
+
+
+def test_a_contrast_of_two_groups_is_welchs_test():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(1, 1, 4), rng.normal(0, 3, 7)
+    expected = scipy.stats.ttest_ind(a, b, equal_var=False)
+    ends = expected.confidence_interval(0.95)
+    found = stats.contrast([a, b], [1, -1])
+    assert found == pytest.approx((a.mean() - b.mean(), ends.low, ends.high, expected.pvalue))
+
+
+def test_a_contrast_of_three_groups_by_hand():
+    groups = [np.array([1.0, 3]), np.array([2.0, 6]), np.array([0.0, 0, 3])]  # variances 2, 8, 3; means 2, 4, 1
+    found = stats.contrast(groups, [0.5, 0.5, -1], 0.95)
+    parts = np.array([0.25 * 2 / 2, 0.25 * 8 / 2, 3 / 3])  # 0.25 + 1 + 1 = 2.25, so the error is 1.5
+    freedom = 2.25**2 / (parts**2 / [1, 1, 2]).sum()
+    assert found.value == pytest.approx(2)
+    assert found.p == pytest.approx(2 * scipy.stats.t.sf(2 / 1.5, freedom))
+    assert found.high - 2 == pytest.approx(1.5 * scipy.stats.t.ppf(0.975, freedom)) == pytest.approx(2 - found.low)
+
+
+@pytest.mark.parametrize("groups", [([1.0], [1.0, 2.0]), ([1.0, 1.0], [2.0, 2.0])])
+def test_a_contrast_without_any_spread_has_no_interval(groups):
+    found = stats.contrast([np.array(group) for group in groups], [1, -1])
+    assert found.value == np.mean(groups[0]) - np.mean(groups[1])
+    assert np.isnan(found[1:]).all()

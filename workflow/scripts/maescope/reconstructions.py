@@ -43,7 +43,7 @@ def errors(
     cut : see `band_powers`
     """
     pictures, made, seen = (torch.from_numpy(x).permute(0, 3, 1, 2) for x in (original, rebuilt, masked))
-    blank = (pictures - torch.tensor(mean).reshape(1, 3, 1, 1)) * seen.isnan()
+    blank = (pictures - torch.tensor(mean, dtype=torch.float64).reshape(1, 3, 1, 1)) * seen.isnan()
     shown = made.clamp(0, 1)
     found = {"psnr_db": quality.psnr_db(pictures, shown), "ssim": quality.ssim(pictures, shown)}
     found["error_low"], found["error_high"] = band_powers(made - pictures, cut)

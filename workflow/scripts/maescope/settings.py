@@ -42,6 +42,8 @@ def check(config: dict, schema: dict) -> dict:
             for key in ("labels", "classes"):
                 problems += [f"datasets.{name}.{key}: {problem}" for problem in _unsafe(dataset[key] or ())]
         problems += replicates.problems(config["models"])
+        lacking = [name for name, model in config["models"].items() if not (model["weights"] or model["training"])]
+        problems += [f"models.{name}.weights: needed, for {name} has no training here" for name in lacking]
     if not problems:
         config["models"], stands_for = replicates.expand(config["models"])
         for entry in config["study"]["sweep"]:

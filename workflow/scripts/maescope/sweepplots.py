@@ -78,6 +78,7 @@ def figure_sweep(points: pd.DataFrame, summary: pd.DataFrame, chance: float) -> 
         for axis, name in zip(row, UNITS, strict=True):
             _panel(axis, panel, along(points, name), along(summary, name), name)
         row[0].set_ylabel(panel.label)
+        row[0].set_ylim(_limits(panel, summary))  # of both, which share it
         row[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
     for axis, (title, _) in zip(axes[-1], UNITS.values(), strict=True):
         axis.set_xlabel(title)
@@ -106,11 +107,17 @@ def _panel(axis: Axes, panel: Panel, points: pd.DataFrame, summary: pd.DataFrame
         axis.axhline(panel.reference, **CHANCE)
         place = {"xytext": (0, 2), "textcoords": "offset points", "xycoords": ("axes fraction", "data")}
         axis.annotate(panel.words, (1, panel.reference), va="bottom", ha="right", fontsize=6, color="0.35", **place)
-    shown = summary[summary["measure"].isin([curve.measure for curve in panel.curves])]
     axis.set_xticks(range(len(settings)), [f"{UNITS[name][1] * setting:g}" for setting in settings])
-    low, high = shown["smallest"].min(), shown["largest"].max()
-    ends = [*([panel.reference] if panel.reference is not None else []), low, high]
-    axis.set_ylim(min(ends) - 0.08 * (max(ends) - min(ends)), max(ends) + 0.08 * (max(ends) - min(ends)))
+
+
+def _limits(panel: Panel, summary: pd.DataFrame) -> tuple[float, float]:
+    """Where an axis begins and ends, so that models, intervals and the reference are all seen."""
+    shown = pd.concat([_chosen(along(summary, name), curve) for name in UNITS for curve in panel.curves])
+    ends = shown[["smallest", "largest", "low", "high"]].to_numpy().ravel()
+    low, high = np.nanmin(ends), np.nanmax(ends)
+    if panel.reference is not None:
+        low, high = min(low, panel.reference), max(high, panel.reference)
+    return low - 0.06 * (high - low), high + 0.06 * (high - low)
 
 
 def figure_sweep_layers(runs: pd.DataFrame, chance: float) -> Figure:

@@ -57,7 +57,7 @@ def printed_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
     columns: list[tables.Column] = [
         ("varied", lambda row: row["axis"]),
         ("more between the extremes of", lambda row: row["claim"]),
-        ("between", lambda row: f"{row['between']:.{digits[row['claim']]}f}"),
+        ("between", lambda row: _number(row["between"], f".{digits[row['claim']]}f")),
     ]
     for end in ("lowest", "highest"):
         columns += [
@@ -85,8 +85,8 @@ def _difference(row: pd.Series, end: str, digits: dict[str, int]) -> str:
     return _with_interval(pd.Series({new: row[old] for new, old in names.items()}), digits[row["claim"]])
 
 
-def _number(p: float) -> str:
-    return "–" if np.isnan(p) else f"{p:.2g}"
+def _number(value: float, digits: str = ".2g") -> str:
+    return "–" if np.isnan(value) else f"{value:{digits}}"
 
 
 def notes(runs: pd.DataFrame, images: str, confidence: float) -> list[str]:

@@ -1,0 +1,58 @@
+"""Figures of a sweep: what is drawn, and that none of it is cut off."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.collections import PathCollection
+from test_beyondplots import whole
+
+from maescope import sweep, sweepplots
+
+SETTINGS = [(0.25, 4), (0.5, 4), (0.75, 4), (0.75, 2), (0.75, 8)]
+
+
+def runs(settings=SETTINGS):
+    """Probes of three layers at every setting of two models, and clean accuracies of the fine-tuned."""
+    rows = [
+        (ratio, patch, f"{ratio}-{patch}-{seed}", layer, ratio / layer + 0.01 * seed)
+        for ratio, patch in settings
+        for seed in (0, 1)
+        for layer in (1, 2, 3)
+    ]
+    frame = pd.DataFrame(rows, columns=["ratio", "patch", "model", "layer", "value"])
+    frame = frame.assign(measure="probe_accuracy", token="mean")
+    tuned = frame[frame["layer"] == 1].assign(measure="accuracy_clean", token=sweep.NONE, layer=np.nan, value=90.0)
+    both = [frame.assign(seen=seen) for seen in (sweep.UNMASKED, sweep.OWN)]
+    return pd.concat([*both, tuned.assign(seen=sweep.UNMASKED)])
+
+
+def drawn(settings=SETTINGS):
+    points = sweep.points(runs(settings))
+    return whole(sweepplots.figure_sweep(points, sweep.summary(points, 0.95), 0.1))
+
+
+def test_a_row_for_what_was_measured_and_a_column_for_ratio_and_patch_size():
+    figure = drawn()
+    panels = np.array(figure.axes).reshape(-1, 2)
+    assert [row[0].get_ylabel().split(",")[0].replace("\n", " ") for row in panels] == [
+        "accuracy",
+        "accuracy",
+        "accuracy when fine-tuned (%)",
+    ]
+    assert [text.get_text() for text in panels[-1, 0].get_xticklabels()] == ["25", "50", "75"]
+    assert [text.get_text() for text in panels[-1, 1].get_xticklabels()] == ["2", "4", "8"]
+    curves = [line for line in panels[0, 0].get_lines() if len(line.get_xdata()) == 3]
+    np.testing.assert_allclose(curves[0].get_ydata(), [0.255, 0.505, 0.755])  # best layer, the first; mean of two seeds
+
+
+def test_ratios_alone_leave_patch_size_with_one_place():
+    figure = drawn(SETTINGS[:3])
+    assert [text.get_text() for text in figure.axes[-1].get_xticklabels()] == ["4"]
+
+
+def test_layers_have_a_curve_a_setting_and_a_ring_at_the_best():
+    figure = whole(sweepplots.figure_sweep_layers(runs(), 0.1))
+    first = figure.axes[0]
+    lines = {line.get_label(): line.get_ydata() for line in first.get_lines()}
+    np.testing.assert_allclose(lines["50"], np.array([0.5, 0.25, 0.5 / 3]) + 0.005)
+    rings = [ring for ring in first.collections if isinstance(ring, PathCollection)]
+    assert [ring.get_offsets()[0][0] for ring in rings] == [1, 1, 1]

@@ -1,0 +1,82 @@
+"""What a sweep asks of a configuration: every refusal names its key and both numbers."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from maescope import settings
+from maescope.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+
+
+@pytest.fixture
+def config():
+    return yaml.safe_load((ROOT / "tests/workflow/sweep.yaml").read_text())
+
+
+def refused(config):
+    with pytest.raises(InputError) as caught:
+        settings.check(config, SCHEMA)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["tests/workflow/sweep.yaml", "config/sweep.yaml"])
+def test_a_setting_has_all_seeds_of_its_models_each_with_weights_of_its_own(name):
+    checked = settings.check(yaml.safe_load((ROOT / name).read_text()), SCHEMA)
+    first = checked["study"]["sweep"][0]
+    assert len(first["pretrained"]) == len(first["finetuned"]) == len(set(first["pretrained"])) > 1
+    for number, (model, tuned) in enumerate(zip(first["pretrained"], first["finetuned"], strict=True)):
+        entry = checked["models"][model]
+        assert entry["weights"] == f"results/models/{model}.safetensors" and entry["training"]["seed"] == number
+        assert checked["models"][tuned]["training"]["initial"] == model
+
+
+def test_a_study_without_seeds_trains_from_its_own():
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {"seed": 7}
+    trained = settings.check(config, SCHEMA)["models"].values()
+    assert {model["training"]["seed"] for model in trained} == {7}
+
+
+def test_masks_and_models_must_go_together(config):
+    config["study"]["sweep"][0]["mask"] = "mask_50"
+    words = refused(config)
+    assert "study.sweep, entry 1.mask: mask_50 hides 0.5, but low-0 is pretrained with 0.25" in words
+    assert "models.low-1.patch_tokens: study.sweep needs those of mask_50" in words
+    assert "study.sweep, entry 2: the same ratio and patch size as entry 1" in words
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"mask": "blur"}, "study.sweep, entry 2.mask: blur is not a perturbation of kind mask"),
+        ({"mask": "gone"}, "study.sweep, entry 2.mask: gone is not a perturbation of kind mask"),
+        ({"pretrained": "gone"}, "study.sweep, entry 2: gone not among models"),
+        ({"pretrained": []}, "study.sweep, entry 2.pretrained: names no model"),
+        ({"finetuned": "high_a"}, "entry 2.finetuned: high_a has 0 outputs, datasets.three 3 classes"),
+        ({"pretrained": ["low_tuned"]}, "low_tuned-0 is trained with recipe finetune, not pretrain"),
+    ],
+)
+def test_what_leads_nowhere_is_refused(config, change, said):
+    config["study"]["sweep"][1] |= change
+    assert said in refused(config)
+
+
+def test_patches_of_two_sizes_or_of_none_known_are_refused(config):
+    config["models"]["middle_b"]["arguments"] = {**config["models"]["middle_b"]["arguments"], "patch_size": 8}
+    assert "study.sweep, entry 2: models of patches of 4 and 8 px; give each size an entry" in refused(config)
+
+
+def test_a_ratio_that_leaves_nothing_to_see_or_too_little_for_a_subspace(config):
+    config["perturbations"]["mask_75"]["ratio"] = 0.95
+    words = refused(config)
+    assert "study.sweep, entry 3.mask: a ratio of 0.95 leaves none of the 16 patches of high_a" in words
+    config["perturbations"]["mask_75"]["ratio"] = 0.9
+    assert "at most 3 (3 images of 1 visible patches of high_a)" in refused(config)
+
+
+def test_weights_may_be_left_out_only_of_what_is_trained_here(config):
+    del config["models"]["high_a"]["weights"]
+    assert "models.high_a.weights: needed, for high_a has no training here" in refused(config)
