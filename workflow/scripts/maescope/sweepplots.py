@@ -94,9 +94,10 @@ def _chosen(frame: pd.DataFrame, curve: Curve) -> pd.DataFrame:
 def _panel(axis: Axes, panel: Panel, points: pd.DataFrame, summary: pd.DataFrame, name: str) -> None:
     """One measure against one of ratio and patch size; settings evenly apart, whatever their numbers."""
     settings = sorted(summary[name].unique())
+    colours = dict(zip(dict.fromkeys(curve.measure for curve in panel.curves), COLOURS, strict=False))
     for number, curve in enumerate(panel.curves):
         mean, own = _chosen(summary, curve), _chosen(points, curve)
-        style = {"color": COLOURS[number], "marker": MARKERS[number], "label": curve.words}
+        style = {"color": colours[curve.measure], "marker": MARKERS[number], "label": curve.words}
         style["linestyle"] = (0, (4, 2)) if curve.at == "best layer" else "-"
         beside = 0.06 * (number - (len(panel.curves) - 1) / 2)
         places = mean[name].map(settings.index) + beside
