@@ -20,8 +20,8 @@ demo: $(STAMP)  ## the whole embedded study, then its report
 	@echo "Open results/digits/report.html"
 
 sweep: $(STAMP)  ## mask ratios and patch sizes, config/sweep.yaml, and a report of it: an hour on two cores
-	$(SNAKEMAKE) --cores $(CORES) --quiet reason host --configfile config/sweep.yaml -- sweep
-	$(SNAKEMAKE) --cores 1 --report results/sweep/report.html --configfile config/sweep.yaml -- sweep
+	$(SNAKEMAKE) --cores $(CORES) --quiet reason host --configfile config/sweep.yaml
+	$(SNAKEMAKE) --cores 1 --report results/sweep/report.html --configfile config/sweep.yaml
 	@echo "Open results/sweep/report.html"
 
 test: $(STAMP)
