@@ -3,14 +3,14 @@
 # VENV=path uses (or makes) the environment there instead of in .venv, so that several clones can share one;
 # WORKERS=n runs as many files of tests side by side.
 
-PYTHON ?= python3
-VENV   ?= .venv
-CORES  ?= all
-SOAK   ?= 10
-WORKERS ?= 2
-STAMP  := $(VENV)/requirements.txt
-BIN     = $(abspath $(VENV))/bin
-SNAKEMAKE = PATH="$(BIN):$$PATH" $(BIN)/snakemake
+PYTHON    ?= python3
+VENV      ?= .venv
+CORES     ?= all
+SOAK      ?= 10
+WORKERS   ?= 2
+STAMP     := $(VENV)/requirements.txt
+BIN        = $(abspath $(VENV))/bin
+SNAKEMAKE  = PATH="$(BIN):$$PATH" $(BIN)/snakemake
 
 .PHONY: demo sweep test verify soak slurm-test scale-test lint bench lock clean
 

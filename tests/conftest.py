@@ -77,6 +77,16 @@ def workflow(tmp_path) -> Workflow:
     return Workflow(tmp_path / "clone")
 
 
+@pytest.fixture
+def without_pretrained(workflow) -> Workflow:
+    """A fresh copy whose study looks at no model layer by layer."""
+    config = workflow.config()
+    for key in ("pretrained", "supervised", "scenes", "mask_variants"):
+        del config["study"][key]
+    workflow.configure(config)
+    return workflow
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Workflow:
     """The smallest study, run to its end with everything that it can make. Only to be looked at."""

@@ -40,8 +40,8 @@ def test_a_row_for_what_was_measured_and_a_column_for_ratio_and_patch_size():
     ]
     assert [text.get_text() for text in panels[-1, 0].get_xticklabels()] == ["25", "50", "75"]
     assert [text.get_text() for text in panels[-1, 1].get_xticklabels()] == ["2", "4", "8"]
-    best, *_ = panels[0, 0].containers
-    np.testing.assert_allclose(np.asarray(best[0].get_ydata(), float), [0.255, 0.505, 0.755])  # the first layer; mean of two seeds
+    best = panels[0, 0].containers[0][0]  # of the first layer; mean of two seeds
+    np.testing.assert_allclose(np.asarray(best.get_ydata(), float), [0.255, 0.505, 0.755])
 
 
 def test_ratios_alone_leave_patch_size_with_one_place():

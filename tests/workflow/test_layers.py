@@ -172,15 +172,11 @@ def test_what_cannot_work_is_refused_while_planning(workflow, changes, said):
     assert not (workflow / "results").exists()
 
 
-def test_without_a_pretrained_model_the_rest_is_planned_and_its_figures_are_refused(workflow):
-    config = workflow.config()
-    for key in ("pretrained", "supervised", "scenes", "mask_variants"):
-        del config["study"][key]
-    workflow.configure(config)
-    rules = {job[0] for job in workflow.plan()}
+def test_without_a_pretrained_model_the_rest_is_planned_and_its_figures_are_refused(without_pretrained):
+    rules = {job[0] for job in without_pretrained.plan()}
     assert "figure_5" in rules and not rules & {*FIGURES, "tsne_digits"}
     for target in FIGURES:
-        refused = workflow.run("--dry-run", target)
+        refused = without_pretrained.run("--dry-run", target)
         assert refused.returncode == 1 and "is not set, but this target needs it" in refused.stdout, target
 
 

@@ -4,7 +4,6 @@
 ON_EVERY_PATCH = [model for model in MODELS if stores_patches(model, "clean")]  # what clean images' patches say is kept
 SEEN_WHOLE = [model for model in COMPARED if model in ON_EVERY_PATCH]
 
-
 # What CKA compares: clean images of two models, or of one with itself; perturbed images of a model with its clean ones.
 ALIKE = [(a, "clean", b) for number, a in enumerate(COMPARED) for b in COMPARED[: number + 1]]
 ALIKE += [(model, name, model) for model in STUDY["finetuned"] for name in (STUDY["blur"], STUDY["occlusion"][0])]

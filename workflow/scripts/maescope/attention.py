@@ -1,5 +1,4 @@
-"""What attention says, reduced at once: distances, entropies, rollout. Of attention itself only the row of CLS
-is kept."""
+"""What attention says, reduced at once: distances, entropies, rollout; of attention itself the row of CLS is kept."""
 
 import math
 from collections.abc import Iterator

@@ -1,13 +1,14 @@
 """Figures beyond the paper: measures of the field, models side by side. Colours and style: see `plots`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.image import AxesImage
 
 from maescope.layerplots import few, sparse
 from maescope.plots import CHANCE, COLOURS, MARKERS, PAGE
@@ -64,49 +65,57 @@ def figure_cka(pairs: pd.DataFrame, changes: pd.DataFrame) -> Figure:
     pairs : model, other, layer, other_layer, cka, shuffled
     changes : model, perturbation, level, layer, cka, shuffled, levels in their order
     """
-    maps, curves = (
-        list(pairs.groupby(["model", "other"], sort=False)),
-        list(changes.groupby(["model", "perturbation"], sort=False)),
-    )
-    across = min(3, len(maps))
-    rows = -(-len(maps) // across)
-    below = -(-len(curves) // 2)
-    figure = plt.figure(figsize=(PAGE, 2.2 * rows + 2.2 * below))
-    top, bottom = figure.subfigures(2, 1, height_ratios=[2.2 * rows, 2.2 * below])
-    panels = top.subplots(rows, across, squeeze=False).ravel()
+    maps = list(pairs.groupby(["model", "other"], sort=False))
+    curves = list(changes.groupby(["model", "perturbation"], sort=False))
+    heights = [2.2 * -(-len(maps) // 3), 2.2 * -(-len(curves) // 2)]
+    figure = plt.figure(figsize=(PAGE, sum(heights)))
+    top, bottom = figure.subfigures(2, 1, height_ratios=heights)
+    panels = _panels(top, len(maps), 3)
     for axis, ((model, other), part) in zip(panels, maps, strict=False):
-        values = part.pivot(index="layer", columns="other_layer", values="cka")
-        edges = (0.5, values.shape[1] + 0.5, 0.5, values.shape[0] + 0.5)
-        image = axis.imshow(values, origin="lower", extent=edges, vmin=0, vmax=1, cmap="viridis", aspect="auto")
-        axis.set_title(f"images in random order: {part['shuffled'].mean():.2f}", fontsize=6, color="0.35", pad=2)
+        image = _map(axis, part)
         axis.set(xlabel=f"layer of {other}", ylabel=f"layer of {model}")
-        axis.set_xticks(few(part["other_layer"], 6))
-        axis.set_yticks(few(part["layer"], 6))
-        axis.grid(False)
-    for axis in panels[len(maps) :]:
-        axis.set_visible(False)
     top.colorbar(image, ax=list(panels), label="linear CKA", shrink=0.8)
-    axes = bottom.subplots(below, min(2, len(curves)), squeeze=False, sharey=True).ravel()
+    axes = _panels(bottom, len(curves), 2, sharey=True)
     for axis, ((model, perturbation), part) in zip(axes, curves, strict=False):
         _levels(axis, part)
-        _reference(axis, part["shuffled"].mean(), "images in random order")
-        axis.set(title=f"{model}: {perturbation} against clean", xlabel="layer")
-        axis.set_xticks(few(part["layer"]))
-        axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), title="level", fontsize=6)
-    for axis in axes[len(curves) :]:
-        axis.set_visible(False)
+        axis.set_title(f"{model}: {perturbation} against clean")
     for axis in axes[::2]:
         axis.set_ylabel("CKA with the clean layer")
     axes[0].set_ylim(min(0, changes["cka"].min()), 1.02)  # shared: the first panel's own would cut the others
     return figure
 
 
+def _panels(figure: FigureBase, count: int, across: int, **options) -> np.ndarray:
+    """So many panels in rows of `across`; what is left of the last row is there and hidden."""
+    across = min(across, count)
+    axes = figure.subplots(-(-count // across), across, squeeze=False, **options).ravel()
+    for axis in axes[count:]:
+        axis.set_visible(False)
+    return axes
+
+
+def _map(axis: Axes, part: pd.DataFrame) -> AxesImage:
+    """CKA of each layer of one model (rows) with each of another."""
+    values = part.pivot(index="layer", columns="other_layer", values="cka")
+    edges = (0.5, values.shape[1] + 0.5, 0.5, values.shape[0] + 0.5)
+    image = axis.imshow(values, origin="lower", extent=edges, vmin=0, vmax=1, cmap="viridis", aspect="auto")
+    axis.set_title(f"images in random order: {part['shuffled'].mean():.2f}", fontsize=6, color="0.35", pad=2)
+    axis.set_xticks(few(part["other_layer"], 6))
+    axis.set_yticks(few(part["layer"], 6))
+    axis.grid(False)
+    return image
+
+
 def _levels(axis: Axes, part: pd.DataFrame) -> None:
-    """One curve a level, dark to light."""
+    """CKA of each layer with itself on clean images: one curve a level, dark to light."""
     levels = list(part.groupby("level", sort=False))
     shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(levels)))
     for (level, curve), colour, marker in zip(levels, shades, cycle(MARKERS), strict=False):
         axis.plot(curve["layer"], curve["cka"], color=colour, marker=marker, markersize=2.5, linewidth=1, label=level)
+    _reference(axis, part["shuffled"].mean(), "images in random order")
+    axis.set_xlabel("layer")
+    axis.set_xticks(few(part["layer"]))
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), title="level", fontsize=6)
 
 
 def figure_rank(ranks: pd.DataFrame) -> Figure:
@@ -143,32 +152,42 @@ def figure_spectrum(spectra: pd.DataFrame) -> Figure:
     ----------
     spectra : model, layer, frequency, log_amplitude, noise
     """
-    models = list(spectra["model"].unique())
-    figure, axes = plt.subplots(1, len(models) + 1, figsize=(PAGE, 2.6), squeeze=False)
-    for axis, model in zip(axes[0], models, strict=False):
-        part = spectra[spectra["model"] == model]
-        layers = list(part.groupby("layer"))
-        shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(layers)))
-        for (layer, curve), colour in zip(layers, shades, strict=True):
-            named = layer in (1, len(layers) // 2, len(layers))
-            axis.plot(curve["frequency"], curve["log_amplitude"], color=colour, label=f"layer {layer}" * named)
-        axis.set(title=model, xlabel="frequency (π per patch)")
-        axis.sharey(axes[0, 0])
-        axis.plot(layers[0][1]["frequency"], layers[0][1]["noise"], **CHANCE)
-        axis.legend(fontsize=6)
+    models = list(spectra.groupby("model", sort=False))
+    figure, axes = plt.subplots(1, len(models) + 1, figsize=(PAGE, 2.6))
+    *panels, last = axes
+    for axis, (model, part) in zip(panels, models, strict=True):
+        axis.sharey(panels[0])
+        _amplitudes(axis, part)
+        axis.set_title(model)
+    _highest(last, spectra)
+    for axis in (panels[0], last):  # the last one's scale is its own
+        axis.set_ylabel("log amplitude above\nthat of frequency 0 (nats)")
+    return figure
+
+
+def _amplitudes(axis: Axes, part: pd.DataFrame) -> None:
+    """One model's amplitude by frequency: a curve a layer, dark to light, three of them named."""
+    layers = list(part.groupby("layer"))
+    shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(layers)))
+    for (layer, curve), colour in zip(layers, shades, strict=True):
+        named = layer in (1, len(layers) // 2, len(layers))
+        axis.plot(curve["frequency"], curve["log_amplitude"], color=colour, label=f"layer {layer}" * named)
+    axis.plot(layers[0][1]["frequency"], layers[0][1]["noise"], **CHANCE)
+    axis.set_xlabel("frequency (π per patch)")
+    axis.legend(fontsize=6)
+
+
+def _highest(axis: Axes, spectra: pd.DataFrame) -> None:
+    """Amplitude at each model's highest frequency by layer: one curve a model."""
     of_model = spectra.groupby("model")["frequency"]  # an odd grid has no frequency of 1
     highest, label = along_depth(spectra[spectra["frequency"] == of_model.transform("max")])
-    last = axes[0, -1]
-    for axis in (axes[0, 0], last):
-        axis.set_ylabel("log amplitude above\nthat of frequency 0 (nats)")
     for model, curve, style in _models(highest):
-        last.plot(curve["x"], curve["log_amplitude"], label=model, **style)
+        axis.plot(curve["x"], curve["log_amplitude"], label=model, **style)
     for noise in highest["noise"].unique():
-        _reference(last, noise, "white noise")
-    last.set(title="at the highest frequency")
-    _name_depth(last, highest, label)
-    last.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), fontsize=6)
-    return figure
+        _reference(axis, noise, "white noise")
+    axis.set_title("at the highest frequency")
+    _name_depth(axis, highest, label)
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), fontsize=6)
 
 
 def figure_heads(heads: pd.DataFrame) -> Figure:
@@ -212,7 +231,17 @@ def figure_class_attention(heads: pd.DataFrame) -> Figure:
     )
 
 
-def _head_dots(heads: pd.DataFrame, measures: dict[str, str], references) -> Figure:
+def _head_dots(
+    heads: pd.DataFrame, measures: dict[str, str], references: Callable[[pd.DataFrame], dict[str, tuple[float, str]]]
+) -> Figure:
+    """A dot a head and a line through each layer's mean: one row a measure, one column a model.
+
+    Parameters
+    ----------
+    heads : model, layer and the columns of `measures`
+    measures : column -> how its axis is named
+    references : of one model's rows, column -> what a head without any structure would have, and what that is called
+    """
     models = list(heads["model"].unique())
     figure, axes = plt.subplots(
         len(measures),
