@@ -70,7 +70,7 @@ def test_token_files_keep_the_contract(finished, model, perturbation):
         shapes["logits"] = (B, C)
     if perturbation == "clean":
         shapes |= {f"attention_{name}": (L, B, H) for name in ("distance", "entropy", "key_entropy")}
-        shapes["rollout"] = (B, N)
+        shapes |= {"rollout": (B, N), "rollout_cls": (B, N)}
     if (model, perturbation) == ("mae_pretrained", "clean"):
         shapes |= {"patch": (L, B, N, D), "cls_attention": (L, B, H, N)}
     if perturbation == "mask":
