@@ -13,9 +13,9 @@ def problems(config: dict) -> Iterator[str]:
         yield from _class_problems(config)
         yield from _tsne_problems(config)
     if study["pretrained"] in config["models"]:
-        yield from _mask_problems("study.mask", study["mask"], config)
+        yield from mask_problems("study.mask", study["mask"], config)
         if study["dataset"] in datasets:
-            yield from _subspace_problems(config)
+            yield from rank_problems("analysis.subspace.k", config["analysis"]["subspace"]["k"], study["mask"], config)
         model = config["models"][study["pretrained"]]
         if study["mask"] in perturbations and study["mask"] not in model["patch_tokens"]:
             yield f"models.{study['pretrained']}.patch_tokens: Figures 2 and 4 need those of {study['mask']}"
@@ -47,15 +47,16 @@ def _in_name(model: dict, pattern: str) -> str | None:
     return found[1] if found else None
 
 
-def _visible(config: dict) -> int | None:
-    """Patch tokens that the pretrained model sees under the study's mask."""
-    study = config["study"]
-    mask = config["perturbations"].get(study["mask"], {})
-    patches = patches_of(config["models"][study["pretrained"]])
-    return int(patches * (1 - mask["ratio"])) if patches and "ratio" in mask else None
+def _visible(config: dict, mask: str) -> int | None:
+    """Patch tokens that the pretrained model sees under a mask, or on clean images."""
+    entry = config["perturbations"].get(mask, {})
+    patches = patches_of(config["models"][config["study"]["pretrained"]])
+    if entry.get("kind") == "clean":
+        return patches
+    return int(patches * (1 - entry["ratio"])) if patches and "ratio" in entry else None
 
 
-def _mask_problems(key: str, name: str, config: dict) -> Iterator[str]:
+def mask_problems(key: str, name: str, config: dict) -> Iterator[str]:
     """A perturbation that masks, and leaves the pretrained model something to see."""
     pretrained, perturbation = config["study"]["pretrained"], config["perturbations"].get(name)
     if perturbation is None:
@@ -111,19 +112,18 @@ def _tsne_problems(config: dict) -> Iterator[str]:
         )
 
 
-def _subspace_problems(config: dict) -> Iterator[str]:
-    """The tokens of half a class must span k dimensions."""
-    study, k = config["study"], config["analysis"]["subspace"]["k"]
+def rank_problems(key: str, k: int | float | list[int], mask: str, config: dict) -> Iterator[str]:
+    """The tokens of half a class, as the pretrained model sees it under a mask, must span k dimensions."""
     if isinstance(k, float):
         return
-    asked = max(k) if isinstance(k, list) else k
-    width, visible = width_of(config["models"][study["pretrained"]]), _visible(config)
+    study, asked = config["study"], max(k) if isinstance(k, list) else k
+    width, visible = width_of(config["models"][study["pretrained"]]), _visible(config, mask)
     count = config["datasets"][study["dataset"]]["count"]
     if width and asked > width:
-        yield f"analysis.subspace.k: {asked} dimensions, but {study['pretrained']} is {width} wide"
+        yield f"{key}: {asked} dimensions, but {study['pretrained']} is {width} wide"
     elif visible and count and count > 1 and asked > (rows := count // 2 * visible):
         yield (
-            f"analysis.subspace.k: {asked} dimensions are above the rank of half a class, at most {rows} "
+            f"{key}: {asked} dimensions are above the rank of half a class, at most {rows} "
             f"({count // 2} images of {visible} visible patches)"
         )
 
@@ -136,7 +136,7 @@ def _variant_problems(config: dict) -> Iterator[str]:
         dataset = config["datasets"][variants["dataset"]]
         if len(dataset["labels"] or []) == 1 and dataset["count"] == 1:
             yield f"{key}.dataset: {variants['dataset']} has 1 image, but images are compared: 2 or more"
-    yield from _mask_problems(f"{key}.perturbation", variants["perturbation"], config)
+    yield from mask_problems(f"{key}.perturbation", variants["perturbation"], config)
     masks = config["perturbations"].get(variants["perturbation"], {}).get("masks")
     if masks == 1:
         yield f"{key}.perturbation: {variants['perturbation']} has 1 mask an image, but masks are compared: 2 or more"
