@@ -23,6 +23,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/beyond.smk"
 include: "workflow/rules/overview.smk"
+include: "workflow/rules/sensitivity.smk"
 
 
 rule all:

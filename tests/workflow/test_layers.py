@@ -176,6 +176,7 @@ def test_without_a_pretrained_model_the_rest_is_planned_and_its_figures_are_refu
     config = workflow.config()
     for key in ("pretrained", "supervised", "scenes", "mask_variants"):
         del config["study"][key]
+    del config["conventions"]  # of masks and subspaces, among others
     workflow.configure(config)
     rules = {job[0] for job in workflow.plan()}
     assert "figure_5" in rules and not rules & {*FIGURES, "tsne_digits"}

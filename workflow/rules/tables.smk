@@ -181,6 +181,7 @@ rule claims:
             "crop": MODELS[STUDY["pretrained"] or STUDY["finetuned"][0]]["preprocessing"]["crop"],
             "repeats_paper": bool(STUDY["paper"]),
         },
+        convention=None,  # of sensitivity.smk
         intervals=INTERVALS,
     script:
         "../scripts/claims.py"

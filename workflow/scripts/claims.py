@@ -1,6 +1,6 @@
 """What the paper says against what was measured, claim by claim."""
 
-from maescope import claims, logs, tables, tidy
+from maescope import claims, logs, sensitivity, tables, tidy
 
 logs.begin(snakemake)
 
@@ -14,6 +14,6 @@ evidence = claims.Evidence(
     **{name: tidy.read([given[name]]) for name in single if given[name]},
     **params.study,
 )
-table = claims.table(evidence, tidy.read([given.claims]))
+table = claims.table(evidence, sensitivity.touched(tidy.read([given.claims]), params.convention))
 title = "What the paper says, against what was measured here"
 tables.write_table(table, claims.print_claims(table), title, claims.NOTES, snakemake.output)
