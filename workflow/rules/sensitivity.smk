@@ -299,7 +299,7 @@ use rule claims as claims_by_convention with:
     params:
         perturbations=lambda wildcards: ["clean", taken(wildcards, "occlusion")],
         shifted=[],
-        study=lambda wildcards: rules.claims.params.study | {"occlusion": taken(wildcards, "occlusion")},
+        study=lambda wildcards, study=rules.claims.params.study: study | {"occlusion": taken(wildcards, "occlusion")},
         convention=kind_of,
 
 

@@ -1,4 +1,8 @@
-"""What the paper leaves open: conventions of a configuration, each of which changes one thing against its study."""
+"""What the paper leaves open: conventions of a configuration, each of which changes one thing against its study.
+
+One that is what the study does already is no mistake, though it changes nothing: whoever tries another setting of the
+study need not touch its conventions.
+"""
 
 from collections.abc import Iterator
 
@@ -25,7 +29,7 @@ def _given(entry: dict) -> dict:
 
 
 def problems(config: dict) -> Iterator[str]:
-    """Conventions that change nothing, more than one thing, or what cannot be changed so."""
+    """Conventions that name nothing to change, more than one thing, or what cannot be changed so."""
     for name, entry in config["conventions"].items():
         if len(entry) == 1:
             ((what, value),) = entry.items()
@@ -36,25 +40,19 @@ def problems(config: dict) -> Iterator[str]:
 
 
 def _occlusion(key: str, name: str, config: dict) -> Iterator[str]:
-    perturbations, own = config["perturbations"], config["study"]["occlusion"][0]
-    entry = perturbations.get(name)
+    entry = config["perturbations"].get(name)
     if entry is None:
         yield f"{key}: {name!r} is not among perturbations"
     elif entry["kind"] != "occlusion":
         yield f"{key}: {name} is of kind {entry['kind']}, but must be of kind occlusion"
     elif entry["order"] != "most":
         yield f"{key}: {name} must have order: most, as study.occlusion has, not {entry['order']}"
-    elif entry == perturbations.get(own):
-        yield f"{key}: {name} is what the study does already ({own})"
 
 
 def _mask(key: str, name: str, config: dict) -> Iterator[str]:
     study, entry = config["study"], config["perturbations"].get(name, {})
     if study["pretrained"] not in config["models"]:
         yield f"{key}: needs study.pretrained, which is then looked at so"
-        return
-    if entry == config["perturbations"].get(study["mask"]):
-        yield f"{key}: {name} is what the study does already ({study['mask']})"
         return
     if entry.get("kind") != "clean":
         yield from layersettings.mask_problems(key, name, config)
@@ -65,11 +63,12 @@ def _mask(key: str, name: str, config: dict) -> Iterator[str]:
 
 
 def _subspace(key: str, value: dict, config: dict) -> Iterator[str]:
-    study, own = config["study"], config["analysis"]["subspace"]
+    study = config["study"]
     if study["pretrained"] not in config["models"]:
         yield f"{key}: needs study.pretrained, whose subspaces they are"
         return
-    yield from _unchanged(key, value, own | {"k": own["k"][0] if isinstance(own["k"], list) else own["k"]})
+    if not value:
+        yield f"{key}: says nothing; give k or centring"
     if "k" in value and study["dataset"] in config["datasets"]:
         yield from layersettings.rank_problems(f"{key}.k", value["k"], study["mask"], config)
 
@@ -78,7 +77,8 @@ def _features(key: str, value: dict, config: dict) -> Iterator[str]:
     name = config["study"]["finetuned"][0]
     arguments = config["models"].get(name, {}).get("arguments", {})
     width, heads = arguments.get("embed_dim"), arguments.get("num_heads")
-    yield from _unchanged(key, value, config["analysis"]["features"])
+    if not value:
+        yield f"{key}: says nothing; give k or threshold"
     if width and heads and value.get("k", 0) > width // heads:
         yield f"{key}.k: the top {value['k']} dimensions, but a head of {name} has {width // heads}"
 
@@ -90,15 +90,6 @@ def _distance(key: str, value: str, config: dict) -> Iterator[str]:
 
 def _always(key: str, value: str, config: dict) -> Iterator[str]:
     return iter(())
-
-
-def _unchanged(key: str, value: dict, own: dict) -> Iterator[str]:
-    """A setting that is the study's own would be compared with itself."""
-    if not value:
-        yield f"{key}: says nothing; give {' or '.join(own)}"
-    elif own | value == own:
-        said = ", ".join(f"{name}: {one}" for name, one in value.items())
-        yield f"{key}: {said} is what the study does already"
 
 
 _CHECKS = {

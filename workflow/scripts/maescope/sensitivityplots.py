@@ -14,6 +14,8 @@ from maescope.plots import COLOURS, PAGE
 from maescope.sensitivity import FLIPS, UNTOUCHED, number, short
 
 STUDY = "as in the study"
+WIDE = 1.2  # how far left of 0 the column of the study begins, which has units as well
+STUDYS = (0.5 - WIDE) / 2  # its middle
 FACES = {claims.HOLDS: COLOURS[5], claims.FAILS: COLOURS[4], claims.UNKNOWN: "white", UNTOUCHED: "0.88"}
 WORDS = {claims.UNKNOWN: "cannot be said", UNTOUCHED: "not touched"}
 
@@ -33,14 +35,16 @@ def heat_map(whole: pd.DataFrame) -> Figure:
     for row, (_, own) in enumerate(shown.groupby("claim", sort=False)):
         first = own.iloc[0]
         unit = "" if pd.isna(first["unit"]) else f"\n{first['unit'].removesuffix(' of patches')}"
-        _cell(axis, 0, row, first["verdict_study"], number(first["measured_study"]) + unit)
+        _cell(axis, STUDYS, row, first["verdict_study"], number(first["measured_study"]) + unit)
         for column, (_, cell) in enumerate(own.iterrows(), 1):
             untouched = cell["outcome"] == UNTOUCHED
             text = "" if untouched else _change(cell["change"])
             _cell(axis, column, row, UNTOUCHED if untouched else cell["verdict"], text, cell["outcome"] == FLIPS)
     names = [fill(short(claim), 44) for claim in claimed]
-    axis.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(claimed) - 0.5, -0.5))
-    axis.set_xticks(range(len(columns)), columns, rotation=40, ha="left", rotation_mode="anchor", fontsize=6.5)
+    axis.set(xlim=(-WIDE, len(columns) - 0.5), ylim=(len(claimed) - 0.5, -0.5))
+    axis.set_xticks(
+        [STUDYS, *range(1, len(columns))], columns, rotation=40, ha="left", rotation_mode="anchor", fontsize=6.5
+    )
     axis.set_yticks(range(len(claimed)), names, fontsize=6)
     axis.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
     axis.spines[:].set_visible(False)
@@ -49,13 +53,15 @@ def heat_map(whole: pd.DataFrame) -> Figure:
     return figure
 
 
-def _cell(axis: Axes, column: int, row: int, verdict: str, text: str, flips: bool = False) -> None:
+def _cell(axis: Axes, column: float, row: int, verdict: str, text: str, flips: bool = False) -> None:
     """One conclusion under one convention; frames lie inside their cell, so that neighbours do not share them."""
-    box = Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=FACES[verdict], edgecolor="0.7", linewidth=0.5)
+    width = 0.5 + WIDE if column == STUDYS else 1
+    place = (column - width / 2, row - 0.5)
+    box = Rectangle(place, width, 1, facecolor=FACES[verdict], edgecolor="0.7", linewidth=0.5)
     axis.add_patch(box).set_clip_on(False)  # the outermost lines lie half outside
     if flips:
         axis.add_patch(Rectangle((column - 0.45, row - 0.45), 0.9, 0.9, fill=False, edgecolor="black", linewidth=1.8))
-    axis.text(column, row, text, ha="center", va="center", fontsize=5.5)
+    axis.text(column, row, text, ha="center", va="center", fontsize=5)
 
 
 def _change(change: float) -> str:
