@@ -1,5 +1,5 @@
-# make demo | sweep | test | verify | soak | slurm-test | scale-test | lint | bench | lock | clean. Each does its own set-up:
-# all it needs is Python >= 3.11, make and git.
+# make demo | sweep | sensitivity | test | verify | soak | slurm-test | scale-test | lint | bench | lock | clean.
+# Each does its own set-up: all it needs is Python >= 3.11, make and git.
 # VENV=path uses (or makes) the environment there instead of in .venv, so that several clones can share one;
 # WORKERS=n runs as many files of tests side by side.
 
@@ -12,7 +12,7 @@ STAMP     := $(VENV)/requirements.txt
 BIN        = $(abspath $(VENV))/bin
 SNAKEMAKE  = PATH="$(BIN):$$PATH" $(BIN)/snakemake
 
-.PHONY: demo sweep test verify soak slurm-test scale-test lint bench lock clean
+.PHONY: demo sweep sensitivity test verify soak slurm-test scale-test lint bench lock clean
 
 demo: $(STAMP)  ## the whole embedded study, then its report
 	$(SNAKEMAKE) --cores $(CORES) --quiet reason host
@@ -23,6 +23,9 @@ sweep: $(STAMP)  ## mask ratios and patch sizes, config/sweep.yaml, and a report
 	$(SNAKEMAKE) --cores $(CORES) --quiet reason host --configfile config/sweep.yaml
 	$(SNAKEMAKE) --cores 1 --report results/sweep/report.html --configfile config/sweep.yaml
 	@echo "Open results/sweep/report.html"
+
+sensitivity: $(STAMP)  ## each conclusion under each convention that CONFIG (config/config.yaml) names
+	$(SNAKEMAKE) sensitivity --cores $(CORES) --quiet reason host $(if $(CONFIG),--configfile $(CONFIG))
 
 test: $(STAMP)
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile

@@ -24,6 +24,7 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/beyond.smk"
 include: "workflow/rules/sweep.smk"
 include: "workflow/rules/overview.smk"
+include: "workflow/rules/sensitivity.smk"
 
 
 rule all:

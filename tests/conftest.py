@@ -83,6 +83,7 @@ def without_pretrained(workflow) -> Workflow:
     config = workflow.config()
     for key in ("pretrained", "supervised", "scenes", "mask_variants"):
         del config["study"][key]
+    del config["conventions"]  # of masks and subspaces, among others
     workflow.configure(config)
     return workflow
 

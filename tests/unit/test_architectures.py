@@ -140,6 +140,21 @@ def test_the_attention_of_beit_has_the_bias_of_relative_positions(beit):
         assert np.abs(tokens.attention_entropy[0, image].numpy() - entropy).max() <= 1e-10
 
 
+def test_heads_of_beit_without_cls_have_the_biases_of_patches_and_of_values(beit):
+    seen = {}
+    handle = beit.blocks[0].norm1.register_forward_hook(lambda module, inputs, output: seen.update(x=output))
+    tokens = forward(beit, pictures(64, torch.float64), heads_without_cls=True)
+    handle.remove()
+    block = {name.removeprefix("blocks.0.attn."): value.numpy() for name, value in beit.state_dict().items()}
+    for image in range(2):
+        x = seen["x"][image].numpy()
+        attention, _ = first_attention(beit.state_dict(), x)
+        among = attention[:, 1:, 1:] / attention[:, 1:, 1:].sum(-1, keepdims=True)
+        values = np.split(x[1:] @ block["qkv.weight"].T, 3, axis=1)[2] + block["v_bias"]
+        for head, own in enumerate(np.split(values, HEADS, axis=1)):
+            assert np.abs(tokens.head[0, image, head].numpy() - (among[head] @ own).mean(0)).max() <= 1e-10
+
+
 def test_the_rollout_of_beit_follows_its_attention(beit):
     one = models.build("beit_base_patch16_224", SMALL | {"depth": 1}, num_classes=11, pooling="avg")
     randomised(one).double()

@@ -35,6 +35,16 @@ def reduced(patch_attention, distances):
     return distance.item(), entropies[0].item(), nmi.item()
 
 
+@pytest.mark.parametrize("prefix", [1, 3])
+def test_with_cls_as_a_key_uniform_attention_is_as_much_nearer_as_it_takes(prefix):
+    distances = attention.patch_distances(GRID, PATCH)
+    tokens = 196 + prefix
+    for with_cls, share in ((True, 196 / tokens), (False, 1)):
+        a = torch.full((1, 1, tokens, tokens), 1 / tokens, dtype=torch.float64)
+        found, *_ = attention.summary(a, a.log(), distances, prefix, with_cls=with_cls)
+        assert found.item() == pytest.approx(share * distances.mean().item(), rel=1e-12)
+
+
 def test_patch_distances_are_those_of_the_grid_in_row_major_order():
     distances = attention.patch_distances((3, 5), (4, 2))
     cells = list(itertools.product(range(3), range(5)))

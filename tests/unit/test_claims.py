@@ -298,6 +298,47 @@ def test_few_classes_say_nothing_of_angles():
     assert claims.growing_angles(evidence(angles=angles(lambda a, b: 2, classes=3)), np.nan).verdict == claims.UNKNOWN
 
 
+def features(retained, classes=5, clean=8, shuffled=6):
+    """Of two layers and two heads; at the strongest level class n retains retained(n) of `clean` in each head."""
+    rows = [
+        {"level": level, "label": str(n), "layer": layer, "head": head, "common_clean": clean}
+        | {"common_perturbed": clean if level == "I" else retained(n)}
+        | {"shuffled_clean": 8, "shuffled_perturbed": 8 if level == "I" else shuffled}
+        for level in ("I", "X")
+        for n in range(classes)
+        for layer in (1, 2)
+        for head in (1, 2)
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("retained", "measured", "verdict"),
+    [(6, 75, claims.HOLDS), (4, 50, claims.HOLDS), (2, 25, claims.FAILS)],
+)
+def test_features_that_stay_at_the_strongest_blur(retained, measured, verdict):
+    found = claims.features_persist(evidence(features=features(lambda n: retained)), np.nan)
+    assert (found.measured, found.low, found.high) == (measured, measured, measured)
+    assert found.verdict == verdict and found.why == "5 classes; of shuffled labels 75 % stay"
+
+
+def test_features_of_classes_that_disagree_or_are_few_decide_nothing():
+    apart = claims.features_persist(evidence(features=features(lambda n: 8 * (n % 2), classes=10)), np.nan)
+    assert (apart.measured, apart.verdict) == (50, claims.UNKNOWN) and apart.low < 50 < apart.high
+    few = claims.features_persist(evidence(features=features(lambda n: 8, classes=4)), np.nan)
+    assert (few.measured, few.verdict) == (100, claims.UNKNOWN) and "too few classes" in few.why
+
+
+def test_a_class_without_common_features_has_no_share_of_them():
+    measured = features(lambda n: 4, classes=6)
+    without = measured["label"] == "0"
+    measured.loc[without, ["common_clean", "common_perturbed"]] = 0
+    found = claims.features_persist(evidence(features=measured), np.nan)
+    assert found.measured == 50 and found.why.startswith("5 classes")
+    none = claims.features_persist(evidence(features=measured[without]), np.nan)
+    assert none.verdict == claims.UNKNOWN and "no feature is common" in none.why
+
+
 def test_the_printed_claims_have_a_dash_where_nothing_was_measured(request):
     paper = tidy.read([str(request.config.rootpath / "config/paper/claims.csv")])
     printed = claims.print_claims(claims.table(evidence(), paper)).set_index("claim")

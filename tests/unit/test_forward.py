@@ -14,6 +14,7 @@ from maescope.forward import forward
 
 GRID, PATCH, WIDTH, HEADS, DEPTH = (5, 7), 3, 24, 3, 3
 PATCHES = GRID[0] * GRID[1]
+IMAGE_FIRST = ("logits", "rollout", "rollout_cls")
 VARIANTS = {
     "mean pooling": {"global_pool": "avg", "num_classes": 5},
     "CLS pooling": {"global_pool": "token", "num_classes": 5},
@@ -58,7 +59,7 @@ def layer_norm(x, weight, bias):
     return (x - x.mean(-1, keepdims=True)) / np.sqrt(variance + 1e-6) * weight + bias
 
 
-def reference(model, picture, visible):
+def reference(model, picture, visible, heads_without_cls=False, distance_with_cls=False):
     """All tokens of one picture, in float64 numpy, from the weights alone: one loop for layers, heads, queries."""
     w = {name: value.detach().double().numpy() for name, value in model.state_dict().items()}
     tokens = [  # convolution with stride = patch is a product with each patch
@@ -82,7 +83,7 @@ def reference(model, picture, visible):
         b = {name.removeprefix(f"blocks.{layer}."): value for name, value in w.items()}
         y = layer_norm(x, b["norm1.weight"], b["norm1.bias"])
         qkv = y @ b["attn.qkv.weight"].T + b["attn.qkv.bias"]
-        joined, mixed = np.zeros((count, WIDTH)), np.zeros((count, count))
+        joined, mixed, shown = np.zeros((count, WIDTH)), np.zeros((count, count)), np.zeros((count, WIDTH))
         distance, entropy, key_entropy = np.zeros((3, HEADS))
         cls = np.zeros((HEADS, count - first))
         for h in range(HEADS):
@@ -92,7 +93,11 @@ def reference(model, picture, visible):
                 k = layer_norm(k, b["attn.k_norm.weight"], b["attn.k_norm.bias"])
             a = np.exp(q @ k.T / math.sqrt(d))
             a /= a.sum(1, keepdims=True)
-            joined[:, h * d : (h + 1) * d] = a @ v
+            joined[:, h * d : (h + 1) * d] = shown[:, h * d : (h + 1) * d] = a @ v
+            if heads_without_cls:
+                for i in range(count):
+                    weights = a[i, first:] / sum(a[i, first:])
+                    shown[i, h * d : (h + 1) * d] = sum(weights[j] * v[first + j] for j in range(count - first))
             mixed += a / HEADS
             cls[h] = a[0, first:]
             joint = a[first:, first:] / a[first:, first:].sum(1, keepdims=True) / (count - first)  # query, key
@@ -103,17 +108,19 @@ def reference(model, picture, visible):
                 entropy[h] -= sum(p * np.log(p)) / (count - first)
                 for j in range(count - first):
                     rows, columns = (i - first) // GRID[1] - j // GRID[1], (i - first) % GRID[1] - j % GRID[1]
-                    distance[h] += p[j] * PATCH * math.hypot(rows, columns) / (count - first)
+                    share = a[i, first + j] if distance_with_cls else p[j]
+                    distance[h] += share * PATCH * math.hypot(rows, columns) / (count - first)
         rollout = (0.5 * mixed + 0.5 * np.eye(count)) @ rollout
         x = x + joined @ b["attn.proj.weight"].T + b["attn.proj.bias"]
         y = layer_norm(x, b["norm2.weight"], b["norm2.bias"]) @ b["mlp.fc1.weight"].T + b["mlp.fc1.bias"]
         x = x + (0.5 * y * (1 + erf(y / math.sqrt(2)))) @ b["mlp.fc2.weight"].T + b["mlp.fc2.bias"]
-        tokens = x[0], x[first:].mean(0), joined[first:].mean(0).reshape(HEADS, d), x[first:]
+        tokens = x[0], x[first:].mean(0), shown[first:].mean(0).reshape(HEADS, d), x[first:]
         for name, value in zip(out, (*tokens, distance, entropy, key_entropy, cls), strict=True):
             out[name].append(value)
     pooled = model.global_pool == "avg"
     out = {name: np.stack(value) for name, value in out.items()}
     out["rollout"] = rollout[first:, first:].mean(0) if pooled else rollout[0, first:]
+    out["rollout_cls"] = rollout[0, first:]
     if model.num_classes:
         if pooled:
             y = layer_norm(x[first:].mean(0), w["fc_norm.weight"], w["fc_norm.bias"])
@@ -128,7 +135,7 @@ def differences(tokens, expected, names):
     found = {}
     for name in names:
         value = getattr(tokens, name)
-        stacked = np.stack([e[name] for e in expected], axis=0 if name in ("logits", "rollout") else 1)
+        stacked = np.stack([e[name] for e in expected], axis=0 if name in IMAGE_FIRST else 1)
         assert tuple(value.shape) == stacked.shape, name
         found[name] = np.abs(value.double().numpy() - stacked).max()
     return found
@@ -155,9 +162,29 @@ def test_all_tokens_of_a_masked_pass_equal_plain_loops(variant, dtype, limit, pi
     names = {"cls", "mean", "head", "patch", *(["logits"] if model.num_classes else [])}
     found = differences(tokens, expected, names)
     assert max(found.values()) <= limit, found
-    assert tokens.rollout is tokens.attention_distance is tokens.attention_entropy is None
+    assert tokens.rollout is tokens.rollout_cls is tokens.attention_distance is tokens.attention_entropy is None
     assert tokens.attention_key_entropy is tokens.cls_attention is None
     assert forward(model, pictures.to(dtype), attention=True).cls_attention is None
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("option", ["heads_without_cls", "distance_with_cls"])
+def test_a_convention_changes_its_own_tokens_as_plain_loops_do_and_no_others(option, variant, pictures):
+    model, own = build(**VARIANTS[variant]).double(), {"h": "head", "d": "attention_distance"}[option[0]]
+    usual = vars(forward(model, pictures, patch=True, attention=True))
+    tokens = forward(model, pictures, patch=True, attention=True, **{option: True})
+    expected = [reference(model, picture, None, **{option: True}) for picture in pictures.numpy()]
+    found = differences(tokens, expected, expected[0])
+    assert max(found.values()) <= 1e-12, found
+    changed = [name for name, value in usual.items() if value is not None and not value.equal(vars(tokens)[name])]
+    assert changed == [own]
+
+
+def test_heads_without_cls_of_a_masked_pass_equal_plain_loops(model, pictures, visible):
+    tokens = forward(model.double(), pictures, visible, heads_without_cls=True)
+    inputs = zip(pictures.numpy(), visible.numpy(), strict=True)
+    expected = [reference(model, picture, ids, heads_without_cls=True) for picture, ids in inputs]
+    assert differences(tokens, expected, ["head"])["head"] <= 1e-12
 
 
 def test_logits_are_those_of_the_bare_model(model, pictures):
@@ -195,7 +222,7 @@ def test_tokens_do_not_depend_on_batch_size_or_order(model, pictures):
     shuffled = vars(forward(model, pictures[order].float(), patch=True, attention=True))
     alone = [vars(forward(model, picture[None].float(), patch=True, attention=True)) for picture in pictures]
     for name, value in together.items():
-        axis = 0 if name in ("logits", "rollout") else 1
+        axis = 0 if name in IMAGE_FIRST else 1
         assert (value.index_select(axis, torch.tensor(order)) - shuffled[name]).abs().max() <= 1e-5, name
         assert (value - torch.cat([a[name] for a in alone], axis)).abs().max() <= 1e-5, name
 

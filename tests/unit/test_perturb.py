@@ -69,6 +69,17 @@ def test_each_level_of_mask_is_a_mask_of_its_own_and_is_stored():
     assert torch.equal(first.pixels, batch.pixels)
 
 
+def test_a_mask_with_a_seed_of_its_own_is_another_draw_and_without_one_that_of_the_study():
+    entry, batch = {"kind": "mask", "ratio": 0.75, "masks": 1}, perturb.Batch(pixels(), NAMES)
+    drawn = {
+        seed: perturb.build(entry | {"seed": seed}, 5, "d").apply("1", batch, GEOMETRY).visible.tolist()
+        for seed in (None, 0, 1, 5)
+    }
+    assert drawn[None] == drawn[5] == perturb.visible_patches(NAMES, 12, 0.75, 5, "d", 1).tolist()
+    assert drawn[0] == perturb.visible_patches(NAMES, 12, 0.75, 0, "d", 1).tolist()
+    assert drawn[1] != drawn[0] != drawn[5]
+
+
 def test_clean_images_stay_as_they_are():
     kind, batch = perturb.build({"kind": "clean"}, 0, "d"), perturb.Batch(pixels(), NAMES)
     condition = kind.apply("clean", batch, GEOMETRY)
@@ -162,6 +173,12 @@ def test_only_guided_orders_need_the_rollout():
     build = {"kind": "occlusion", "fill": "mean", "levels": [0]}
     needs = {o: perturb.build(build | {"order": o}, 0, "d").needs_scores for o in ("most", "least", "random")}
     assert needs == {"most": True, "least": True, "random": False}
+
+
+def test_patches_are_ranked_by_what_the_head_reads_or_by_what_feeds_cls():
+    build = {"kind": "occlusion", "order": "most", "fill": "mean", "levels": [0]}
+    ranked = [perturb.build(build | change, 0, "d").scores for change in ({}, {"rollout": "head"}, {"rollout": "cls"})]
+    assert ranked == ["rollout", "rollout", "rollout_cls"]
 
 
 @pytest.mark.parametrize(("fill", "colour"), [("mean", (0.25, 0.5, 0.75)), ("black", (0, 0, 0))])

@@ -70,7 +70,7 @@ def test_defaults_are_filled_in_at_every_depth(config):
     assert model["preprocessing"]["mean"] == [0.485, 0.456, 0.406]
     assert model["training"]["augmentation"] == {"degrees": 10, "scale": [0.85, 1.1], "shift": 0.1}
     assert model["training"]["decoder"] == {"width": 64, "depth": 2, "heads": 4}
-    assert checked["perturbations"]["mask"] == {"kind": "mask", "ratio": 0.75, "masks": 1}
+    assert checked["perturbations"]["mask"] == {"kind": "mask", "ratio": 0.75, "masks": 1, "seed": None}
     assert checked["perturbations"]["occlusion"]["levels"] == list(range(0, 100, 10))
     assert checked["datasets"]["pets"]["labels"] == ["cat", "dog"]
 

@@ -1,6 +1,7 @@
 # Sweep over mask ratios and patch sizes (Kong et al.): measures of all of study.sweep's models, gathered in
 # results/{study}/sweep.csv -> figure_sweep, figure_sweep_layers, table_sweep, sweep_claims. The target `sweep` is all of it.
 
+
 def setting_of(entry):
     """Mask, ratio and patch size of an entry of study.sweep."""
     sizes = [layersettings.patch_size_of(MODELS[model]) for model in entry["pretrained"]]

@@ -147,6 +147,7 @@ rule claims:
         attention_supervised=of_layers("attention", "supervised", perturbation="clean"),
         separation=of_layers("separation", "pretrained", STUDY["mask"]),
         angles=of_layers("angles", "pretrained", STUDY["mask"]),
+        features=f"results/measures/features/{STUDY['finetuned'][0]}/{STUDY['dataset']}/{STUDY['blur']}.csv",
         mask_invariance=mask_variants if STUDY["mask_variants"] else [],
     output:
         **tables("claims"),
@@ -180,6 +181,7 @@ rule claims:
             "crop": MODELS[STUDY["pretrained"] or STUDY["finetuned"][0]]["preprocessing"]["crop"],
             "repeats_paper": bool(STUDY["paper"]),
         },
+        convention=None,  # of sensitivity.smk
         intervals=INTERVALS,
     script:
         "../scripts/claims.py"

@@ -39,6 +39,7 @@ for dataset in DATASETS:
             dataset=dataset,
             labels=DATASETS[dataset]["labels"],
             seed=SEED,
+            options={},  # of the forward pass: conventions have some, see sensitivity.smk
             config_hash=hash_of(dataset),
             clean_hash=hash_of(dataset, "clean"),
         script:

@@ -2,12 +2,13 @@
 
 import pandas as pd
 
-from maescope import accuracy, alignment, logs, store, tidy
+from maescope import accuracy, alignment, finalnorm, logs, store, tidy
 
 logs.begin(snakemake)
 
 params, frames = snakemake.params, []
 among = [params.classes.index(label) for label in params.labels] if params.among == "labels" else None
+norm = finalnorm.read(snakemake.input.get("norm"))
 files = zip(params.labels, snakemake.input.clean, snakemake.input.perturbed, strict=True)
 for label, clean_path, path in files:
     with (
@@ -15,9 +16,9 @@ for label, clean_path, path in files:
         store.open_tokens(path, params.config_hash) as perturbed,
     ):
         store.require_pair(clean, perturbed)
-        before = clean.read("clean", "mean")  # (L, B, D)
+        before = norm.mean(clean, "clean")  # (L, B, D)
         for level in perturbed.levels:
-            after = perturbed.read(level, "mean")
+            after = norm.mean(perturbed, level)
             correct = accuracy.predict(perturbed.read(level, "logits"), among) == perturbed.targets
             frame = alignment.table(before, after, perturbed.images, correct)
             frames.append(frame.assign(level=level, label=label))

@@ -24,6 +24,7 @@ extractor = extraction.Extractor(
     images.Preprocessing(**spec["preprocessing"]),
     patch=params.patch,
     attention=params.perturbation["kind"] == "clean",
+    options=params.options,
 )
 attributes = {
     "model": snakemake.wildcards.model,

@@ -71,7 +71,9 @@ class Summary(NamedTuple):
     key_entropy: Tensor
 
 
-def summary(attention: Tensor, logarithm: Tensor, distances: Tensor, prefix: int = 1) -> Summary:
+def summary(
+    attention: Tensor, logarithm: Tensor, distances: Tensor, prefix: int = 1, *, with_cls: bool = False
+) -> Summary:
     """Reduce attention to one number an image and head.
 
     Parameters
@@ -79,10 +81,13 @@ def summary(attention: Tensor, logarithm: Tensor, distances: Tensor, prefix: int
     attention : (B, H, T, T)
     logarithm : (B, H, T, T) of it, overwritten
     distances : (N, N) in pixels, T = N + prefix
+    with_cls : leave the rows of the distance as they are, so that what CLS takes of a row counts as distance 0
     """
     patches, logs = (x[..., prefix:, prefix:] for x in (attention, logarithm))  # (B, H, N, N) each
     mass = patches.sum(-1)  # (B, H, N)
-    distance = torch.einsum("bhij,ij->bhi", patches, distances.to(patches)) / mass
+    distance = torch.einsum("bhij,ij->bhi", patches, distances.to(patches))  # (B, H, N)
+    if not with_cls:
+        distance = distance / mass
     # with q = p / mass: - sum q log q = log(mass) - sum p log(p) / mass
     entropy = (mass.log() - torch.mul(patches, logs, out=logs).sum(-1) / mass).mean(-1)
     keys = torch.einsum("bhi,bhij->bhj", 1 / (mass * mass.shape[-1]), patches)  # (B, H, N), how often each is looked at

@@ -18,6 +18,7 @@ from maescope.chance import near_chance
 
 NOT_THE_PAPERS = "the number is of the paper's model, and this one is not it"
 HOLDS, FAILS, UNKNOWN = "holds", "does not hold", "cannot be said with this data"
+KINDS = ("common", "shuffled")  # features of classes, and of shuffled labels
 
 
 @dataclass
@@ -41,6 +42,7 @@ class Evidence:
     Parameters
     ----------
     accuracy, alignment : with column `perturbation`, of the fine-tuned model
+    features : of the fine-tuned model under blur
     shift : imagenet-r, imagenet-a -> measure `shift`
     attention : of clean images and the pretrained model; attention_supervised, of a supervised one
     separation, mask_invariance, angles : of the pretrained model
@@ -69,6 +71,7 @@ class Evidence:
     separation: pd.DataFrame | None = None
     mask_invariance: pd.DataFrame | None = None
     angles: pd.DataFrame | None = None
+    features: pd.DataFrame | None = None
 
 
 def table(evidence: Evidence, paper: pd.DataFrame) -> pd.DataFrame:
@@ -403,6 +406,33 @@ def _growth(angles: pd.DataFrame, layers: tuple[int, int], names: list[str]) -> 
     return growth
 
 
+# ---- Heads -----------------------------------------------------------------------------------------------------------
+
+
+def features_persist(evidence: Evidence, paper: float) -> Finding:
+    """Features common to the clean images of a class that stay common under the strongest blur, as a share of them.
+
+    Of all layers and heads together, then mean over classes, which are resampled.
+    """
+    rule = (
+        "at the strongest blur at least half of the features common to the clean images of a class stay common (our "
+        "reading of 'stay active'); the whole interval"
+    )
+    if evidence.features is None:
+        return Finding(rule, why="common features of heads are not measured in this study")
+    last = evidence.features[evidence.features["level"] == evidence.strongest]
+    sums = last.groupby("label")[[f"{kind}_{when}" for kind in KINDS for when in ("clean", "perturbed")]].sum()
+    sums = sums[sums["common_clean"] > 0]
+    if sums.empty:
+        return Finding(rule, why="no feature is common to the clean images of a class")
+    share, shuffled = (100 * sums[f"{kind}_perturbed"] / sums[f"{kind}_clean"] for kind in KINDS)
+    low, high = stats.bootstrap(share.to_numpy(), ["all"] * len(share), **evidence.intervals)
+    why = f"{len(share)} classes; of shuffled labels {shuffled.mean():.3g} % stay"
+    if len(share) < 5:
+        return Finding(rule, UNKNOWN, share.mean(), low, high, "%", why=f"{why}; too few classes to resample")
+    return Finding(rule, beyond(low, high, 50), share.mean(), low, high, "%", why=why)
+
+
 CLAIMS: dict[str, Callable[[Evidence, float], Finding]] = {
     "accuracy with 90% of the most attended patches occluded (percent)": occluded_90,
     "accuracy stays high up to this occlusion (percent of patches)": stays_high,
@@ -421,6 +451,7 @@ CLAIMS: dict[str, Callable[[Evidence, float], Finding]] = {
     "top-1 on ImageNet-A with 200 classes (He et al.; percent)": top_1_a,
     "attention is global from the first layer on, unlike that of a supervised ViT": more_global_than_supervised,
     "subspaces of classes become increasingly separable with depth": growing_angles,
+    "features active in a head for a class stay active under blur": features_persist,
 }
 
 NOTES = [
@@ -428,7 +459,8 @@ NOTES = [
     "paper's, a claim that does not hold here may well hold there. Of what is not there, or measured too coarsely, "
     "nothing is said.",
     "Intervals: Wilson's for accuracies; bootstrap over images within classes for cosines, distances and changes, and "
-    "over classes for angles; for a number that the paper gives of one image, the central share of images.",
+    "over classes for angles and features; for a number that the paper gives of one image, the central share of "
+    "images.",
 ]
 
 

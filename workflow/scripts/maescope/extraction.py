@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ class Extractor:
     model : on its device, in its precision
     perturbation : one of `maescope.perturb`
     patch, attention : whether patch tokens, and what attention says, are kept as well
+    options : further options of `forward`, where a convention other than the study's is asked for
     """
 
     model: VisionTransformer
@@ -36,6 +37,7 @@ class Extractor:
     preprocessing: images.Preprocessing
     patch: bool = False
     attention: bool = False
+    options: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self):
         self.most = sys.maxsize  # images in one pass, until a GPU's memory is not enough
@@ -102,7 +104,8 @@ class Extractor:
         """One forward pass of a batch at one level."""
         condition = self.perturbation.apply(level, batch, self.geometry)
         inputs = ((condition.pixels - self.mean) / self.std).to(self.dtype)
-        tokens = forward(self.model, inputs, condition.visible, patch=self.patch, attention=self.attention)
+        wanted = {"patch": self.patch, "attention": self.attention}
+        tokens = forward(self.model, inputs, condition.visible, **wanted, **self.options)
         tensors = {name: value for name, value in vars(tokens).items() if value is not None} | condition.stored
         return {name: _to_host(value, name, tokens_dtype) for name, value in tensors.items()}
 
@@ -140,7 +143,10 @@ def extract(
     for number, (label, path) in enumerate(outputs.items()):
         part = rows[rows["label"] == label]
         names, targets = part["image"].tolist(), part["target"].tolist()
-        ranking = _rollout(scores[label], clean_hash, names, attributes["weights_sha256"]) if scores else None
+        ranking = None
+        if scores:
+            wanted = extractor.perturbation.scores
+            ranking = _rollout(scores[label], clean_hash, names, attributes["weights_sha256"], wanted)
         with store.writing(path, names, targets, levels, attributes | {"label": label}, tokens_dtype) as writer:
             for read in reads[label]:
                 batch = slice(read.start, read.start + len(read.paths))
@@ -221,14 +227,14 @@ def require_corrupted(perturbation: object, rows: pd.DataFrame) -> None:
         perturbation.require(rows["label"].tolist(), rows["image"].tolist())
 
 
-def _rollout(path: str, clean_hash: str, names: list[str], weights: str) -> np.ndarray:
+def _rollout(path: str, clean_hash: str, names: list[str], weights: str, wanted: str) -> np.ndarray:
     """Rollout scores (B, N) of one label's clean images, in the order of `names`."""
     with store.open_tokens(path, clean_hash) as clean:
         if clean.images != names:
             raise InputError(f"{path}: holds other images than results/images lists; delete it to have it made again")
         if clean.attributes["weights_sha256"] != weights:
             raise InputError(f"{path}: was made with other weights than the model has; delete it to have it made again")
-        return clean.read("clean", "rollout")
+        return clean.read("clean", wanted)
 
 
 def _require_finite(arrays: dict[str, np.ndarray], names: Sequence[str], level: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from timm.models import VisionTransformer
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 
 from maescope import attention as att
 from maescope.beit import RelativeAttention
@@ -33,7 +34,8 @@ class Tokens:
     attention_entropy: Tensor | None = None  # (L, B, H) in nats, on request
     attention_key_entropy: Tensor | None = None  # (L, B, H) in nats, on request
     cls_attention: Tensor | None = None  # (L, B, H, N), of CLS to each patch, on both requests
-    rollout: Tensor | None = None  # (B, N), on request
+    rollout: Tensor | None = None  # (B, N), how much each patch feeds what the head reads, on request
+    rollout_cls: Tensor | None = None  # (B, N), how much it feeds CLS, on request
 
 
 def forward(
@@ -43,6 +45,8 @@ def forward(
     *,
     patch: bool = False,
     attention: bool = False,
+    heads_without_cls: bool = False,
+    distance_with_cls: bool = False,
 ) -> Tokens:
     """Run the encoder once and keep what SCIENCE.md section 2 names, means in at least float32.
 
@@ -53,6 +57,8 @@ def forward(
     patch : keep every patch token as well
     attention : what attention says as well; needs all patches visible. The maps of CLS, which are as large as a few
         patch tokens, only with `patch`
+    heads_without_cls : head outputs as if patches alone were keys; the pass itself, and so all else, keeps CLS
+    distance_with_cls : see `attention.summary`
 
     Raises
     ------
@@ -65,7 +71,9 @@ def forward(
         raise ValueError("attention distance and rollout are defined on all patches: visible must be None")
     prefix = model.num_prefix_tokens
     cls, mean, patches = [], [], None
-    with torch.inference_mode(), _head_taps(model) as heads, _attention_taps(model, attention) as reduced:
+    head_taps = _patch_head_taps if heads_without_cls else _head_taps
+    attention_taps = _attention_taps(model, attention, distance_with_cls)
+    with torch.inference_mode(), head_taps(model) as heads, attention_taps as reduced:
         x = embed(model, images, visible)
         if patch:
             patches = x.new_empty((len(model.blocks), len(x), x.shape[1] - prefix, x.shape[2]))
@@ -79,6 +87,7 @@ def forward(
     _expect(len(model.blocks), heads, "head outputs")
     if attention:
         _expect(len(model.blocks), reduced.distance, "attention")
+        rollout = torch.cat(reduced.rollout)  # (B, T, T)
     return Tokens(
         cls=torch.stack(cls),
         mean=torch.stack(mean),
@@ -89,7 +98,8 @@ def forward(
         attention_entropy=torch.stack(reduced.entropy) if attention else None,
         attention_key_entropy=torch.stack(reduced.key_entropy) if attention else None,
         cls_attention=torch.stack(reduced.cls) if attention and patch else None,
-        rollout=att.patch_scores(torch.cat(reduced.rollout), model.global_pool, prefix) if attention else None,
+        rollout=att.patch_scores(rollout, model.global_pool, prefix) if attention else None,
+        rollout_cls=att.patch_scores(rollout, "token", prefix) if attention else None,
     )
 
 
@@ -122,11 +132,43 @@ def _head_taps(model: VisionTransformer) -> Iterator[list[Tensor]]:
         yield heads
 
 
+@contextmanager
+def _patch_head_taps(model: VisionTransformer) -> Iterator[list[Tensor]]:
+    """Collect what `_head_taps` would if patches alone were keys, from the output of each layer's `attn.qkv`."""
+    heads: list[Tensor] = []
+    prefix = model.num_prefix_tokens
+
+    def tap_of(attn: torch.nn.Module):
+        def tap(module: torch.nn.Module, inputs: tuple[Tensor], qkv: Tensor) -> None:
+            *tokens, bias = _parts(attn, qkv)
+            patches = (part[:, :, prefix:] for part in tokens)  # (B, H, N, d) each
+            bias = None if bias is None else bias[:, prefix:, prefix:].to(qkv.dtype)
+            rows = scaled_dot_product_attention(*patches, attn_mask=bias)  # (B, H, N, d)
+            heads.append(_mean(rows.transpose(1, 2)))  # (B, H, d)
+
+        return tap
+
+    with ExitStack() as stack:
+        for block in model.blocks:
+            stack.callback(block.attn.qkv.register_forward_hook(tap_of(block.attn)).remove)
+        yield heads
+
+
+def _parts(attn: torch.nn.Module, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Queries, keys and values (B, H, T, d) of a layer, and what it adds to the logits of attention (H, T, T)."""
+    query, key, value = qkv.unflatten(-1, (3, attn.num_heads, -1)).permute(2, 0, 3, 1, 4)  # (B, H, T, d) each
+    bias = None
+    if isinstance(attn, RelativeAttention):
+        bias, value = attn.bias(), value + attn.v_bias.unflatten(0, (attn.num_heads, 1, -1))
+    return attn.q_norm(query), attn.k_norm(key), value, bias
+
+
 class _Reduced:
     """Attention of all layers, already reduced."""
 
-    def __init__(self, distances: Tensor):
+    def __init__(self, distances: Tensor, with_cls: bool):
         self.distances = distances  # (N, N)
+        self.with_cls = with_cls  # in the distance
         self.distance: list[Tensor] = []  # L x (B, H)
         self.entropy: list[Tensor] = []  # L x (B, H)
         self.key_entropy: list[Tensor] = []  # L x (B, H)
@@ -169,13 +211,14 @@ class _Reduced:
             attention, logarithm = att.probabilities(q, k, self.space, b)
             total = total + attention.sum(1)  # (b, T, T)
             cls = attention[..., 0, prefix:].clone()  # a view would hold on to the workspace, which is used again
-            found.append((*att.summary(attention, logarithm, self.distances, prefix), cls))
+            summary = att.summary(attention, logarithm, self.distances, prefix, with_cls=self.with_cls)
+            found.append((*summary, cls))
         mean = total / query.shape[1]
         return *(torch.cat(part, 1) for part in zip(*found, strict=True)), att.rollout_step(mean, rollout)
 
 
 @contextmanager
-def _attention_taps(model: VisionTransformer, wanted: bool) -> Iterator[_Reduced | None]:
+def _attention_taps(model: VisionTransformer, wanted: bool, with_cls: bool) -> Iterator[_Reduced | None]:
     """Reduce each layer's attention from the output of its `attn.qkv`."""
     if not wanted:
         yield None
@@ -184,13 +227,12 @@ def _attention_taps(model: VisionTransformer, wanted: bool) -> Iterator[_Reduced
     parameter = next(model.parameters())
     dtype = torch.promote_types(parameter.dtype, torch.float32)
     distances = att.patch_distances(embedding.grid_size, embedding.patch_size).to(parameter.device, dtype)
-    reduced = _Reduced(distances)
+    reduced = _Reduced(distances, with_cls)
 
     def tap_of(attn: torch.nn.Module):
         def tap(module: torch.nn.Module, inputs: tuple[Tensor], qkv: Tensor) -> None:
-            query, key, _ = qkv.unflatten(-1, (3, attn.num_heads, -1)).permute(2, 0, 3, 1, 4)  # (B, H, T, d) each
-            bias = attn.bias() if isinstance(attn, RelativeAttention) else None
-            reduced.add(attn.q_norm(query), attn.k_norm(key), bias, model.num_prefix_tokens)
+            query, key, _, bias = _parts(attn, qkv)
+            reduced.add(query, key, bias, model.num_prefix_tokens)
 
         return tap
 

@@ -15,9 +15,10 @@ def problems(config: dict) -> Iterator[str]:
         yield from _class_problems(config)
         yield from _tsne_problems(config)
     if study["pretrained"] in config["models"]:
-        yield from _mask_problems("study.mask", study["mask"], config)
+        yield from mask_problems("study.mask", study["mask"], config)
         if study["dataset"] in datasets:
-            yield from subspace_problems(config, study["pretrained"], study["mask"])
+            k = config["analysis"]["subspace"]["k"]
+            yield from rank_problems("analysis.subspace.k", k, study["pretrained"], study["mask"], config)
         model = config["models"][study["pretrained"]]
         if study["mask"] in perturbations and study["mask"] not in model["patch_tokens"]:
             yield f"models.{study['pretrained']}.patch_tokens: Figures 2 and 4 need those of {study['mask']}"
@@ -49,14 +50,15 @@ def _in_name(model: dict, pattern: str) -> str | None:
     return found[1] if found else None
 
 
-def _visible(config: dict, model: str, mask: str) -> int | None:
-    """Patch tokens that a model sees under a mask."""
-    patches = patches_of(config["models"][model])
-    entry = config["perturbations"].get(mask, {})
+def _visible(model: str, mask: str, config: dict) -> int | None:
+    """Patch tokens that a model sees under a mask, or on clean images."""
+    entry, patches = config["perturbations"].get(mask, {}), patches_of(config["models"][model])
+    if entry.get("kind") == "clean":
+        return patches
     return int(patches * (1 - entry["ratio"]) + 1e-9) if patches and "ratio" in entry else None
 
 
-def _mask_problems(key: str, name: str, config: dict) -> Iterator[str]:
+def mask_problems(key: str, name: str, config: dict) -> Iterator[str]:
     """A perturbation that masks, and leaves the pretrained model something to see."""
     pretrained, perturbation = config["study"]["pretrained"], config["perturbations"].get(name)
     if perturbation is None:
@@ -112,19 +114,18 @@ def _tsne_problems(config: dict) -> Iterator[str]:
         )
 
 
-def subspace_problems(config: dict, model: str, mask: str) -> Iterator[str]:
-    """The tokens of half a class must span k dimensions."""
-    k = config["analysis"]["subspace"]["k"]
+def rank_problems(key: str, k: int | float | list[int], model: str, mask: str, config: dict) -> Iterator[str]:
+    """The tokens of half a class, as a model sees it under a mask, must span k dimensions."""
     if isinstance(k, float):
         return
     asked = max(k) if isinstance(k, list) else k
-    width, visible = width_of(config["models"][model]), _visible(config, model, mask)
+    width, visible = width_of(config["models"][model]), _visible(model, mask, config)
     count = config["datasets"][config["study"]["dataset"]]["count"]
     if width and asked > width:
-        yield f"analysis.subspace.k: {asked} dimensions, but {model} is {width} wide"
+        yield f"{key}: {asked} dimensions, but {model} is {width} wide"
     elif visible and count and count > 1 and asked > (rows := count // 2 * visible):
         yield (
-            f"analysis.subspace.k: {asked} dimensions are above the rank of half a class, at most {rows} "
+            f"{key}: {asked} dimensions are above the rank of half a class, at most {rows} "
             f"({count // 2} images of {visible} visible patches of {model})"
         )
 
@@ -137,7 +138,7 @@ def _variant_problems(config: dict) -> Iterator[str]:
         dataset = config["datasets"][variants["dataset"]]
         if len(dataset["labels"] or []) == 1 and dataset["count"] == 1:
             yield f"{key}.dataset: {variants['dataset']} has 1 image, but images are compared: 2 or more"
-    yield from _mask_problems(f"{key}.perturbation", variants["perturbation"], config)
+    yield from mask_problems(f"{key}.perturbation", variants["perturbation"], config)
     masks = config["perturbations"].get(variants["perturbation"], {}).get("masks")
     if masks == 1:
         yield f"{key}.perturbation: {variants['perturbation']} has 1 mask an image, but masks are compared: 2 or more"

@@ -110,6 +110,7 @@ class Occlusion:
     fill: str  # mean, black or drop
     seed: int
     dataset: str
+    rollout: str = "head"  # whose: of what the head reads, or of cls
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -118,6 +119,11 @@ class Occlusion:
     @property
     def needs_scores(self) -> bool:
         return self.order != "random"
+
+    @property
+    def scores(self) -> str:
+        """Which array of the clean token files ranks the patches."""
+        return "rollout_cls" if self.rollout == "cls" else "rollout"
 
     def apply(self, level: str, batch: Batch, geometry: Geometry) -> Condition:
         ranks = self._ranks(batch, geometry.patches)  # (B, N), 0 goes first
@@ -251,7 +257,8 @@ def _clean(entry: dict, seed: int, dataset: str) -> Clean:
 
 
 def _mask(entry: dict, seed: int, dataset: str) -> Mask:
-    return Mask(entry["ratio"], entry["masks"], seed, dataset)
+    own = entry.get("seed")  # for another draw than the study's
+    return Mask(entry["ratio"], entry["masks"], seed if own is None else own, dataset)
 
 
 def _blur(entry: dict, seed: int, dataset: str) -> Blur:
@@ -259,7 +266,8 @@ def _blur(entry: dict, seed: int, dataset: str) -> Blur:
 
 
 def _occlusion(entry: dict, seed: int, dataset: str) -> Occlusion:
-    return Occlusion(tuple(entry["levels"]), entry["order"], entry["fill"], seed, dataset)
+    rollout = entry.get("rollout", "head")
+    return Occlusion(tuple(entry["levels"]), entry["order"], entry["fill"], seed, dataset, rollout)
 
 
 def _corruption(entry: dict, seed: int, dataset: str) -> Corruption | CorruptionFiles:

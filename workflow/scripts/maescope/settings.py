@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
-from maescope import folders, layersettings, names, replicates, sweepsettings
+from maescope import conventions, folders, layersettings, names, replicates, sweepsettings
 from maescope.errors import InputError
 
 TRAINED = "results/models/"
@@ -59,6 +59,7 @@ def check(config: dict, schema: dict) -> dict:
         fifteen = [name for name in known if name not in (None, "all")]
         config["perturbations"] = _corruptions(config["perturbations"], fifteen)
         _complete_study(config["study"], config["perturbations"])
+        config["conventions"] = conventions.complete(config["conventions"])
         problems = [*_contradictions(config), *_corruption_contradictions(config["perturbations"], fifteen)]
     if problems:
         lines = (f"  {names.shown(problem)}" for problem in problems)
@@ -298,6 +299,7 @@ def _contradictions(config: dict) -> Iterator[str]:
     yield from _missing("study.scenes", filter(None, [study["scenes"]]), datasets, "datasets")
     yield from layersettings.problems(config)
     yield from sweepsettings.problems(config)
+    yield from conventions.problems(config)
 
 
 def _missing(key: str, names, known: dict, where: str) -> Iterator[str]:

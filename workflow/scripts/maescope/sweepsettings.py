@@ -59,7 +59,8 @@ def _entry_problems(key: str, entry: dict, config: dict) -> Iterator[str]:
         if patches and not int(patches * (1 - ratio) + 1e-9):
             yield f"{key}.mask: a ratio of {ratio:g} leaves none of the {patches} patches of {name}"
         if study["dataset"] in config["datasets"]:
-            yield from layersettings.subspace_problems(config, name, entry["mask"])
+            k = config["analysis"]["subspace"]["k"]
+            yield from layersettings.rank_problems("analysis.subspace.k", k, name, entry["mask"], config)
     for name in entry["finetuned"]:
         classes = config["datasets"].get(study["dataset"], {}).get("classes")
         if not classes or models[name]["num_classes"] != len(classes):

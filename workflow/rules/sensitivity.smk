@@ -1,0 +1,342 @@
+# Sensitivity: what the paper leaves open, decided otherwise -> results/{study}/tables/sensitivity.*, figures/sensitivity.*.
+# A convention that chooses another perturbation uses the rules before; one that changes how something is measured has
+# its tokens and measures under results/conventions/{convention}/, only those that it changes. None of it is in rule all.
+
+from maescope import conventions
+
+CONVENTIONS = CONFIG["conventions"]
+OWN = "results/conventions/{convention}"
+OWN_TOKENS = [path.replace("results", OWN, 1) for path in tokens_of(STUDY["dataset"])]
+MEASURED = {"clean": "clean", "blur": STUDY["blur"], "mask": STUDY["mask"], "occlusion": STUDY["occlusion"][0]}
+
+
+wildcard_constraints:
+    convention="|".join(CONVENTIONS) or "(?!)",
+
+
+def changing(*keys):
+    """Names of the conventions that change any of these, as a pattern for a wildcard."""
+    return "|".join(name for name, entry in CONVENTIONS.items() if set(keys) & set(entry)) or "(?!)"
+
+
+def kind_of(wildcards):
+    """What a convention changes."""
+    return next(iter(CONVENTIONS[wildcards.convention]))
+
+
+def setting(key):
+    """A param: a setting of the analysis as a convention has it."""
+    return lambda wildcards: CONFIG["analysis"][key] | CONVENTIONS[wildcards.convention].get(key, {})
+
+
+def taken(wildcards, role):
+    """The perturbation that a convention takes for the study's mask or occlusion, else the study's own."""
+    return CONVENTIONS[wildcards.convention].get(role, MEASURED[role])
+
+
+def under(measure, model, role):
+    """An input: a measure of the study's images as a convention has it; none where the study has no such model."""
+
+    def path(wildcards):
+        anew = conventions.MADE_ANEW.get(kind_of(wildcards)) == measure
+        folder = f"results/conventions/{wildcards.convention}" if anew else "results"
+        own = f"{folder}/measures/{measure}/{model}/{STUDY['dataset']}/{taken(wildcards, role)}.csv"
+        return own if model else []
+
+    return path
+
+
+def convention_hash(perturbation=None):
+    """A param: the fingerprint of the token files that a convention's measure reads, its own or the study's."""
+
+    def fingerprint(wildcards):
+        own = config_hash(wildcards.model, STUDY["dataset"], perturbation or wildcards.perturbation)
+        options = conventions.OPTIONS.get(kind_of(wildcards))
+        return provenance.fingerprint(own, options) if options else own
+
+    return fingerprint
+
+
+def convention_tokens(perturbation=None):
+    """An input: the token files that a convention's measure reads, its own or the study's."""
+
+    def paths(wildcards):
+        given = {"convention": wildcards.convention, "model": wildcards.model}
+        own = OWN_TOKENS if kind_of(wildcards) in conventions.OPTIONS else tokens_of(STUDY["dataset"])
+        return expand(own, **given, perturbation=perturbation or wildcards.perturbation)
+
+    return paths
+
+
+def compared_conventions(wildcards):
+    """An input: the conclusions under each convention."""
+    if not CONVENTIONS:
+        raise WorkflowError("conventions: none given, but this target needs some; config/README.md explains them")
+    return expand(f"{RESULTS}/conventions/{{convention}}/claims.csv", convention=CONVENTIONS)
+
+
+rule extract_by_convention:
+    input:
+        library=library("extract"),
+        images=listed(STUDY["dataset"]),
+        weights=lambda wildcards: weights_of(wildcards.model),
+        clean=[],  # no ranking of patches: occlusions are perturbations of their own
+        checked=check_of,
+    output:
+        tokens=OWN_TOKENS,
+    log:
+        f"results/logs/conventions/{{convention}}/extract/{{model}}/{STUDY['dataset']}/{{perturbation}}.log",
+    benchmark:
+        f"results/benchmarks/conventions/{{convention}}/extract/{{model}}/{STUDY['dataset']}/{{perturbation}}.tsv"
+    wildcard_constraints:
+        convention=changing(*conventions.OPTIONS),
+    group:
+        "tokens_{model}"
+    conda:
+        "../../envs/torch.yaml"
+    threads: lambda wildcards: MODELS[wildcards.model]["threads"]
+    resources:
+        gpu=gpus,
+        device=lambda wildcards: MODELS[wildcards.model]["device"],
+        batch_size=lambda wildcards: MODELS[wildcards.model]["batch_size"],
+        sha256=lambda wildcards: MODELS[wildcards.model]["sha256"] or "any",
+        mem_mb=extraction_mb,
+        runtime=extraction_minutes(STUDY["dataset"]),
+    params:
+        model=lambda wildcards: content_of(wildcards.model),
+        patch=False,
+        perturbation=lambda wildcards: PERTURBATIONS[wildcards.perturbation],
+        classes=DATASETS[STUDY["dataset"]]["classes"],
+        dataset=STUDY["dataset"],
+        labels=DATASETS[STUDY["dataset"]]["labels"],
+        seed=SEED,
+        options=lambda wildcards: conventions.OPTIONS[kind_of(wildcards)],
+        config_hash=convention_hash(),
+        clean_hash=convention_hash("clean"),
+    script:
+        "../scripts/extract.py"
+
+
+rule features_by_convention:
+    input:
+        library=library("features"),
+        clean=convention_tokens("clean"),
+        perturbed=convention_tokens(),
+    output:
+        measure=f"{OWN}/measures/features/{{model}}/{STUDY['dataset']}/{{perturbation}}.csv",
+    log:
+        f"results/logs/conventions/{{convention}}/features/{{model}}/{STUDY['dataset']}/{{perturbation}}.log",
+    wildcard_constraints:
+        convention=changing("features", "heads"),
+    group:
+        "measures_{model}"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=measuring_mb,
+        runtime=measuring_minutes,
+    params:
+        labels=DATASETS[STUDY["dataset"]]["labels"],
+        features=setting("features"),
+        seed=SEED,
+        clean_hash=convention_hash("clean"),
+        config_hash=convention_hash(),
+    script:
+        "../scripts/features.py"
+
+
+rule attention_by_convention:
+    input:
+        library=library("attention"),
+        tokens=convention_tokens(),
+    output:
+        measure=f"{OWN}/measures/attention/{{model}}/{STUDY['dataset']}/{{perturbation}}.csv",
+    log:
+        f"results/logs/conventions/{{convention}}/attention/{{model}}/{STUDY['dataset']}/{{perturbation}}.log",
+    wildcard_constraints:
+        convention=changing("distance"),
+        perturbation="clean",
+    group:
+        "measures_{model}"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=measuring_mb,
+        runtime=measuring_minutes,
+    params:
+        labels=DATASETS[STUDY["dataset"]]["labels"],
+        crop=lambda wildcards: MODELS[wildcards.model]["preprocessing"]["crop"],
+        config_hash=convention_hash(),
+    script:
+        "../scripts/attention.py"
+
+
+rule subspace_by_convention:
+    input:
+        library=library("subspace"),
+        tokens=convention_tokens(),
+    output:
+        bases=f"{OWN}/subspaces/{{model}}/{STUDY['dataset']}/{{perturbation}}.npz",
+        singular_values=f"{OWN}/measures/singular_values/{{model}}/{STUDY['dataset']}/{{perturbation}}.csv",
+    log:
+        f"results/logs/conventions/{{convention}}/subspace/{{model}}/{STUDY['dataset']}/{{perturbation}}.log",
+    wildcard_constraints:
+        convention=changing("subspace"),
+    group:
+        "measures_{model}"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=measuring_mb,
+        runtime=measuring_minutes,
+    params:
+        labels=DATASETS[STUDY["dataset"]]["labels"],
+        k=lambda wildcards: setting("subspace")(wildcards)["k"],
+        centring=lambda wildcards: setting("subspace")(wildcards)["centring"],
+        config_hash=convention_hash(),
+    script:
+        "../scripts/subspace.py"
+
+
+rule principal_angles_by_convention:
+    input:
+        library=library("principal_angles"),
+        bases=rules.subspace_by_convention.output.bases,
+    output:
+        measure=f"{OWN}/measures/angles/{{model}}/{STUDY['dataset']}/{{perturbation}}.csv",
+    log:
+        f"results/logs/conventions/{{convention}}/principal_angles/{{model}}/{STUDY['dataset']}/{{perturbation}}.log",
+    group:
+        "measures_{model}"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=measuring_mb,
+        runtime=measuring_minutes,
+    params:
+        labels=DATASETS[STUDY["dataset"]]["labels"],
+        draws=25,
+        seed=SEED,
+    script:
+        "../scripts/principal_angles.py"
+
+
+rule final_norm:
+    input:
+        library=library("final_norm"),
+        weights=lambda wildcards: weights_of(wildcards.model),
+        checked=check_of,
+    output:
+        norm=f"{OWN}/final_norm/{{model}}.npz",
+    log:
+        "results/logs/conventions/{convention}/final_norm/{model}.log",
+    wildcard_constraints:
+        convention=changing("norm"),
+    group:
+        "measures_{model}"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        sha256=lambda wildcards: MODELS[wildcards.model]["sha256"] or "any",
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 20 * attempt,
+    params:
+        model=lambda wildcards: content_of(wildcards.model),
+    script:
+        "../scripts/final_norm.py"
+
+
+rule alignment_by_convention:
+    input:
+        library=library("alignment"),
+        norm=rules.final_norm.output.norm,
+        clean=convention_tokens("clean"),
+        perturbed=convention_tokens(),
+    output:
+        measure=f"{OWN}/measures/alignment/{{model}}/{STUDY['dataset']}/{{perturbation}}.csv",
+    log:
+        f"results/logs/conventions/{{convention}}/alignment/{{model}}/{STUDY['dataset']}/{{perturbation}}.log",
+    wildcard_constraints:
+        model=with_head(),
+    group:
+        "measures_{model}"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=measuring_mb,
+        runtime=measuring_minutes,
+    params:
+        classes=DATASETS[STUDY["dataset"]]["classes"],
+        labels=DATASETS[STUDY["dataset"]]["labels"],
+        among=CONFIG["analysis"]["among"],
+        clean_hash=convention_hash("clean"),
+        config_hash=convention_hash(),
+    script:
+        "../scripts/alignment.py"
+
+
+use rule claims as claims_by_convention with:
+    input:
+        library=library("claims"),
+        claims=claims_file(),
+        accuracy=lambda wildcards: [
+            under("accuracy", STUDY["finetuned"][0], role)(wildcards) for role in ("clean", "occlusion")
+        ],
+        alignment=lambda wildcards: [
+            under("alignment", STUDY["finetuned"][0], role)(wildcards) for role in ("blur", "occlusion")
+        ],
+        features=under("features", STUDY["finetuned"][0], "blur"),
+        attention=under("attention", STUDY["pretrained"], "clean"),
+        attention_supervised=under("attention", STUDY["pretrained"] and STUDY["supervised"], "clean"),
+        separation=under("separation", STUDY["pretrained"], "mask"),
+        angles=under("angles", STUDY["pretrained"], "mask"),
+        shift=[],  # no convention touches it, nor mask invariance
+        mask_invariance=[],
+    output:
+        **{suffix: f"{RESULTS}/conventions/{{convention}}/claims.{suffix}" for suffix in ("csv", "tex", "md", "html")},
+    log:
+        "results/logs/conventions/{convention}/claims.log",
+    params:
+        perturbations=lambda wildcards: ["clean", taken(wildcards, "occlusion")],
+        shifted=[],
+        study=lambda wildcards, study=rules.claims.params.study: study | {"occlusion": taken(wildcards, "occlusion")},
+        convention=kind_of,
+
+
+rule sensitivity:
+    input:
+        library=library("sensitivity"),
+        study=rules.claims.output.csv,
+        claims=compared_conventions,
+    output:
+        **tables("sensitivity"),
+        html=report(
+            f"{RESULTS}/tables/sensitivity.html",
+            caption="../report/sensitivity_table.rst",
+            category="Sensitivity",
+            labels={"figure": "Sensitivity", "what": "conclusions under other conventions, in numbers"},
+        ),
+        pdf=f"{RESULTS}/figures/sensitivity.pdf",
+        png=report(
+            f"{RESULTS}/figures/sensitivity.png",
+            caption="../report/sensitivity.rst",
+            category="Sensitivity",
+            labels={"figure": "Sensitivity", "what": "conclusions under other conventions at a glance"},
+        ),
+        numbers=f"{RESULTS}/figures/sensitivity.csv",
+    log:
+        "results/logs/sensitivity.log",
+    retries: 0
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        login=1,
+    params:
+        conventions=CONVENTIONS,
+    script:
+        "../scripts/sensitivity.py"
+
+
+localrules:
+    claims_by_convention,
+    sensitivity,

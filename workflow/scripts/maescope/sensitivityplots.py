@@ -1,0 +1,79 @@
+"""The matrix of conclusions and conventions at a glance. Colours and style: see `plots`."""
+
+from textwrap import fill
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+
+from maescope import claims
+from maescope.plots import COLOURS, PAGE
+from maescope.sensitivity import FLIPS, UNTOUCHED, number, short
+
+STUDY = "as in the study"
+WIDE = 1.2  # how far left of 0 the column of the study begins, which has units as well
+STUDYS = (0.5 - WIDE) / 2  # its middle
+FACES = {claims.HOLDS: COLOURS[5], claims.FAILS: COLOURS[4], claims.UNKNOWN: "white", UNTOUCHED: "0.88"}
+WORDS = {claims.UNKNOWN: "cannot be said", UNTOUCHED: "not touched"}
+
+
+def heat_map(whole: pd.DataFrame) -> Figure:
+    """Conclusions x conventions: the colour is the verdict, the number the change, a frame a verdict that flips.
+
+    Conclusions that no convention touches are left out.
+
+    Parameters
+    ----------
+    whole : `sensitivity.matrix`
+    """
+    shown = whole[whole.groupby("claim")["outcome"].transform(lambda own: (own != UNTOUCHED).any())]
+    claimed, columns = list(shown["claim"].unique()), [STUDY, *whole["convention"].unique()]
+    figure, axis = plt.subplots(figsize=(PAGE, 1.6 + 0.36 * len(claimed)))
+    for row, (_, own) in enumerate(shown.groupby("claim", sort=False)):
+        first = own.iloc[0]
+        unit = "" if pd.isna(first["unit"]) else f"\n{first['unit'].removesuffix(' of patches')}"
+        _cell(axis, STUDYS, row, first["verdict_study"], number(first["measured_study"]) + unit)
+        for column, (_, cell) in enumerate(own.iterrows(), 1):
+            untouched = cell["outcome"] == UNTOUCHED
+            text = "" if untouched else _change(cell["change"])
+            _cell(axis, column, row, UNTOUCHED if untouched else cell["verdict"], text, cell["outcome"] == FLIPS)
+    names = [fill(short(claim), 44) for claim in claimed]
+    axis.set(xlim=(-WIDE, len(columns) - 0.5), ylim=(len(claimed) - 0.5, -0.5))
+    axis.set_xticks(
+        [STUDYS, *range(1, len(columns))], columns, rotation=40, ha="left", rotation_mode="anchor", fontsize=6.5
+    )
+    axis.set_yticks(range(len(claimed)), names, fontsize=6)
+    axis.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
+    axis.spines[:].set_visible(False)
+    axis.grid(False)
+    _legend(figure)
+    return figure
+
+
+def _cell(axis: Axes, column: float, row: int, verdict: str, text: str, flips: bool = False) -> None:
+    """One conclusion under one convention; frames lie inside their cell, so that neighbours do not share them."""
+    width = 0.5 + WIDE if column == STUDYS else 1
+    place = (column - width / 2, row - 0.5)
+    box = Rectangle(place, width, 1, facecolor=FACES[verdict], edgecolor="0.7", linewidth=0.5)
+    axis.add_patch(box).set_clip_on(False)  # the outermost lines lie half outside
+    if flips:
+        axis.add_patch(Rectangle((column - 0.45, row - 0.45), 0.9, 0.9, fill=False, edgecolor="black", linewidth=1.8))
+    axis.text(column, row, text, ha="center", va="center", fontsize=5)
+
+
+def _change(change: float) -> str:
+    """A change in few characters: to the third digit of what is large, the second of what is small."""
+    if pd.isna(change) or change == 0:
+        return "–" if pd.isna(change) else "0"
+    digits = max(0, 1 - int(np.floor(np.log10(abs(change)))))
+    return f"{change:+.{min(digits, 3)}f}"
+
+
+def _legend(figure: Figure) -> None:
+    """What colours and frames mean, below."""
+    handles = [Patch(facecolor=face, edgecolor="0.7", label=WORDS.get(word, word)) for word, face in FACES.items()]
+    handles.append(Patch(facecolor="white", edgecolor="black", linewidth=1.8, label="flips"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
