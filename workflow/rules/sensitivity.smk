@@ -1,6 +1,6 @@
-# Sensitivity: what the paper leaves open, decided otherwise -> results/{study}/tables/sensitivity.*, figures/sensitivity.*.
+# Sensitivity: what the paper leaves open, decided otherwise -> results/{study}/tables and figures/sensitivity.*
 # A convention that chooses another perturbation uses the rules before; one that changes how something is measured has
-# its tokens and measures under results/conventions/{convention}/, only those that it changes. None of it is in rule all.
+# its tokens and measures, only those that it changes, under results/conventions/{convention}/. None is in rule all.
 
 from maescope import conventions
 
