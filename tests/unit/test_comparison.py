@@ -45,3 +45,13 @@ def test_the_printed_table_has_intervals_and_both_p():
     printed = comparison.printed(comparison.paired(both, INTERVALS)).iloc[0]
     assert printed[["first (%)", "second (%)", "p", "together"]].tolist() == ["100.0", "75.0", "1", "1"]
     assert printed["difference"].startswith("-25.0 [")
+
+
+def test_every_image_counts_the_same_in_value_and_interval_and_level_0_is_left_out():
+    # two images of class a, on which alone the second model is wrong, and eighteen of b: 10 points, not 50
+    images = [f"{number}.png" for number in range(20)]
+    rows = {"perturbation": "occlusion", "level": "50", "label": ["a"] * 2 + ["b"] * 18, "image": images}
+    both = [pd.DataFrame(rows | {"model": m, "correct": c}) for m, c in (("x", [1] * 20), ("y", [0] * 2 + [1] * 18))]
+    table = comparison.paired(pd.concat([*both, *(frame.assign(level="0") for frame in both)]), INTERVALS)
+    assert table["level"].tolist() == ["50"]
+    assert table.iloc[0][["difference", "difference_low", "difference_high"]].tolist() == pytest.approx([-10] * 3)
