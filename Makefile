@@ -19,7 +19,7 @@ demo: $(STAMP)  ## the whole embedded study, then its report
 	$(SNAKEMAKE) --cores 1 --report results/digits/report.html
 	@echo "Open results/digits/report.html"
 
-sweep: $(STAMP)  ## mask ratios and patch sizes, config/sweep.yaml, and a report of it: an hour on two cores
+sweep: $(STAMP)  ## mask ratios and patch sizes, config/sweep.yaml, and a report of it
 	$(SNAKEMAKE) --cores $(CORES) --quiet reason host --configfile config/sweep.yaml
 	$(SNAKEMAKE) --cores 1 --report results/sweep/report.html --configfile config/sweep.yaml
 	@echo "Open results/sweep/report.html"

@@ -314,7 +314,8 @@ def features(retained, classes=5, clean=8, shuffled=6):
 
 @pytest.mark.parametrize(
     ("retained", "measured", "verdict"),
-    [(6, 75, claims.HOLDS), (4, 50, claims.HOLDS), (2, 25, claims.FAILS)],
+    # of shuffled labels 75 % stay: half is enough, but not if it is less than of them
+    [(8, 100, claims.HOLDS), (4, 50, claims.FAILS), (2, 25, claims.FAILS)],
 )
 def test_features_that_stay_at_the_strongest_blur(retained, measured, verdict):
     found = claims.features_persist(evidence(features=features(lambda n: retained)), np.nan)

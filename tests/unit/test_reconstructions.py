@@ -1,4 +1,4 @@
-"""Errors of reconstructions, split by spatial frequency: waves whose band is known, and a transform written out."""
+"""Errors of reconstructions, split by spatial frequency: waves whose band is known, and sums written out."""
 
 import numpy as np
 import pytest
@@ -16,32 +16,42 @@ def wave(cycles_down, cycles_across, side=16, amplitude=0.2):
     return torch.from_numpy(np.broadcast_to(one, (1, 3, side, side)).copy())
 
 
-@pytest.mark.parametrize(
-    ("down", "across", "low"),
-    [(0, 0, True), (0, 2, True), (2, 0, True), (2, 1, False), (0, 3, False), (8, 8, False)],
-)
-def test_a_wave_lies_wholly_in_the_band_of_its_frequency(down, across, low):
-    # 16 px: Nyquist is 8 cycles a picture, a quarter of it 2; in a diagonal the two add up, (2, 1) is 2.24
-    picture = wave(down, across)
-    found = reconstructions.band_powers(picture, 0.25)
-    power = picture.square().mean().item()
-    assert [value.item() for value in found] == pytest.approx([power, 0] if low else [0, power], abs=1e-12)
+ALL = torch.ones(1, 3, 32, 32, dtype=torch.bool)
 
 
-def test_bands_are_those_of_a_transform_written_out_and_add_up_to_the_mean_square():
-    picture = np.random.default_rng(0).random((2, 3, 6, 8))
-    low = np.zeros(2)
-    y, x = np.arange(6)[:, None], np.arange(8)
-    for image in range(2):
-        for u in range(-3, 3):
-            for v in range(-4, 4):
-                if np.hypot(u / 6, v / 8) / 0.5 > 0.5:
-                    continue
-                turn = np.exp(-2j * np.pi * (u * y / 6 + v * x / 8))
-                low[image] += (np.abs((picture[image] * turn).mean((1, 2))) ** 2).mean()
-    found = reconstructions.band_powers(torch.from_numpy(picture), 0.5)
-    np.testing.assert_allclose(found[0], low, rtol=1e-12)
-    np.testing.assert_allclose(found[0] + found[1], np.square(picture).mean((1, 2, 3)), rtol=1e-12)
+@pytest.mark.parametrize(("cycles", "share"), [(2, 2 ** (-1 / 4)), (4, 0.5), (8, 1 / 16)])
+def test_a_wave_at_the_cut_passes_by_half_and_slower_ones_more(cycles, share):
+    # 32 px: Nyquist is 16 cycles a picture, a quarter of it 4; a Gaussian's logarithm goes with the frequency's square
+    low = reconstructions.low_pass(wave(0, cycles, 32), ALL, 0.25)[..., 12:20, 8:24]
+    np.testing.assert_allclose(low, share * wave(0, cycles, 32)[..., 12:20, 8:24], atol=2e-3 * 0.2)
+
+
+def hidden_patches(side=32, patch=4):
+    """Every other patch of a checkerboard."""
+    cells = np.indices((side // patch, side // patch)).sum(0) % 2
+    return torch.from_numpy(np.kron(cells, np.ones((patch, patch))) > 0).expand(1, 3, side, side)
+
+
+def test_the_edges_of_patches_are_in_no_band():
+    # what is constant where it is hidden has no detail, however small the patches
+    for patch in (2, 4, 8):
+        low, high = reconstructions.band_powers(torch.full((1, 3, 32, 32), 0.3), hidden_patches(patch=patch), 0.25)
+        assert low.item() == pytest.approx(0.09) and high.item() == pytest.approx(0, abs=1e-12)
+    low, high = reconstructions.band_powers(wave(8, 8, 32), hidden_patches(), 0.125)
+    assert high > 20 * low
+
+
+def test_a_low_pass_is_a_weighted_mean_of_hidden_pixels_written_out():
+    rng = np.random.default_rng(0)
+    picture, hidden = rng.random((1, 3, 6, 7)), rng.random((1, 1, 6, 7)).repeat(3, 1) < 0.6
+    found = reconstructions.low_pass(torch.from_numpy(picture), torch.from_numpy(hidden), 0.5)
+    sigma = np.sqrt(np.log(2) / 2) / (np.pi * 0.25)
+    for y, x in np.argwhere(hidden[0, 0]):
+        v, u = np.nonzero(hidden[0, 0])
+        weights = np.exp(-((v - y) ** 2 + (u - x) ** 2) / (2 * sigma**2))
+        weights[(abs(v - y) > np.ceil(4 * sigma)) | (abs(u - x) > np.ceil(4 * sigma))] = 0
+        np.testing.assert_allclose(found[0, :, y, x], picture[0][:, v, u] @ weights / weights.sum(), rtol=1e-12)
+    assert (found[~torch.from_numpy(hidden)] == 0).all()
 
 
 def pictures():
@@ -68,4 +78,5 @@ def test_psnr_is_of_the_whole_picture_as_it_would_be_shown():
     found = reconstructions.errors(original, masked, np.where(hidden, original + 0.1, original), MEAN, 0.25)
     error = np.square(np.clip(np.where(hidden, original + 0.1, original), 0, 1) - original).mean((1, 2, 3))
     np.testing.assert_allclose(found["psnr_db"], -10 * np.log10(error), rtol=1e-9)
-    assert found["error_low"] + found["error_high"] == pytest.approx([0.005, 0.005])  # half the pixels, 0.1 squared
+    assert found["error_low"] == pytest.approx([0.01, 0.01])  # of hidden pixels, 0.1 squared
+    assert found["error_high"] == pytest.approx([0, 0], abs=1e-12)

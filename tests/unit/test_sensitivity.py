@@ -68,7 +68,7 @@ def test_the_change_is_that_from_the_study(matrix):
 def test_the_summary_names_each_conclusion_once(matrix):
     assert sensitivity.summary(matrix) == (
         "Flips: b (by first). Can be said under some conventions only: e (not by third). Cannot be said under any: c. "
-        "Never flips: a (holds; 2 other conventions). Touched by no convention: d."
+        "Never flips: a (holds; 2 other conventions). Measured under no other convention: d."
     )
 
 

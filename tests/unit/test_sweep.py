@@ -31,7 +31,8 @@ def test_angles_are_medians_of_the_smallest_at_the_first_k_of_each_model():
     ]
     columns = ["model", "level", "kind", "layer", "k", "index", "angle_deg"]
     found = sweep.angles(pd.DataFrame(rows, columns=columns)).set_index(["measure", "layer"])["value"]
-    assert found.to_dict() == {(m, layer): v for m, v in (("theta_1", 6), ("theta_1_within", 2)) for layer in (1, 2)}
+    expected = {"theta_1": 6, "theta_1_within": 2, "theta_1_excess": 4}
+    assert found.to_dict() == {(measure, layer): v for measure, v in expected.items() for layer in (1, 2)}
 
 
 def test_errors_are_of_all_images_together_over_those_of_the_mean_colour():
@@ -47,7 +48,7 @@ def test_errors_are_of_all_images_together_over_those_of_the_mean_colour():
         }
     )
     found = sweep.rebuilt(errors).set_index("measure")["value"]
-    expected = {"psnr_db": 15, "ssim": 0.6, "error_low": 0.5, "error_high": 1, "detail": 2}
+    expected = {"psnr_db": 15, "ssim": 0.6, "error_low": 0.5, "error_high": 1}
     assert found.to_dict() == pytest.approx(expected)
 
 
@@ -102,3 +103,13 @@ def test_an_axis_has_the_settings_that_differ_in_nothing_else():
     frame = pd.DataFrame({"ratio": [0.9, 0.25, 0.75, 0.75, 0.75], "patch": [4, 4, 4, 8, 2]})
     assert sweep.along(frame, "ratio")[["ratio", "patch"]].to_numpy().tolist() == [[0.25, 4], [0.75, 4], [0.9, 4]]
     assert sweep.along(frame, "patch")[["ratio", "patch"]].to_numpy().tolist() == [[0.75, 2], [0.75, 4], [0.75, 8]]
+    assert sweep.fixed(frame, "ratio") == "patches of 4 px" and sweep.fixed(frame, "patch") == "a ratio of 75 %"
+    assert sweep.axes(frame) == ["ratio", "patch"] and sweep.axes(frame[frame["patch"] == 4]) == ["ratio"]
+
+
+def test_of_a_whole_grid_the_middle_is_held():
+    grid = pd.DataFrame(
+        [(ratio, patch) for ratio in (0.5, 0.75, 0.9) for patch in (2, 4, 8)], columns=["ratio", "patch"]
+    )
+    assert sweep.held(grid, "ratio") == ("patch", 4) and sweep.held(grid, "patch") == ("ratio", 0.75)
+    assert sweep.along(grid, "patch").to_numpy().tolist() == [[0.75, 2], [0.75, 4], [0.75, 8]]

@@ -7,7 +7,7 @@ import scipy.stats
 
 from maescope import sweepclaims, sweeptables
 from maescope.claims import FAILS, HOLDS, UNKNOWN
-from maescope.sweep import NONE, OWN, UNMASKED
+from maescope.sweep import NONE, UNMASKED
 
 RATIOS = (0.25, 0.5, 0.75, 0.9)
 
@@ -65,19 +65,17 @@ def test_p_values_are_of_all_rows_together():
 
 def test_what_cannot_be_compared_says_why():
     single = verdict(points((0.5, 0.8, 0.9, 0.6), seeds=1))
-    assert single["verdict"] == UNKNOWN and "one model a setting" in single["why"]
+    assert single["verdict"] == UNKNOWN and "one model in a setting" in single["why"]
     assert single["lowest_difference"] == pytest.approx(0.35)
     two = points((0.5, 0.8, 0.9, 0.6))
     two = two[two["ratio"].isin([0.25, 0.9])]
     assert verdict(two)["why"] == "2 settings, but there must be one between two others"
-    assert verdict(points((0.5, 0.8, 0.9, 0.6)), row=len(sweepclaims.CLAIMS))["axis"] == "patch size"
-
-
-def test_less_detail_is_less_of_a_low_level():
-    # models at the extremes rebuild detail better: their error in detail over that in outline is smaller
-    frame = points((1.0, 2.0, 2.0, 1.2)).assign(measure="detail", token=NONE, seen=OWN, at=NONE)
-    table = sweepclaims.verdicts(frame, 0.95).set_index("claim")
-    assert table.loc["error in detail over that in outline", "verdict"].tolist()[0] == HOLDS
+    frame = points((0.5, 0.8, 0.9, 0.6))
+    once = verdict(frame[(frame["ratio"] != 0.25) | frame["model"].str.endswith("-0")])
+    assert once["verdict"] == UNKNOWN and "one model in a setting" in once["why"]  # at the lowest, not at the highest
+    same = verdict(points((0.5, 0.8, 0.9, 0.6), spread=0))
+    assert same["verdict"] == UNKNOWN and same["why"] == "no model differs from others of its setting"
+    assert set(sweepclaims.verdicts(frame, 0.95)["axis"]) == {"mask ratio"}  # there is one patch size
 
 
 def test_tables_as_printed():
@@ -86,8 +84,11 @@ def test_tables_as_printed():
     assert line["between"] == "0.850" and line["at the lowest"] == "0.500 (25 %)"
     assert line["less than between by, lowest"].startswith("0.350 [0.3")
     assert line["verdict"] == HOLDS
-    missing = sweeptables.printed_verdicts(table).iloc[-1]
-    assert missing["between"] == missing["at the lowest"] == missing["p together, highest"] == "–"
+    assert line["varied"] == "mask ratio, at patches of 4 px"
+    two = points((0.5, 0.8, 0.9, 0.6))
+    missing = sweepclaims.verdicts(two[two["ratio"].isin([0.25, 0.9])], 0.95)
+    cells = sweeptables.printed_verdicts(missing).iloc[0]
+    assert cells["between"] == cells["at the lowest"] == cells["p together, highest"] == "–"
     notes = sweeptables.verdict_notes(table, 0.95)
-    assert notes[0].endswith(f"of 11 measures holds: 1, does not hold: 0, {UNKNOWN}: 10.")
-    assert "Holm's for all 2 contrasts" in notes[2]
+    assert notes[0].endswith(f"of 1 measures holds: 1, does not hold: 0, {UNKNOWN}: 0.")
+    assert "Holm's for all 2 contrasts" in notes[1]

@@ -27,7 +27,7 @@ def runs(settings=SETTINGS):
 
 def drawn(settings=SETTINGS):
     points = sweep.points(runs(settings))
-    return whole(sweepplots.figure_sweep(points, sweep.summary(points, 0.95), 0.1))
+    return whole(sweepplots.figure_sweep(points, sweep.summary(points, 0.95), 0.1, 0.01))
 
 
 def test_a_row_for_what_was_measured_and_a_column_for_ratio_and_patch_size():
@@ -44,9 +44,10 @@ def test_a_row_for_what_was_measured_and_a_column_for_ratio_and_patch_size():
     np.testing.assert_allclose(np.asarray(best.get_ydata(), float), [0.255, 0.505, 0.755])
 
 
-def test_ratios_alone_leave_patch_size_with_one_place():
+def test_ratios_alone_have_one_column_which_says_what_is_held():
     figure = drawn(SETTINGS[:3])
-    assert [text.get_text() for text in figure.axes[-1].get_xticklabels()] == ["4"]
+    assert [axis.get_xlabel() for axis in figure.axes] == ["", "", "mask ratio (%), at patches of 4 px"]
+    assert len(whole(sweepplots.figure_sweep_layers(runs(SETTINGS[:3]), 0.1)).axes) == 2
 
 
 def test_layers_have_a_curve_a_setting_and_a_ring_at_the_best():

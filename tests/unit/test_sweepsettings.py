@@ -80,3 +80,23 @@ def test_a_ratio_that_leaves_nothing_to_see_or_too_little_for_a_subspace(config)
 def test_weights_may_be_left_out_only_of_what_is_trained_here(config):
     del config["models"]["high_a"]["weights"]
     assert "models.high_a.weights: needed, for high_a has no training here" in refused(config)
+
+
+def test_a_model_has_one_setting_and_is_built_as_its_twins(config):
+    config["study"]["sweep"][1]["pretrained"] = ["middle_a", "high_a"]
+    assert "study.sweep, entry 3: high_a is named in entry 2 already" in refused(config)
+    config["study"]["sweep"][1]["pretrained"] = ["middle_a", "middle_b"]
+    config["models"]["middle_b"]["arguments"] = {**config["models"]["middle_b"]["arguments"], "depth": 4}
+    words = refused(config)
+    assert "study.sweep, entry 2: middle_b (vit_tiny_patch16_224, " in words
+    assert "depth 4, num_heads 3) is not built as middle_a (" in words and "depth 2" in words
+
+
+def test_what_is_fine_tuned_starts_from_its_own_entry(config):
+    config["study"]["sweep"][1]["finetuned"] = config["study"]["sweep"][0].pop("finetuned")
+    assert "entry 2.finetuned: low_tuned-0 starts from low-0, which is none of middle_a, middle_b" in refused(config)
+
+
+def test_a_sweep_compares_two_settings_or_more(config):
+    config["study"]["sweep"] = config["study"]["sweep"][:1]
+    assert "study.sweep: no two entries differ in ratio or patch size alone" in refused(config)

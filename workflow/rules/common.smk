@@ -12,10 +12,9 @@ LIBRARY = {
         "__init__ accuracy alignment atomic attention beit beyondplots chance checks claims class_attention cluster "
         "comparison conventions corrupted corruptions downloads errors extraction features finalnorm folders forward "
         "geometry grid heads imagenet images information invariance layerplots layersettings layertables logs mae models "
-        "names overview "
-        "perturb plots points probes progress projection provenance quality rank reconstructions replicates seeds "
-        "sensitivity sensitivityplots settings shifts similarity sources spectrum stats store subspaces sweep sweepclaims "
-        "sweepplots sweepsettings sweeptables tables tidy training verify yamlkeys"
+        "names overview perturb plots points probes progress projection provenance quality rank "
+        "reconstructions replicates seeds sensitivity sensitivityplots settings shifts similarity sources spectrum stats "
+        "store subspaces sweep sweepclaims sweepplots sweepsettings sweeptables tables tidy training verify yamlkeys"
     ).split()
 }
 sys.path.insert(0, str(Path(LIBRARY["settings"]).parent.parent))
@@ -142,7 +141,8 @@ PRETRAINED_HERE = [name for name in TRAINED if MODELS[name]["training"]["recipe"
 
 def without_seed(model):
     """The name that a model of several seeds has in the configuration."""
-    return model.removesuffix(f"-{MODELS[model]['training']['seed']}")
+    name = model.removesuffix(f"-{MODELS[model]['training']['seed']}")
+    return model if name in MODELS else name
 
 
 def made_by_workflow(dataset):
@@ -255,11 +255,6 @@ def mask_variants(wildcards):
     return (
         f"results/measures/mask_invariance/{named('pretrained')}/{variants['dataset']}/{variants['perturbation']}.csv"
     )
-
-
-def measured(measure, one, perturbation):
-    """The file of a measure of a sweep's model, on the study's images."""
-    return f"results/measures/{measure}/{one['model']}/{STUDY['dataset']}/{perturbation}.csv"
 
 
 COMPARED = STUDY["compared"]

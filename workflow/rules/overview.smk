@@ -2,6 +2,7 @@
 
 NAMED = [STUDY["pretrained"], STUDY["supervised"], STUDY["heads"], *TRAINED]
 NAMED += [*STUDY["finetuned"], *STUDY["corrupted"], *STUDY["compared"]]
+NAMED += [model for entry in STUDY["sweep"] for model in (*entry["pretrained"], *entry["finetuned"])]
 USED = [model for model in MODELS if model in NAMED]
 
 

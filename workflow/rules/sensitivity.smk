@@ -232,8 +232,6 @@ rule final_norm:
         "results/logs/conventions/{convention}/final_norm/{model}.log",
     wildcard_constraints:
         convention=changing("norm"),
-    group:
-        "measures_{model}"
     conda:
         "../../envs/torch.yaml"
     resources:
@@ -285,7 +283,7 @@ use rule claims as claims_by_convention with:
         alignment=lambda wildcards: [
             under("alignment", STUDY["finetuned"][0], role)(wildcards) for role in ("blur", "occlusion")
         ],
-        features=under("features", STUDY["finetuned"][0], "blur"),
+        features=under("features", STUDY["heads"], "blur"),
         attention=under("attention", STUDY["pretrained"], "clean"),
         attention_supervised=under("attention", STUDY["pretrained"] and STUDY["supervised"], "clean"),
         separation=under("separation", STUDY["pretrained"], "mask"),

@@ -14,11 +14,20 @@ SWEPT, TUNED = (
 )
 DECODED = [one for one in SWEPT if one["model"] in PRETRAINED_HERE]  # of weights from elsewhere there is no decoder
 
-# What the fine-tuned models are measured under, and which family of perturbations it belongs to.
-FAMILIES = {"clean": "clean", STUDY["blur"]: "blur", STUDY["occlusion"][0]: "occlusion"}
-FAMILIES |= dict.fromkeys(STUDY["corruptions"], "corruption")
-JUDGED = [one | {"perturbation": name, "family": family} for one in TUNED for name, family in FAMILIES.items()]
-GUESSING = 1 / len(DATASETS[STUDY["dataset"]]["labels"])
+
+def judged_in_sweep():
+    """The fine-tuned models with what each is measured under and which family it belongs to; asked by a job."""
+    families = {"clean": "clean", STUDY["blur"]: "blur", STUDY["occlusion"][0]: "occlusion"}
+    families |= dict.fromkeys(settings.corruptions_there(STUDY["corruptions"], PERTURBATIONS), "corruption")
+    return [one | {"perturbation": name, "family": family} for one in TUNED for name, family in families.items()]
+
+
+def of_sweep(measure, models=None, perturbation=None):
+    """An input: a measure of the sweep's models on the study's images, each under its own mask or all under one."""
+    return lambda wildcards: [
+        f"results/measures/{measure}/{one['model']}/{STUDY['dataset']}/{perturbation or one['mask']}.csv"
+        for one in (named("sweep") and (SWEPT if models is None else models))
+    ]
 
 
 for dataset in DATASETS:
@@ -59,11 +68,14 @@ for dataset in DATASETS:
 rule sweep_runs:
     input:
         library=library("sweep_runs"),
-        unmasked=[measured("separation", one, "clean") for one in SWEPT],
-        masked=[measured("separation", one, one["mask"]) for one in SWEPT],
-        angles=[measured("angles", one, one["mask"]) for one in SWEPT],
-        rebuilt=[measured("reconstruction_error", one, one["mask"]) for one in DECODED],
-        accuracy=[measured("accuracy", one, one["perturbation"]) for one in JUDGED],
+        unmasked=of_sweep("separation", perturbation="clean"),
+        masked=of_sweep("separation"),
+        angles=of_sweep("angles"),
+        rebuilt=of_sweep("reconstruction_error", DECODED),
+        accuracy=lambda wildcards: [
+            f"results/measures/accuracy/{one['model']}/{STUDY['dataset']}/{one['perturbation']}.csv"
+            for one in judged_in_sweep()
+        ],
     output:
         runs=f"{RESULTS}/sweep.csv",
     log:
@@ -78,7 +90,9 @@ rule sweep_runs:
         models=[{key: one[key] for key in ("model", "ratio", "patch")} for one in SWEPT + TUNED],
         pretrained=[one["model"] for one in SWEPT],
         rebuilt=[one["model"] for one in DECODED],
-        conditions={key: [one[key] for one in JUDGED] for key in ("model", "perturbation", "family")},
+        conditions=lambda wildcards: {
+            key: [one[key] for one in judged_in_sweep()] for key in ("model", "perturbation", "family")
+        },
     script:
         "../scripts/sweep_runs.py"
 
@@ -105,7 +119,8 @@ rule figure_sweep:
     resources:
         login=1,
     params:
-        chance=GUESSING,
+        chance=1 / len(DATASETS[STUDY["dataset"]]["labels"]),
+        top_1=1 / CHOICES,
         confidence=CONFIG["analysis"]["confidence"],
     script:
         "../scripts/figure_sweep.py"
@@ -133,7 +148,7 @@ rule figure_sweep_layers:
     resources:
         login=1,
     params:
-        chance=GUESSING,
+        chance=1 / len(DATASETS[STUDY["dataset"]]["labels"]),
     script:
         "../scripts/figure_sweep_layers.py"
 
@@ -159,7 +174,7 @@ rule table_sweep:
     resources:
         login=1,
     params:
-        images=f"{DATASETS[STUDY['dataset']]['count'] or 'all'} images of each of {round(1 / GUESSING)} classes",
+        images=f"{DATASETS[STUDY['dataset']]['count'] or 'all'} images of each of {len(DATASETS[STUDY['dataset']]['labels'])} classes",
         confidence=CONFIG["analysis"]["confidence"],
     script:
         "../scripts/table_sweep.py"

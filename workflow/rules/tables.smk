@@ -147,7 +147,7 @@ rule claims:
         attention_supervised=of_layers("attention", "supervised", perturbation="clean"),
         separation=of_layers("separation", "pretrained", STUDY["mask"]),
         angles=of_layers("angles", "pretrained", STUDY["mask"]),
-        features=f"results/measures/features/{STUDY['finetuned'][0]}/{STUDY['dataset']}/{STUDY['blur']}.csv",
+        features=f"results/measures/features/{STUDY['heads']}/{STUDY['dataset']}/{STUDY['blur']}.csv",
         mask_invariance=mask_variants if STUDY["mask_variants"] else [],
     output:
         **tables("claims"),

@@ -76,13 +76,13 @@ def _subspace(key: str, value: dict, config: dict) -> Iterator[str]:
 
 
 def _features(key: str, value: dict, config: dict) -> Iterator[str]:
-    name = config["study"]["finetuned"][0]
-    arguments = config["models"].get(name, {}).get("arguments", {})
-    width, heads = arguments.get("embed_dim"), arguments.get("num_heads")
+    name = config["study"]["heads"]
     if not value:
         yield f"{key}: says nothing; give k or threshold"
-    if width and heads and value.get("k", 0) > width // heads:
-        yield f"{key}.k: the top {value['k']} dimensions, but a head of {name} has {width // heads}"
+    if name in config["models"]:
+        width = layersettings.head_width_of(config["models"][name])
+        if width and value.get("k", 0) > width:
+            yield f"{key}.k: the top {value['k']} dimensions, but a head of {name} has {width}"
 
 
 def _distance(key: str, value: str, config: dict) -> Iterator[str]:

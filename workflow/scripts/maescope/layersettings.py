@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 WIDTHS = {"tiny": 192, "small": 384, "base": 768, "large": 1024, "huge": 1280}  # of timm's vit_<size>_patch...
 
+HEADS = {"tiny": 3, "small": 6, "base": 12, "large": 16, "huge": 16}
+
 
 def problems(config: dict) -> Iterator[str]:
     """Sizes that do not fit together, each with its numbers. Names that lead nowhere are left to `settings`."""
@@ -45,6 +47,13 @@ def width_of(model: dict) -> int | None:
     return model["arguments"].get("embed_dim") or WIDTHS.get(_in_name(model, r"^vit_([a-z]+)_patch"))
 
 
+def head_width_of(model: dict) -> int | None:
+    """d, None where neither a model's arguments nor its name tell."""
+    heads = model["arguments"].get("num_heads") or HEADS.get(_in_name(model, r"^vit_([a-z]+)_patch"))
+    width = width_of(model)
+    return width // heads if width and heads else None
+
+
 def _in_name(model: dict, pattern: str) -> str | None:
     found = re.search(pattern, model["architecture"])
     return found[1] if found else None
@@ -65,7 +74,9 @@ def mask_problems(key: str, name: str, config: dict) -> Iterator[str]:
         yield f"{key}: {name!r} is not among perturbations; Figures 1, 2 and 4 of {pretrained} need one of kind mask"
     elif perturbation["kind"] != "mask":
         yield f"{key}: {name} is of kind {perturbation['kind']}, but {pretrained} is to see masked images (kind mask)"
-    elif (patches := patches_of(config["models"][pretrained])) and not int(patches * (1 - perturbation["ratio"])):
+    elif (patches := patches_of(config["models"][pretrained])) and not int(
+        patches * (1 - perturbation["ratio"]) + 1e-9
+    ):
         yield (
             f"{key}: a ratio of {perturbation['ratio']} leaves none of the {patches} patches of {pretrained}; "
             f"lower perturbations.{name}.ratio"

@@ -1,30 +1,52 @@
 """What a masked autoencoder makes up, against what was there: PSNR, SSIM, and the error at low and high frequencies."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from maescope import quality
 
 
-def band_powers(pictures: Tensor, cut: float) -> tuple[Tensor, Tensor]:
-    """Mean square of pictures at low and at high spatial frequencies; together their mean square (Parseval).
+def low_pass(pictures: Tensor, hidden: Tensor, cut: float) -> Tensor:
+    """What varies slowly in the hidden part of pictures: a Gaussian mean over its pixels alone, 0 elsewhere.
+
+    Dividing by the weight of what is hidden keeps the edges of patches out of it (normalised convolution, Knutsson and
+    Westin 1993): what is constant stays so, whatever the mask.
 
     Parameters
     ----------
     pictures : (B, 3, height, width)
-    cut : the largest low frequency, as a share of the Nyquist frequency, half a cycle a pixel; in any direction
-
-    Returns
-    -------
-    low, high : (B,) float64
+    hidden : of the same shape, True where a pixel counts
+    cut : where the Gaussian lets half of a wave pass, as a share of the Nyquist frequency (half a cycle a pixel)
     """
-    power = torch.fft.fft2(pictures.double(), norm="forward").abs().square().mean(1)  # (B, height, width)
-    rows, columns = (torch.fft.fftfreq(size, dtype=torch.float64) for size in pictures.shape[2:])
-    low = 2 * torch.hypot(rows[:, None], columns[None]) <= cut  # (height, width)
-    return (power * low).sum((1, 2)), (power * ~low).sum((1, 2))
+    sigma = math.sqrt(math.log(2) / 2) / (math.pi * cut / 2)  # in pixels
+    reach = math.ceil(4 * sigma)
+    offsets = torch.arange(-reach, reach + 1, dtype=torch.float64)
+    weights = torch.exp(-(offsets**2) / (2 * sigma**2)).expand(3, 1, 1, -1)
+
+    def smooth(x: Tensor) -> Tensor:
+        x = F.conv2d(x.double(), weights, groups=3, padding=(0, reach))
+        return F.conv2d(x, weights.transpose(2, 3), groups=3, padding=(reach, 0))
+
+    weight = smooth(hidden)
+    return torch.where(hidden, smooth(pictures * hidden) / torch.where(hidden, weight, 1), 0)
+
+
+def band_powers(pictures: Tensor, hidden: Tensor, cut: float) -> tuple[Tensor, Tensor]:
+    """Mean square, over hidden pixels, of what varies slowly in them and of the rest: (B,) float64 each.
+
+    Parameters
+    ----------
+    pictures, hidden, cut : see `low_pass`; something is hidden in every picture
+    """
+    low = low_pass(pictures, hidden, cut)
+    high = (pictures - low) * hidden
+    number = hidden.sum((1, 2, 3))
+    return low.square().sum((1, 2, 3)) / number, high.square().sum((1, 2, 3)) / number
 
 
 def errors(
@@ -40,12 +62,12 @@ def errors(
     ----------
     original, masked, rebuilt : (B, height, width, 3), as of `mae.reconstruct`; hidden patches are NaN in `masked`
     mean : of red, green and blue, the colour that a model knows without looking
-    cut : see `band_powers`
+    cut : see `low_pass`
     """
     pictures, made, seen = (torch.from_numpy(x).permute(0, 3, 1, 2) for x in (original, rebuilt, masked))
-    blank = (pictures - torch.tensor(mean, dtype=torch.float64).reshape(1, 3, 1, 1)) * seen.isnan()
+    hidden, colour = seen.isnan(), torch.tensor(mean, dtype=torch.float64).reshape(1, 3, 1, 1)
     shown = made.clamp(0, 1)
     found = {"psnr_db": quality.psnr_db(pictures, shown), "ssim": quality.ssim(pictures, shown)}
-    found["error_low"], found["error_high"] = band_powers(made - pictures, cut)
-    found["blank_low"], found["blank_high"] = band_powers(blank, cut)
+    found["error_low"], found["error_high"] = band_powers(made - pictures, hidden, cut)
+    found["blank_low"], found["blank_high"] = band_powers(pictures - colour, hidden, cut)
     return {name: values.numpy() for name, values in found.items()}

@@ -4,23 +4,31 @@ import copy
 from collections.abc import Iterator
 
 
-def expand(models: dict) -> tuple[dict, dict[str, list[str]]]:
+def expand(models: dict, default: int) -> tuple[dict, dict[str, list[str]]]:
     """Models with each entry of several seeds made into <name>-<seed>, and what each name stands for.
 
     What is fine-tuned from a model of several seeds starts from the one of its own seed.
+
+    Parameters
+    ----------
+    default : the seed of what is trained from a single one and does not say which
     """
     entries, stands_for = {}, {}
     for name, model in models.items():
         training = model["training"] or {}
-        seeds = training.get("seeds")
-        stands_for[name] = [f"{name}-{seed}" for seed in seeds] if seeds else [name]
-        for own, seed in zip(stands_for[name], seeds or [None], strict=True):
+        stands_for[name] = [f"{name}-{seed}" for seed in training["seeds"]] if training.get("seeds") else [name]
+        for own, seed in zip(stands_for[name], _seeds(training, default), strict=True):
             entries[own] = copy.deepcopy(model)
-            if seeds:
+            if training:
                 entries[own]["training"] |= {"seed": seed, "initial": _of_seed(training["initial"], seed, models)}
-    for model in entries.values():
-        (model["training"] or {}).pop("seeds", None)
+                del entries[own]["training"]["seeds"]
     return entries, stands_for
+
+
+def _seeds(training: dict, default: int) -> list[int]:
+    """The seeds that a model is trained from."""
+    single = training.get("seed")
+    return training.get("seeds") or [default if single is None else single]
 
 
 def _of_seed(initial: str | None, seed: int, models: dict) -> str | None:
@@ -29,7 +37,7 @@ def _of_seed(initial: str | None, seed: int, models: dict) -> str | None:
     return f"{initial}-{seed}" if several else initial
 
 
-def problems(models: dict) -> Iterator[str]:
+def problems(models: dict, default: int) -> Iterator[str]:
     """Names that seeds would make twice, and seeds without a model to start from."""
     for name, model in models.items():
         training = model["training"] or {}
@@ -37,7 +45,7 @@ def problems(models: dict) -> Iterator[str]:
         for twice in sorted({f"{name}-{seed}" for seed in seeds} & set(models)):
             yield f"models.{twice}: {name} has training.seeds and would make a model of that name; rename one of them"
         others = (initial.get("training") or {}).get("seeds") or []
-        if others and (missing := sorted(set(seeds or [training["seed"]]) - set(others), key=str)):
+        if others and (missing := sorted(set(_seeds(training, default)) - set(others), key=str)):
             lacking = ", ".join(map(str, missing))
             yield f"models.{name}.training.seeds: {training['initial']} is trained from seeds {others}, not {lacking}"
         if seeds and training["seed"] is not None:

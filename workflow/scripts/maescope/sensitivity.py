@@ -28,7 +28,7 @@ TOUCHED = {  # what a convention changes -> the rules of the conclusions that ca
 }
 UNTOUCHED, SAME, FLIPS, UNSETTLED, SETTLED = "untouched", "same", "flips", "unsettled", "settled"
 HEADINGS = ("Flips", "Can be said under some conventions only", "Cannot be said under any")
-HEADINGS += ("Never flips", "Touched by no convention")
+HEADINGS += ("Never flips", "Measured under no other convention")
 OF_BOTH = ["verdict", "measured", "low", "high", "why"]  # under the convention, and in the study
 
 
@@ -98,6 +98,9 @@ def _fate(rows: pd.DataFrame) -> tuple[str, str]:
         return untouched, ""
     if FLIPS in by:
         return flips, f" (by {by[FLIPS]})"
+    if {claims.HOLDS, claims.FAILS} <= set(rows["verdict"]):  # the study itself cannot say
+        fails = ", ".join(rows.loc[rows["verdict"] == claims.FAILS, "convention"])
+        return flips, f" (holds or not by convention; not by {fails})"
     if UNSETTLED in by or SETTLED in by:
         return said, f" (not by {by[UNSETTLED]})" if UNSETTLED in by else f" (by {by[SETTLED]})"
     if verdict == claims.UNKNOWN:
@@ -145,8 +148,8 @@ def notes(whole: pd.DataFrame, conventions: Mapping[str, dict]) -> list[str]:
     return [
         summary(whole),
         "A cell has the verdict under the convention and the change of the measured value from the study's own, in the "
-        "unit of the first column; – where the convention does not touch the conclusion. FLIPS: it holds in the study "
-        "and does not hold so, or the other way round. A verdict that comes or goes with 'cannot be said' is no flip.",
+        "unit of the first column; – where the conclusion is not measured under the convention. FLIPS: it holds in the "
+        "study and does not so, or the other way round; a verdict that comes or goes with 'cannot be said' is none.",
         "Intervals, rules and reasons are in the CSV file. Each convention changes one thing, the others stay as they "
         "are in the study: conventions together may do more.",
         f"The conventions: {'; '.join(changes)}.",

@@ -41,18 +41,16 @@ def check(config: dict, schema: dict) -> dict:
                 problems.append(f"datasets.{name}.classes: {_describe(error)}")
             for key in ("labels", "classes"):
                 problems += [f"datasets.{name}.{key}: {problem}" for problem in _unsafe(dataset[key] or ())]
-        problems += replicates.problems(config["models"])
+        problems += replicates.problems(config["models"], config["seed"])
         lacking = [name for name, model in config["models"].items() if not (model["weights"] or model["training"])]
         problems += [f"models.{name}.weights: needed, for {name} has no training here" for name in lacking]
     if not problems:
-        config["models"], stands_for = replicates.expand(config["models"])
+        config["models"], stands_for = replicates.expand(config["models"], config["seed"])
         for entry in config["study"]["sweep"]:
             sweepsettings.complete(entry, stands_for)
         for name, model in config["models"].items():
             if model["training"]:
                 model["weights"] = model["weights"] or f"{TRAINED}{name}.safetensors"
-                seed = model["training"]["seed"]
-                model["training"]["seed"] = config["seed"] if seed is None else seed
             if model["preprocessing"] == "timm":
                 model["preprocessing"] = _of_timm(name, model)
         known = schema["$defs"]["corruption"]["properties"]["name"]["enum"]

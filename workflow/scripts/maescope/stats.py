@@ -118,7 +118,7 @@ def contrast(groups: Sequence[np.ndarray], weights: Sequence[float], confidence:
         return Contrast(float(value), np.nan, np.nan, np.nan)
     variances = np.square(weights) * [np.var(group, ddof=1) for group in groups] / sizes
     error = np.sqrt(variances.sum())
-    if error == 0:
+    if error <= 1e-12 * max(abs(np.mean(group)) for group in groups):  # equal values, but for rounding
         return Contrast(float(value), np.nan, np.nan, np.nan)
     freedom = variances.sum() ** 2 / (variances**2 / (sizes - 1)).sum()
     half = stdtrit(freedom, 0.5 + confidence / 2) * error

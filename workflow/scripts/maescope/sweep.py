@@ -32,12 +32,19 @@ def separations(separation: pd.DataFrame, seen: str) -> pd.DataFrame:
 
 
 def angles(angles: pd.DataFrame) -> pd.DataFrame:
-    """theta_1 between classes, and between halves of one class: medians over pairs in degrees (measure `angles`)."""
+    """theta_1 between classes, between halves of one class, and the excess of the one over the other.
+
+    Medians over pairs in degrees. Few tokens make all angles larger, those of halves as well (measure `angles`).
+    """
     names = {"between": "theta_1", "within": "theta_1_within"}
     first = pd.concat(layertables.first_angles(part) for _, part in angles.groupby("model", sort=False))
     first = first[first["kind"].isin(names)]
     median = first.groupby(["model", "kind", "layer"], sort=False)["angle_deg"].median().reset_index(name="value")
-    return median.assign(measure=median.pop("kind").map(names), token="patch", seen=OWN)
+    median["measure"] = median.pop("kind").map(names)
+    both = median.pivot(index=["model", "layer"], columns="measure", values="value")
+    both["theta_1_excess"] = both["theta_1"] - both["theta_1_within"]
+    long = both.reset_index().melt(["model", "layer"], var_name="measure", value_name="value")
+    return long.assign(token="patch", seen=OWN)
 
 
 def rebuilt(errors: pd.DataFrame) -> pd.DataFrame:
@@ -51,7 +58,6 @@ def rebuilt(errors: pd.DataFrame) -> pd.DataFrame:
     found = sums[["psnr_db", "ssim"]].assign(
         error_low=sums["error_low"] / sums["blank_low"], error_high=sums["error_high"] / sums["blank_high"]
     )
-    found["detail"] = found["error_high"] / found["error_low"]
     long = found.reset_index().melt("model", var_name="measure", value_name="value")
     return long.assign(token=NONE, seen=OWN, layer=np.nan)
 
@@ -107,8 +113,28 @@ def summary(points: pd.DataFrame, confidence: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def along(frame: pd.DataFrame, axis: str) -> pd.DataFrame:
-    """The settings that differ in `axis` alone: those of the other's value which most settings share."""
+def held(frame: pd.DataFrame, axis: str) -> tuple[str, float]:
+    """What stays the same along an axis, ratio or patch size, and its value: of most settings, else the middle one.
+
+    Of all settings, whether or not a measure was taken of each: give the whole of `runs`, `points` or `summary`.
+    """
     other = next(name for name in SETTING if name != axis)
-    shared = frame.drop_duplicates(SETTING)[other].mode()[0]
-    return frame[frame[other] == shared].sort_values(axis, kind="stable")
+    most = frame.drop_duplicates(SETTING)[other].mode()
+    return other, most[len(most) // 2]
+
+
+def along(frame: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """The settings that differ in `axis` alone."""
+    other, value = held(frame, axis)
+    return frame[frame[other] == value].sort_values(axis, kind="stable")
+
+
+def axes(frame: pd.DataFrame) -> list[str]:
+    """Ratio and patch size, those of which there are several values to compare."""
+    return [axis for axis in AXES if along(frame, axis)[axis].nunique() > 1]
+
+
+def fixed(frame: pd.DataFrame, axis: str) -> str:
+    """What stays the same along an axis, in words."""
+    other, value = held(frame, axis)
+    return f"patches of {value:g} px" if other == "patch" else f"a ratio of {100 * value:.3g} %"

@@ -13,7 +13,7 @@ import pandas as pd
 from maescope import stats
 from maescope.claims import FAILS, HOLDS, UNKNOWN
 from maescope.comparison import holm
-from maescope.sweep import AXES, MEASURE, NONE, OWN, UNMASKED, along
+from maescope.sweep import AXES, MEASURE, NONE, OWN, UNMASKED, along, axes, fixed
 
 
 class Claim(NamedTuple):
@@ -33,8 +33,7 @@ CLAIMS = [
     Claim("k-NN, last layer", "knn_accuracy", "mean", at="last layer"),
     Claim("k-NN, best layer", "knn_accuracy", "mean", at="best layer"),
     Claim("silhouette, last layer", "silhouette", "mean", at="last layer"),
-    Claim("angle of classes (°), last layer", "theta_1", "patch", OWN, "last layer", digits=2),
-    Claim("error in detail over that in outline", "detail", seen=OWN, digits=2),
+    Claim("angle of classes less that of halves (°), last layer", "theta_1_excess", "patch", OWN, "last layer", 2),
     Claim("fine-tuned: clean accuracy (%)", "accuracy_clean", digits=1),
     Claim("fine-tuned: accuracy under blur (%)", "accuracy_blur", digits=1),
     Claim("fine-tuned: accuracy under occlusion (%)", "accuracy_occlusion", digits=1),
@@ -45,15 +44,17 @@ CLAIMS = [
 def verdicts(points: pd.DataFrame, confidence: float) -> pd.DataFrame:
     """Whether what lies between the extremes has more of each measure than either extreme; a p for all rows together.
 
-    Columns: axis, claim, between (mean of the settings that are not extreme), and for the low and the high extreme
-    `<end>_setting`, `<end>_value`, `<end>_difference` (between less the extreme) with its ends, p and p_holm; verdict.
+    Columns: axis, held (what stays the same), claim, between (mean of the settings that are not extreme); for either
+    end `<end>_setting`, `<end>_value`, `<end>_difference` (between less it), its ends, p and p_holm; verdict, why.
     """
     rows = []
-    for axis in AXES:
+    for axis in axes(points):
         part = along(points, axis)
         for claim in CLAIMS:
             chosen = part[(part[MEASURE] == [claim.measure, claim.token, claim.seen, claim.at]).all(axis=1)]
-            rows.append({"axis": AXES[axis], "claim": claim.words} | _against_extremes(chosen, axis, confidence))
+            if len(chosen):
+                names = {"axis": AXES[axis], "held": fixed(points, axis), "claim": claim.words}
+                rows.append(names | _against_extremes(chosen, axis, confidence))
     table = pd.DataFrame(rows)
     ends = ("lowest", "highest")
     p = table[[f"{end}_p" for end in ends]].to_numpy(float, copy=True)
@@ -80,8 +81,10 @@ def _against_extremes(chosen: pd.DataFrame, axis: str, confidence: float) -> dic
         found |= {f"{end}_setting": setting, f"{end}_value": groups[setting].mean(), f"{end}_p": tested.p}
         found |= {f"{end}_difference": tested.value, f"{end}_difference_low": tested.low}
         found |= {f"{end}_difference_high": tested.high}
-    if np.isnan(tested.p):
-        found["why"] = "one model a setting tells nothing of how much models differ by chance"
+    if any(len(values) < 2 for values in groups.values()):
+        found["why"] = "of one model in a setting nothing tells how much models differ by chance"
+    elif np.isnan([found["lowest_p"], found["highest_p"]]).any():
+        found["why"] = "no model differs from others of its setting"
     return found
 
 

@@ -8,12 +8,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from maescope import sweep
 from maescope.beyondplots import along_depth
 from maescope.layerplots import few
 from maescope.plots import CHANCE, COLOURS, MARKERS, PAGE
 from maescope.sweep import NONE, OWN, SETTING, UNMASKED, along
 
-UNITS = {"ratio": ("mask ratio in pretraining (%)", 100), "patch": ("patch size (px)", 1)}
+UNITS = {"ratio": ("mask ratio (%)", 100), "patch": ("patch size (px)", 1)}
 
 
 class Curve(NamedTuple):
@@ -35,12 +36,12 @@ class Panel(NamedTuple):
     words: str = ""
 
 
-def panels(chance: float) -> list[Panel]:
+def panels(chance: float, top_1: float) -> list[Panel]:
     """What the figure shows, from above.
 
     Parameters
     ----------
-    chance : accuracy of guessing, in [0, 1]
+    chance, top_1 : accuracy of guessing the label, and the best of all outputs of a head, in [0, 1]
     """
 
     def probes(seen: str) -> list[Curve]:
@@ -59,29 +60,31 @@ def panels(chance: float) -> list[Panel]:
             [Curve(words, key, "patch", OWN, "last layer") for key, words in angles.items()],
         ),
         Panel("error of hidden\npatches", [Curve(w, key, seen=OWN) for key, w in bands.items()], 1, "mean colour"),
-        Panel("accuracy when\nfine-tuned (%)", [Curve(f, f"accuracy_{f}") for f in families], 100 * chance, "guessing"),
+        Panel("accuracy when\nfine-tuned (%)", [Curve(f, f"accuracy_{f}") for f in families], 100 * top_1, "guessing"),
     ]
 
 
-def figure_sweep(points: pd.DataFrame, summary: pd.DataFrame, chance: float) -> Figure:
+def figure_sweep(points: pd.DataFrame, summary: pd.DataFrame, chance: float, top_1: float) -> Figure:
     """Every measure against mask ratio, left, and patch size, right: means, intervals and each model as a dot.
 
     Parameters
     ----------
     points, summary : see `sweep`
-    chance : accuracy of guessing, in [0, 1]
+    chance, top_1 : see `panels`
     """
-    rows = [panel for panel in panels(chance) if any(len(_chosen(summary, curve)) for curve in panel.curves)]
+    shown = pd.concat(along(summary, name) for name in sweep.axes(summary))
+    rows = [panel for panel in panels(chance, top_1) if any(len(_chosen(shown, curve)) for curve in panel.curves)]
     size = (PAGE, 1.75 * len(rows) + 0.4)
-    figure, axes = plt.subplots(len(rows), 2, figsize=size, sharey="row", sharex="col", squeeze=False)
+    names = sweep.axes(summary)
+    figure, axes = plt.subplots(len(rows), len(names), figsize=size, sharey="row", sharex="col", squeeze=False)
     for row, panel in zip(axes, rows, strict=True):
-        for axis, name in zip(row, UNITS, strict=True):
+        for axis, name in zip(row, names, strict=True):
             _panel(axis, panel, along(points, name), along(summary, name), name)
         row[0].set_ylabel(panel.label)
         row[0].set_ylim(_limits(panel, summary))  # of both, which share it
-        row[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    for axis, (title, _) in zip(axes[-1], UNITS.values(), strict=True):
-        axis.set_xlabel(title)
+        row[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    for axis, name in zip(axes[-1], names, strict=True):
+        axis.set_xlabel(f"{UNITS[name][0]}, at {sweep.fixed(summary, name)}")
     return figure
 
 
@@ -113,7 +116,7 @@ def _panel(axis: Axes, panel: Panel, points: pd.DataFrame, summary: pd.DataFrame
 
 def _limits(panel: Panel, summary: pd.DataFrame) -> tuple[float, float]:
     """Where an axis begins and ends, so that models, intervals and the reference are all seen."""
-    shown = pd.concat([_chosen(along(summary, name), curve) for name in UNITS for curve in panel.curves])
+    shown = pd.concat([_chosen(along(summary, name), curve) for name in sweep.axes(summary) for curve in panel.curves])
     ends = shown[["smallest", "largest", "low", "high"]].to_numpy().ravel()
     low, high = np.nanmin(ends), np.nanmax(ends)
     if panel.reference is not None:
@@ -131,14 +134,16 @@ def figure_sweep_layers(runs: pd.DataFrame, chance: float) -> Figure:
     """
     part = runs[(runs["measure"] == "probe_accuracy") & (runs["token"] == "mean")]
     part, label = along_depth(part)
-    figure, axes = plt.subplots(2, 2, figsize=(PAGE, 4.6), sharex=True, sharey=True)
+    names = sweep.axes(part)
+    figure, axes = plt.subplots(2, len(names), figsize=(PAGE, 4.6), sharex=True, sharey=True, squeeze=False)
     for row, seen in zip(axes, (UNMASKED, OWN), strict=True):
-        for axis, name in zip(row, UNITS, strict=True):
+        for axis, name in zip(row, names, strict=True):
             _layers(axis, along(part[part["seen"] == seen], name), name)
             axis.axhline(chance, **CHANCE)
             axis.annotate("guessing", (part["x"].max(), chance), va="bottom", ha="right", fontsize=6, color="0.35")
         row[0].set_ylabel("linear probe accuracy,\n" + ("all patches seen" if seen == UNMASKED else "at own ratio"))
-    for axis, (title, _) in zip(axes[-1], UNITS.values(), strict=True):
+    for axis, name in zip(axes[-1], names, strict=True):
+        title = f"{UNITS[name][0]}, at {sweep.fixed(part, name)}"
         axis.set_xlabel(label)
         if label == "layer":
             axis.set_xticks(few(part["layer"]))

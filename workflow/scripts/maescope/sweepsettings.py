@@ -15,7 +15,7 @@ def complete(entry: dict, stands_for: dict[str, list[str]]) -> None:
 def problems(config: dict) -> Iterator[str]:
     """Models and masks that are not there or do not go together, each with its numbers."""
     models, perturbations = config["models"], config["perturbations"]
-    settings = {}
+    settings, where = {}, {}
     for number, entry in enumerate(config["study"]["sweep"], 1):
         key = f"study.sweep, entry {number}"
         unknown = [name for name in [*entry["pretrained"], *entry["finetuned"]] if name not in models]
@@ -28,9 +28,15 @@ def problems(config: dict) -> Iterator[str]:
         if not entry["pretrained"]:
             yield f"{key}.pretrained: names no model"
         yield from _entry_problems(key, entry, config)
+        for name in [*entry["pretrained"], *entry["finetuned"]]:
+            if name in where:
+                yield f"{key}: {name} is named in entry {where[name]} already; a model has one ratio and patch size"
+            where[name] = number
         setting = perturbations[entry["mask"]]["ratio"], *sorted(map(str, patch_sizes(entry, models)))
         if settings.setdefault(setting, number) != number:
             yield f"{key}: the same ratio and patch size as entry {settings[setting]}; list their models in one entry"
+    if settings and not any(one != other and set(one) & set(other) for one in settings for other in settings):
+        yield "study.sweep: no two entries differ in ratio or patch size alone; there is nothing to compare"
 
 
 def patch_sizes(entry: dict, models: dict) -> set[int | None]:
@@ -46,6 +52,11 @@ def _entry_problems(key: str, entry: dict, config: dict) -> Iterator[str]:
         yield f"{key}: the patch size is neither in the arguments nor in the architecture's name; give patch_size"
     elif len(sizes) > 1:
         yield f"{key}: models of patches of {' and '.join(map(str, sorted(sizes)))} px; give each size an entry"
+    built = {name: (models[name]["architecture"], models[name]["arguments"]) for name in entry["pretrained"]}
+    different = [name for name in built if built[name] != built[entry["pretrained"][0]]]
+    if different and len(sizes) == 1:
+        first, other = entry["pretrained"][0], different[0]
+        yield f"{key}: {other} ({_depth(models[other])}) is not built as {first} ({_depth(models[first])})"
     for name in entry["pretrained"]:
         model, training = models[name], models[name]["training"] or {}
         own = training.get("mask_ratio", ratio)
@@ -66,3 +77,14 @@ def _entry_problems(key: str, entry: dict, config: dict) -> Iterator[str]:
         if not classes or models[name]["num_classes"] != len(classes):
             outputs, others = models[name]["num_classes"], len(classes or [])
             yield f"{key}.finetuned: {name} has {outputs} outputs, datasets.{study['dataset']} {others} classes"
+        initial, size = (models[name]["training"] or {}).get("initial"), layersettings.patch_size_of(models[name])
+        if models[name]["training"] and initial not in entry["pretrained"]:
+            yield f"{key}.finetuned: {name} starts from {initial}, which is none of {', '.join(entry['pretrained'])}"
+        elif size not in sizes:
+            yield f"{key}.finetuned: {name} has patches of {size} px, {entry['pretrained'][0]} of {min(sizes)} px"
+
+
+def _depth(model: dict) -> str:
+    """How a model is built, in short."""
+    given = ", ".join(f"{key} {value}" for key, value in model["arguments"].items())
+    return f"{model['architecture']}{', ' * bool(given)}{given}"

@@ -15,9 +15,9 @@ LINES = {
     "silhouette": ("silhouette", 3),
     "theta_1": ("angle between classes (°)", 2),
     "theta_1_within": ("angle between halves of a class (°)", 2),
+    "theta_1_excess": ("the one less the other (°)", 2),
     "error_low": ("error at low frequencies", 3),
     "error_high": ("error at high frequencies", 3),
-    "detail": ("error in detail over that in outline", 2),
     "psnr_db": ("PSNR (dB)", 1),
     "ssim": ("SSIM", 3),
     "accuracy_clean": ("fine-tuned: clean (%)", 1),
@@ -31,7 +31,7 @@ def printed_settings(summary: pd.DataFrame) -> pd.DataFrame:
     """The table of settings as text: one row a measure, one column a setting; of embeddings the mean patch tokens."""
     rows = {}
     shown = summary[
-        (summary["token"] != "cls") & ~((summary["measure"] == "theta_1_within") & (summary["at"] != "last layer"))
+        (summary["token"] != "cls") & ~(summary["measure"].str.startswith("theta_1_") & (summary["at"] != "last layer"))
     ]
     for measure, (words, digits) in LINES.items():
         for (sees, at), part in shown[shown["measure"] == measure].groupby(["seen", "at"], sort=False):
@@ -55,7 +55,7 @@ def printed_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
     """The verdicts as text."""
     digits = {claim.words: claim.digits for claim in CLAIMS}
     columns: list[tables.Column] = [
-        ("varied", lambda row: row["axis"]),
+        ("varied", lambda row: f"{row['axis']}, at {row['held']}"),
         ("more between the extremes of", lambda row: row["claim"]),
         ("between", lambda row: _number(row["between"], f".{digits[row['claim']]}f")),
     ]
@@ -94,11 +94,12 @@ def notes(runs: pd.DataFrame, images: str, confidence: float) -> list[str]:
     models = runs.loc[runs["measure"] == "theta_1", "model"].nunique()
     return [
         f"{models} pretrained models, {images}. In brackets Student's {100 * confidence:g} % interval over the models "
-        "(seeds) of a setting; of three models it is 2.5 standard deviations to either side.",
+        "(seeds) of a setting.",
         "Linear probe, k-NN and silhouette are of mean patch tokens. The best layer is chosen for each model on the "
         "same images, so it is a little flattered.",
         "Errors are of hidden patches at the model's own ratio, over those of painting them with the mean colour: 1 is "
-        "nothing learned. PSNR and SSIM are of the whole picture. A lower ratio has the easier task.",
+        "nothing learned. Low frequencies are what a Gaussian mean over hidden pixels keeps, high ones the rest. PSNR "
+        "and SSIM are of the whole picture. A lower ratio has the easier task: compare ratios by the other measures.",
         "Accuracies of the fine-tuned models are on whole images; each level of a perturbation counts the same.",
     ]
 
@@ -111,6 +112,5 @@ def verdict_notes(verdicts: pd.DataFrame, confidence: float) -> list[str]:
         "Holds: the mean of the settings between the extremes is above that of either extreme. Does not hold: it is "
         f"below one of them. Both only where p, Welch's over seeds and Holm's for all {contrasts} contrasts of this "
         f"table, is below {1 - confidence:.2g}; else it cannot be said with this data.",
-        "Error in detail (high spatial frequencies) over that in outline (low ones), each over that of the mean "
-        "colour: less of it is a model of low level.",
+        "Angles of few tokens are larger by noise alone, so those between halves of one class are subtracted.",
     ]
