@@ -61,6 +61,14 @@ def test_p_values_are_of_all_rows_together():
     others = [hill.assign(measure=name, token=NONE, at=NONE) for name in ("accuracy_blur", "accuracy_clean")]
     among = verdict(pd.concat([hill, *others]))
     assert among["lowest_p_holm"] == pytest.approx(6 * among["lowest_p"])
+    assert (among["verdict"], among["verdict_together"]) == (HOLDS, UNKNOWN)
+
+
+def test_one_of_two_extremes_is_enough_against_a_claim_so_it_is_asked_for_more():
+    # above the lowest far beyond doubt; below the highest with p between 0.025 and 0.05
+    frame = points((0.1, 0.5, 0.5, 0.522))
+    row = verdict(frame)
+    assert row["highest_difference"] < 0 and 0.025 < row["highest_p"] < 0.05 and row["verdict"] == UNKNOWN
 
 
 def test_what_cannot_be_compared_says_why():
@@ -90,5 +98,6 @@ def test_tables_as_printed():
     cells = sweeptables.printed_verdicts(missing).iloc[0]
     assert cells["between"] == cells["at the lowest"] == cells["p together, highest"] == "–"
     notes = sweeptables.verdict_notes(table, 0.95)
-    assert notes[0].endswith(f"of 1 measures holds: 1, does not hold: 0, {UNKNOWN}: 0.")
-    assert "Holm's for all 2 contrasts" in notes[1]
+    counts = f"holds: 1 (1 together), does not hold: 0 (0 together), {UNKNOWN}: 0 (0 together)."
+    assert notes[0].endswith(f"of 1 measures {counts}")
+    assert "Holm's adjustment for all 2 contrasts" in notes[1]

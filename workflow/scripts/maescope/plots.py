@@ -94,15 +94,10 @@ def training_curves(losses: dict[str, list[pd.DataFrame]], descriptions: dict[st
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
     for axis, (model, seeds), colour in zip(axes.flat, losses.items(), cycle(COLOURS), strict=False):
         for loss in seeds:
-            axis.plot(loss["epoch"], loss["loss"], color=colour, marker="." if len(loss) < 30 else None)
-        ends = [loss["loss"].iloc[-1] for loss in seeds]
-        axis.annotate(
-            f"{ends[0]:.3f}" if len(ends) == 1 else f"{min(ends):.3f} to {max(ends):.3f}",
-            (seeds[0]["epoch"].iloc[-1], max(ends)),
-            textcoords="offset points",
-            xytext=(0, 5),
-            ha="right",
-        )
+            axis.plot(loss["epoch"], loss["loss"], color=colour, linewidth=1, marker="." if len(loss) < 30 else None)
+        ends = sorted(loss["loss"].iloc[-1] for loss in seeds)
+        words = f"ends at {ends[0]:.3f}" if len(ends) == 1 else f"end at {ends[0]:.3f}\nto {ends[-1]:.3f}"
+        axis.annotate(words, (0.98, 0.97), xycoords="axes fraction", ha="right", va="top", fontsize=6.5)
         axis.set(title=model, xlabel="epoch", ylabel=descriptions[model])
         axis.set_ylim(0, None)
     for axis in axes.flat[len(losses) :]:

@@ -4,7 +4,6 @@ The claim is that of Kong et al. (CVPR 2023): very small and very large mask rat
 representations, those between to semantic ones.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +26,7 @@ class Claim(NamedTuple):
     digits: int = 3
 
 
+ENDS = ("lowest", "highest")
 CLAIMS = [
     Claim("linear probe, last layer", "probe_accuracy", "mean", at="last layer"),
     Claim("linear probe, best layer", "probe_accuracy", "mean", at="best layer"),
@@ -45,7 +45,7 @@ def verdicts(points: pd.DataFrame, confidence: float) -> pd.DataFrame:
     """Whether what lies between the extremes has more of each measure than either extreme; a p for all rows together.
 
     Columns: axis, held (what stays the same), claim, between (mean of the settings that are not extreme); for either
-    end `<end>_setting`, `<end>_value`, `<end>_difference` (between less it), its ends, p and p_holm; verdict, why.
+    end `<end>_setting`, `<end>_value`, `<end>_difference` (between less it), its ends, p and p_holm; verdicts, why.
     """
     rows = []
     for axis in axes(points):
@@ -56,26 +56,27 @@ def verdicts(points: pd.DataFrame, confidence: float) -> pd.DataFrame:
                 names = {"axis": AXES[axis], "held": fixed(points, axis), "claim": claim.words}
                 rows.append(names | _against_extremes(chosen, axis, confidence))
     table = pd.DataFrame(rows)
-    ends = ("lowest", "highest")
-    p = table[[f"{end}_p" for end in ends]].to_numpy(float, copy=True)
+    p = table[[f"{end}_p" for end in ENDS]].to_numpy(float, copy=True)
     known = ~np.isnan(p)
     p[known] = holm(p[known])
-    table[[f"{end}_p_holm" for end in ends]] = p
-    return table.assign(verdict=[_verdict(row, ends, confidence) for _, row in table.iterrows()])
+    table[[f"{end}_p_holm" for end in ENDS]] = p
+    for suffix in ("", "_together"):
+        table[f"verdict{suffix}"] = [_verdict(row, suffix, confidence) for _, row in table.iterrows()]
+    return table
 
 
 def _against_extremes(chosen: pd.DataFrame, axis: str, confidence: float) -> dict:
     """The mean of the settings between the extremes, less either extreme."""
     groups = {setting: part["value"].to_numpy() for setting, part in chosen.groupby(axis)}
     found = {"between": np.nan, "models": len(chosen), "why": ""}
-    for end in ("lowest", "highest"):
+    for end in ENDS:
         names = ("setting", "value", "difference", "difference_low", "difference_high", "p")
         found |= dict.fromkeys([f"{end}_{name}" for name in names], np.nan)
     if len(groups) < 3:
         return found | {"why": f"{len(groups)} settings, but there must be one between two others"}
     inner = list(groups)[1:-1]
     found["between"] = np.mean([groups[setting].mean() for setting in inner])
-    for end, setting in (("lowest", min(groups)), ("highest", max(groups))):
+    for end, setting in zip(ENDS, (min(groups), max(groups)), strict=True):
         weights = [1 / len(inner)] * len(inner) + [-1]
         tested = stats.contrast([groups[name] for name in [*inner, setting]], weights, confidence)
         found |= {f"{end}_setting": setting, f"{end}_value": groups[setting].mean(), f"{end}_p": tested.p}
@@ -88,20 +89,27 @@ def _against_extremes(chosen: pd.DataFrame, axis: str, confidence: float) -> dic
     return found
 
 
-def _verdict(row: pd.Series, ends: Sequence[str], confidence: float) -> str:
-    differences = np.array([row[f"{end}_difference"] for end in ends])
-    told = np.array([row[f"{end}_p_holm"] for end in ends]) < 1 - confidence
-    if (told & (differences < 0)).any():
+def _verdict(row: pd.Series, suffix: str, confidence: float) -> str:
+    """What a row says, alone or together with all others.
+
+    Alone, to hold takes both ends, each at the level asked for; not to hold takes one, at half of it (Bonferroni).
+    """
+    differences = np.array([row[f"{end}_difference"] for end in ENDS])
+    p = np.array([row[f"{end}_p{'_holm' if suffix else ''}"] for end in ENDS])
+    if ((differences < 0) & (p < (1 - confidence) / (1 if suffix else 2))).any():
         return FAILS
-    return HOLDS if (told & (differences > 0)).all() else UNKNOWN
+    return HOLDS if ((differences > 0) & (p < 1 - confidence)).all() else UNKNOWN
 
 
 def seen(verdicts: pd.DataFrame) -> list[str]:
-    """One sentence a claim: how many of its rows hold."""
+    """One sentence an axis: how many of its rows hold, alone and together with all others."""
     lines = []
     for axis, part in verdicts.groupby("axis", sort=False):
-        numbers = part["verdict"].value_counts()
-        counts = ", ".join(f"{verdict}: {numbers.get(verdict, 0)}" for verdict in (HOLDS, FAILS, UNKNOWN))
+        alone, together = (part[name].value_counts() for name in ("verdict", "verdict_together"))
+        counts = ", ".join(
+            f"{verdict}: {alone.get(verdict, 0)} ({together.get(verdict, 0)} together)"
+            for verdict in (HOLDS, FAILS, UNKNOWN)
+        )
         lines.append(
             f"An intermediate {axis} gives the most semantic representation; of {len(part)} measures {counts}."
         )

@@ -82,7 +82,7 @@ def figure_sweep(points: pd.DataFrame, summary: pd.DataFrame, chance: float, top
             _panel(axis, panel, along(points, name), along(summary, name), name)
         row[0].set_ylabel(panel.label)
         row[0].set_ylim(_limits(panel, summary))  # of both, which share it
-        row[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        row[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), handlelength=3)
     for axis, name in zip(axes[-1], names, strict=True):
         axis.set_xlabel(f"{UNITS[name][0]}, at {sweep.fixed(summary, name)}")
     return figure

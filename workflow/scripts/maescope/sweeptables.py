@@ -66,7 +66,13 @@ def printed_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
             (f"p together, {end}", lambda row, end=end: _number(row[f"{end}_p_holm"])),
         ]
     return tables.as_text(
-        verdicts, [*columns, ("verdict", lambda row: row["verdict"]), ("remark", lambda row: row["why"])]
+        verdicts,
+        [
+            *columns,
+            ("verdict", lambda row: row["verdict"]),
+            ("of all rows together", lambda row: row["verdict_together"]),
+            ("remark", lambda row: row["why"]),
+        ],
     )
 
 
@@ -110,7 +116,7 @@ def verdict_notes(verdicts: pd.DataFrame, confidence: float) -> list[str]:
     return [
         *seen(verdicts),
         "Holds: the mean of the settings between the extremes is above that of either extreme. Does not hold: it is "
-        f"below one of them. Both only where p, Welch's over seeds and Holm's for all {contrasts} contrasts of this "
-        f"table, is below {1 - confidence:.2g}; else it cannot be said with this data.",
+        f"below one of them. By Welch's test over seeds at {1 - confidence:.2g} (half of it where one extreme is enough); "
+        f"of all rows together, by Holm's adjustment for all {contrasts} contrasts of this table. Else it cannot be said.",
         "Angles of few tokens are larger by noise alone, so those between halves of one class are subtracted.",
     ]
