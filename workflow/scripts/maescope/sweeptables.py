@@ -116,7 +116,7 @@ def verdict_notes(verdicts: pd.DataFrame, confidence: float) -> list[str]:
     return [
         *seen(verdicts),
         "Holds: the mean of the settings between the extremes is above that of either extreme. Does not hold: it is "
-        f"below one of them. By Welch's test over seeds at {1 - confidence:.2g}, half of it where one extreme is enough; "
+        f"below one of them. By Welch's test over seeds at {1 - confidence:.2g}, half of it where one end is enough; "
         f"together, by Holm's adjustment for all {contrasts} contrasts of this table. Else it cannot be said.",
         "Angles of few tokens are larger by noise alone, so those between halves of one class are subtracted.",
     ]
