@@ -149,7 +149,7 @@ def notes(whole: pd.DataFrame, conventions: Mapping[str, dict]) -> list[str]:
         summary(whole),
         "A cell has the verdict under the convention and the change of the measured value from the study's own, in the "
         "unit of the first column; – where the conclusion is not measured under the convention. FLIPS: it holds in the "
-        "study and does not so, or the other way round; a verdict that comes or goes with 'cannot be said' is none.",
+        "study and not so, or the other way round; a verdict that comes or goes with 'cannot be said' is no flip.",
         "Intervals, rules and reasons are in the CSV file. Each convention changes one thing, the others stay as they "
         "are in the study: conventions together may do more.",
         f"The conventions: {'; '.join(changes)}.",

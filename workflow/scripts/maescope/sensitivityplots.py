@@ -17,7 +17,7 @@ STUDY = "as in the study"
 WIDE = 1.2  # how far left of 0 the column of the study begins, which has units as well
 STUDYS = (0.5 - WIDE) / 2  # its middle
 FACES = {claims.HOLDS: COLOURS[5], claims.FAILS: COLOURS[4], claims.UNKNOWN: "white", UNTOUCHED: "0.88"}
-WORDS = {claims.UNKNOWN: "cannot be said", UNTOUCHED: "not touched"}
+WORDS = {claims.UNKNOWN: "cannot be said", UNTOUCHED: "not measured"}
 
 
 def heat_map(whole: pd.DataFrame) -> Figure:
