@@ -160,7 +160,7 @@ def test_a_changed_configuration_is_accepted_with_the_right_types_or_refused_by_
     except InputError as error:
         lines = str(error).splitlines()
         assert lines[0] == "the configuration is not usable:" or lines[0].startswith(("datasets", "models", "perturb"))
-        known = ("the top level", "seed", "folders", "study", "datasets", "models", "perturbations", "analysis")
+        known = ("the top level", *SCHEMA["properties"])
         assert all(line.strip().startswith(known) or i == 0 for i, line in enumerate(lines)), lines
         str(error).encode()  # can be printed
     else:
@@ -170,7 +170,7 @@ def test_a_changed_configuration_is_accepted_with_the_right_types_or_refused_by_
 @examples(150)
 @given(VALUES)
 def test_no_value_at_all_is_a_traceback(good, value):
-    for key in ("study", "datasets", "models", "perturbations", "analysis", "folders", "seed"):
+    for key in SCHEMA["properties"]:
         config = copy.deepcopy(good[0][0]) | {key: value}
         try:
             configuration.check(config, SCHEMA)

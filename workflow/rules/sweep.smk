@@ -2,34 +2,6 @@
 # results/{study}/sweep.csv -> figure_sweep, figure_sweep_layers, table_sweep, sweep_claims. The target `sweep` is all of it.
 
 
-def setting_of(entry):
-    """Mask, ratio and patch size of an entry of study.sweep."""
-    sizes = [layersettings.patch_size_of(MODELS[model]) for model in entry["pretrained"]]
-    return {"mask": entry["mask"], "ratio": PERTURBATIONS[entry["mask"]]["ratio"], "patch": sizes[0]}
-
-
-SWEPT, TUNED = (
-    [{"model": model} | setting_of(entry) for entry in STUDY["sweep"] for model in entry[key]]
-    for key in ("pretrained", "finetuned")
-)
-DECODED = [one for one in SWEPT if one["model"] in PRETRAINED_HERE]  # of weights from elsewhere there is no decoder
-
-
-def judged_in_sweep():
-    """The fine-tuned models with what each is measured under and which family it belongs to; asked by a job."""
-    families = {"clean": "clean", STUDY["blur"]: "blur", STUDY["occlusion"][0]: "occlusion"}
-    families |= dict.fromkeys(settings.corruptions_there(STUDY["corruptions"], PERTURBATIONS), "corruption")
-    return [one | {"perturbation": name, "family": family} for one in TUNED for name, family in families.items()]
-
-
-def of_sweep(measure, models=None, perturbation=None):
-    """An input: a measure of the sweep's models on the study's images, each under its own mask or all under one."""
-    return lambda wildcards: [
-        f"results/measures/{measure}/{one['model']}/{STUDY['dataset']}/{perturbation or one['mask']}.csv"
-        for one in (named("sweep") and (SWEPT if models is None else models))
-    ]
-
-
 for dataset in DATASETS:
 
     rule:

@@ -97,7 +97,7 @@ def training_curves(losses: dict[str, list[pd.DataFrame]], descriptions: dict[st
             axis.plot(loss["epoch"], loss["loss"], color=colour, linewidth=1, marker="." if len(loss) < 30 else None)
         ends = sorted(loss["loss"].iloc[-1] for loss in seeds)
         words = f"ends at {ends[0]:.3f}" if len(ends) == 1 else f"end at {ends[0]:.3f}\nto {ends[-1]:.3f}"
-        axis.annotate(words, (0.98, 0.97), xycoords="axes fraction", ha="right", va="top", fontsize=6.5)
+        axis.annotate(words, (0.98, 0.97), xycoords="axes fraction", ha="right", va="top", fontsize=6)
         axis.set(title=model, xlabel="epoch", ylabel=descriptions[model])
         axis.set_ylim(0, None)
     for axis in axes.flat[len(losses) :]:
