@@ -75,6 +75,7 @@ def small(tmp_path_factory) -> dict:
     vit = models.build(entry["architecture"], entry["arguments"], entry["num_classes"], entry["pooling"])
     save_file(vit.state_dict(), entry["weights"])
     config["study"] = {"name": "small", "finetuned": ["mae_finetuned"], "dataset": "three"}
+    del config["conventions"]  # of the pretrained model
     config["models"] = {"mae_finetuned": entry}
     return config
 
