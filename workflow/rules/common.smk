@@ -140,9 +140,8 @@ PRETRAINED_HERE = [name for name in TRAINED if MODELS[name]["training"]["recipe"
 
 
 def without_seed(model):
-    """The name that a model of several seeds has in the configuration."""
-    name = model.removesuffix(f"-{MODELS[model]['training']['seed']}")
-    return model if name in MODELS else name
+    """The name that a model has in the configuration; one that is not there is of an entry with several seeds."""
+    return model if model in config["models"] else model.rpartition("-")[0]
 
 
 def made_by_workflow(dataset):

@@ -146,7 +146,8 @@ rule table_sweep:
     resources:
         login=1,
     params:
-        images=f"{DATASETS[STUDY['dataset']]['count'] or 'all'} images of each of {len(DATASETS[STUDY['dataset']]['labels'])} classes",
+        images=DATASETS[STUDY["dataset"]]["count"],
+        classes=len(DATASETS[STUDY["dataset"]]["labels"]),
         confidence=CONFIG["analysis"]["confidence"],
     script:
         "../scripts/table_sweep.py"

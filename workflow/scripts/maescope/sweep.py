@@ -5,6 +5,7 @@ representations, extreme ones low-level ones.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,21 @@ UNMASKED, OWN, NONE = "unmasked", "own ratio", "none"
 MEASURE = ["measure", "token", "seen", "at"]  # what a number is of
 SETTING = ["ratio", "patch"]  # of the model it is measured of
 AXES = {"ratio": "mask ratio", "patch": "patch size"}
+
+
+class Series(NamedTuple):
+    """One of the numbers that are measured of every setting, and how it is named."""
+
+    words: str
+    measure: str
+    token: str = NONE
+    seen: str = UNMASKED
+    at: str = NONE
+
+
+def chosen(frame: pd.DataFrame, series: Series) -> pd.DataFrame:
+    """The rows of `points` or `summary` that are of one series."""
+    return frame[(frame[MEASURE] == list(series[1:])).all(axis=1)]
 
 
 def separations(separation: pd.DataFrame, seen: str) -> pd.DataFrame:

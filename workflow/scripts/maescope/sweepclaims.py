@@ -4,40 +4,26 @@ The claim is that of Kong et al. (CVPR 2023): very small and very large mask rat
 representations, those between to semantic ones.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
 
 from maescope import stats
 from maescope.claims import FAILS, HOLDS, UNKNOWN
 from maescope.comparison import holm
-from maescope.sweep import AXES, MEASURE, NONE, OWN, UNMASKED, along, axes, fixed
-
-
-class Claim(NamedTuple):
-    """Something of which settings between the extremes should have more."""
-
-    words: str
-    measure: str
-    token: str = NONE
-    seen: str = UNMASKED
-    at: str = NONE
-    digits: int = 3
-
+from maescope.sweep import AXES, OWN, Series, along, axes, chosen, fixed
 
 ENDS = ("lowest", "highest")
-CLAIMS = [
-    Claim("linear probe, last layer", "probe_accuracy", "mean", at="last layer"),
-    Claim("linear probe, best layer", "probe_accuracy", "mean", at="best layer"),
-    Claim("k-NN, last layer", "knn_accuracy", "mean", at="last layer"),
-    Claim("k-NN, best layer", "knn_accuracy", "mean", at="best layer"),
-    Claim("silhouette, last layer", "silhouette", "mean", at="last layer"),
-    Claim("angle of classes less that of halves (°), last layer", "theta_1_excess", "patch", OWN, "last layer", 2),
-    Claim("fine-tuned: clean accuracy (%)", "accuracy_clean", digits=1),
-    Claim("fine-tuned: accuracy under blur (%)", "accuracy_blur", digits=1),
-    Claim("fine-tuned: accuracy under occlusion (%)", "accuracy_occlusion", digits=1),
-    Claim("fine-tuned: accuracy under corruption (%)", "accuracy_corruption", digits=1),
+CLAIMS = [  # of which settings between the extremes should have more
+    Series("linear probe, last layer", "probe_accuracy", "mean", at="last layer"),
+    Series("linear probe, best layer", "probe_accuracy", "mean", at="best layer"),
+    Series("k-NN, last layer", "knn_accuracy", "mean", at="last layer"),
+    Series("k-NN, best layer", "knn_accuracy", "mean", at="best layer"),
+    Series("silhouette, last layer", "silhouette", "mean", at="last layer"),
+    Series("angle of classes less that of halves (°), last layer", "theta_1_excess", "patch", OWN, "last layer"),
+    Series("fine-tuned: clean accuracy (%)", "accuracy_clean"),
+    Series("fine-tuned: accuracy under blur (%)", "accuracy_blur"),
+    Series("fine-tuned: accuracy under occlusion (%)", "accuracy_occlusion"),
+    Series("fine-tuned: accuracy under corruption (%)", "accuracy_corruption"),
 ]
 
 
@@ -51,10 +37,10 @@ def verdicts(points: pd.DataFrame, confidence: float) -> pd.DataFrame:
     for axis in axes(points):
         part = along(points, axis)
         for claim in CLAIMS:
-            chosen = part[(part[MEASURE] == [claim.measure, claim.token, claim.seen, claim.at]).all(axis=1)]
-            if len(chosen):
+            own = chosen(part, claim)
+            if len(own):
                 names = {"axis": AXES[axis], "held": fixed(points, axis), "claim": claim.words}
-                rows.append(names | _against_extremes(chosen, axis, confidence))
+                rows.append(names | _against_extremes(own, axis, confidence))
     table = pd.DataFrame(rows)
     p = table[[f"{end}_p" for end in ENDS]].to_numpy(float, copy=True)
     known = ~np.isnan(p)
@@ -65,10 +51,10 @@ def verdicts(points: pd.DataFrame, confidence: float) -> pd.DataFrame:
     return table
 
 
-def _against_extremes(chosen: pd.DataFrame, axis: str, confidence: float) -> dict:
+def _against_extremes(part: pd.DataFrame, axis: str, confidence: float) -> dict:
     """The mean of the settings between the extremes, less either extreme."""
-    groups = {setting: part["value"].to_numpy() for setting, part in chosen.groupby(axis)}
-    found = {"between": np.nan, "models": len(chosen), "why": ""}
+    groups = {setting: own["value"].to_numpy() for setting, own in part.groupby(axis)}
+    found = {"between": np.nan, "models": len(part), "why": ""}
     for end in ENDS:
         names = ("setting", "value", "difference", "difference_low", "difference_high", "p")
         found |= dict.fromkeys([f"{end}_{name}" for name in names], np.nan)

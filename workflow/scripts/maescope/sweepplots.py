@@ -12,26 +12,16 @@ from maescope import sweep
 from maescope.beyondplots import along_depth
 from maescope.layerplots import few
 from maescope.plots import CHANCE, COLOURS, MARKERS, PAGE
-from maescope.sweep import NONE, OWN, SETTING, UNMASKED, along
+from maescope.sweep import OWN, SETTING, UNMASKED, Series, along, chosen
 
 UNITS = {"ratio": ("mask ratio (%)", 100), "patch": ("patch size (px)", 1)}
-
-
-class Curve(NamedTuple):
-    """One line of a panel: which numbers, and how they are named."""
-
-    words: str
-    measure: str
-    token: str = NONE
-    seen: str = UNMASKED
-    at: str = NONE
 
 
 class Panel(NamedTuple):
     """One row of the figure; `reference` is what nothing learned would give, `words` its name."""
 
     label: str
-    curves: list[Curve]
+    curves: list[Series]
     reference: float | None = None
     words: str = ""
 
@@ -44,10 +34,10 @@ def panels(chance: float, top_1: float) -> list[Panel]:
     chance, top_1 : accuracy of guessing the label, and the best of all outputs of a head, in [0, 1]
     """
 
-    def probes(seen: str) -> list[Curve]:
+    def probes(seen: str) -> list[Series]:
         names = {"probe_accuracy": "linear probe", "knn_accuracy": "k-NN"}
         places = ("best layer", "last layer")
-        return [Curve(f"{name}, {at}", key, "mean", seen, at) for key, name in names.items() for at in places]
+        return [Series(f"{name}, {at}", key, "mean", seen, at) for key, name in names.items() for at in places]
 
     angles = {"theta_1": "two classes", "theta_1_within": "halves of one class"}
     bands = {"error_low": "low frequencies", "error_high": "high frequencies"}
@@ -57,10 +47,10 @@ def panels(chance: float, top_1: float) -> list[Panel]:
         Panel("accuracy,\nseen at own ratio", probes(OWN), chance, "guessing"),
         Panel(
             "smallest angle (°),\nlast layer",
-            [Curve(words, key, "patch", OWN, "last layer") for key, words in angles.items()],
+            [Series(words, key, "patch", OWN, "last layer") for key, words in angles.items()],
         ),
-        Panel("error of hidden\npatches", [Curve(w, key, seen=OWN) for key, w in bands.items()], 1, "mean colour"),
-        Panel("accuracy when\nfine-tuned (%)", [Curve(f, f"accuracy_{f}") for f in families], 100 * top_1, "guessing"),
+        Panel("error of hidden\npatches", [Series(w, key, seen=OWN) for key, w in bands.items()], 1, "mean colour"),
+        Panel("accuracy when\nfine-tuned (%)", [Series(f, f"accuracy_{f}") for f in families], 100 * top_1, "guessing"),
     ]
 
 
@@ -73,7 +63,7 @@ def figure_sweep(points: pd.DataFrame, summary: pd.DataFrame, chance: float, top
     chance, top_1 : see `panels`
     """
     shown = pd.concat(along(summary, name) for name in sweep.axes(summary))
-    rows = [panel for panel in panels(chance, top_1) if any(len(_chosen(shown, curve)) for curve in panel.curves)]
+    rows = [panel for panel in panels(chance, top_1) if any(len(chosen(shown, curve)) for curve in panel.curves)]
     size = (PAGE, 1.75 * len(rows) + 0.4)
     names = sweep.axes(summary)
     figure, axes = plt.subplots(len(rows), len(names), figsize=size, sharey="row", sharex="col", squeeze=False)
@@ -88,18 +78,12 @@ def figure_sweep(points: pd.DataFrame, summary: pd.DataFrame, chance: float, top
     return figure
 
 
-def _chosen(frame: pd.DataFrame, curve: Curve) -> pd.DataFrame:
-    """The rows of one curve."""
-    keys = {"measure": curve.measure, "token": curve.token, "seen": curve.seen, "at": curve.at}
-    return frame[np.logical_and.reduce([frame[key] == value for key, value in keys.items()])]
-
-
 def _panel(axis: Axes, panel: Panel, points: pd.DataFrame, summary: pd.DataFrame, name: str) -> None:
     """One measure against one of ratio and patch size; settings evenly apart, whatever their numbers."""
     settings = sorted(summary[name].unique())
     colours = dict(zip(dict.fromkeys(curve.measure for curve in panel.curves), COLOURS, strict=False))
     for number, curve in enumerate(panel.curves):
-        mean, own = _chosen(summary, curve), _chosen(points, curve)
+        mean, own = chosen(summary, curve), chosen(points, curve)
         style = {"color": colours[curve.measure], "marker": MARKERS[number], "label": curve.words}
         style["linestyle"] = (0, (4, 2)) if curve.at == "best layer" else "-"
         beside = 0.06 * (number - (len(panel.curves) - 1) / 2)
@@ -116,7 +100,7 @@ def _panel(axis: Axes, panel: Panel, points: pd.DataFrame, summary: pd.DataFrame
 
 def _limits(panel: Panel, summary: pd.DataFrame) -> tuple[float, float]:
     """Where an axis begins and ends, so that models, intervals and the reference are all seen."""
-    shown = pd.concat([_chosen(along(summary, name), curve) for name in sweep.axes(summary) for curve in panel.curves])
+    shown = pd.concat([chosen(along(summary, name), curve) for name in sweep.axes(summary) for curve in panel.curves])
     ends = shown[["smallest", "largest", "low", "high"]].to_numpy().ravel()
     low, high = np.nanmin(ends), np.nanmax(ends)
     if panel.reference is not None:

@@ -56,7 +56,7 @@ def _entry_problems(key: str, entry: dict, config: dict) -> Iterator[str]:
     different = [name for name in built if built[name] != built[entry["pretrained"][0]]]
     if different and len(sizes) == 1:
         first, other = entry["pretrained"][0], different[0]
-        yield f"{key}: {other} ({_depth(models[other])}) is not built as {first} ({_depth(models[first])})"
+        yield f"{key}: {other} ({_built(models[other])}) is not built as {first} ({_built(models[first])})"
     for name in entry["pretrained"]:
         model, training = models[name], models[name]["training"] or {}
         own = training.get("mask_ratio", ratio)
@@ -84,7 +84,7 @@ def _entry_problems(key: str, entry: dict, config: dict) -> Iterator[str]:
             yield f"{key}.finetuned: {name} has patches of {size} px, {entry['pretrained'][0]} of {min(sizes)} px"
 
 
-def _depth(model: dict) -> str:
+def _built(model: dict) -> str:
     """How a model is built, in short."""
     given = ", ".join(f"{key} {value}" for key, value in model["arguments"].items())
     return f"{model['architecture']}{', ' * bool(given)}{given}"

@@ -7,7 +7,7 @@ import pandas as pd
 
 from maescope import tables
 from maescope.sweep import AXES, NONE, SETTING, UNMASKED
-from maescope.sweepclaims import CLAIMS, seen
+from maescope.sweepclaims import CLAIMS, ENDS, seen
 
 LINES = {
     "probe_accuracy": ("linear probe", 3),
@@ -53,13 +53,13 @@ def _with_interval(row: pd.Series, digits: int) -> str:
 
 def printed_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
     """The verdicts as text."""
-    digits = {claim.words: claim.digits for claim in CLAIMS}
+    digits = {claim.words: LINES[claim.measure][1] for claim in CLAIMS}
     columns: list[tables.Column] = [
         ("varied", lambda row: f"{row['axis']}, at {row['held']}"),
         ("more between the extremes of", lambda row: row["claim"]),
         ("between", lambda row: _number(row["between"], f".{digits[row['claim']]}f")),
     ]
-    for end in ("lowest", "highest"):
+    for end in ENDS:
         columns += [
             (f"at the {end}", partial(_at, end=end, digits=digits)),
             (f"less than between by, {end}", partial(_difference, end=end, digits=digits)),
@@ -95,12 +95,17 @@ def _number(value: float, digits: str = ".2g") -> str:
     return "–" if np.isnan(value) else f"{value:{digits}}"
 
 
-def notes(runs: pd.DataFrame, images: str, confidence: float) -> list[str]:
-    """What a reader must know."""
+def notes(runs: pd.DataFrame, images: int | None, classes: int, confidence: float) -> list[str]:
+    """What a reader must know.
+
+    Parameters
+    ----------
+    images : of each class, None for all there are
+    """
     models = runs.loc[runs["measure"] == "theta_1", "model"].nunique()
     return [
-        f"{models} pretrained models, {images}. In brackets Student's {100 * confidence:g} % interval over the models "
-        "(seeds) of a setting.",
+        f"{models} pretrained models, {images or 'all'} images of each of {classes} classes. "
+        f"In brackets Student's {100 * confidence:g} % interval over the models (seeds) of a setting.",
         "Linear probe, k-NN and silhouette are of mean patch tokens. The best layer is chosen for each model on the "
         "same images, so it is a little flattered.",
         "Errors are of hidden patches at the model's own ratio, over those of painting them with the mean colour: 1 is "
