@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+import timm
+import torch
 import yaml
 
 from maescope import layersettings, settings
@@ -86,3 +88,13 @@ def test_a_k_that_fits_is_kept(k):
 def test_sizes_are_read_from_arguments_or_the_name(architecture, arguments, patches, width):
     model = {"architecture": architecture, "arguments": arguments, "preprocessing": {"crop": 224}}
     assert (layersettings.patches_of(model), layersettings.width_of(model)) == (patches, width)
+
+
+@pytest.mark.parametrize("size", layersettings.WIDTHS)
+def test_widths_and_heads_told_by_a_name_are_those_of_timm(size):
+    name = next(name for name in timm.list_models("vit_*_patch*_224") if name.startswith(f"vit_{size}_patch"))
+    with torch.device("meta"):
+        built = timm.create_model(name)
+    model = {"architecture": name, "arguments": {}}
+    assert layersettings.width_of(model) == built.embed_dim
+    assert layersettings.head_width_of(model) == built.blocks[0].attn.head_dim

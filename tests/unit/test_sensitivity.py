@@ -156,3 +156,9 @@ def test_the_heat_map_shows_what_is_touched_and_frames_what_flips(matrix):
     texts = {(*map(round, text.get_position()),): text.get_text() for text in axis.texts}
     assert texts[0, 0] == "60\n%" and texts[1, 0] == "-1.5" and texts[1, 1] == "+60" and texts[2, 0] == "0"
     assert texts[1, 2] == "" and texts[2, 2] == "–"
+
+
+def test_what_holds_under_one_convention_and_not_under_another_flips_though_the_study_cannot_say():
+    study, conventions = table({"a": (U, 5)}), {"one": table({"a": (H, 8)}), "other": table({"a": (F, 2)})}
+    words = sensitivity.summary(sensitivity.matrix(study, conventions))
+    assert words == "Flips: a (holds or not by convention; not by other)."

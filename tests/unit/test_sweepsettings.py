@@ -100,3 +100,13 @@ def test_what_is_fine_tuned_starts_from_its_own_entry(config):
 def test_a_sweep_compares_two_settings_or_more(config):
     config["study"]["sweep"] = config["study"]["sweep"][:1]
     assert "study.sweep: no two entries differ in ratio or patch size alone" in refused(config)
+
+
+def test_settings_are_trained_for_as_many_gradient_steps():
+    config = yaml.safe_load((ROOT / "config/sweep.yaml").read_text())
+    for name, change in (("ratio_90", {"epochs": 20}), ("patch_8_tuned", {"batch_size": 64})):
+        config["models"][name]["training"] = config["models"][name]["training"] | change
+    words = refused(config)
+    assert "study.sweep: ratio_90-0 is trained for 20 epochs of digits_train by 32 images a step, " in words
+    assert "ratio_25-0 for 40 epochs of digits_train by 32 images a step; make them equal" in words
+    assert "patch_8_tuned-0 is trained for 5 epochs of digits_train by 64 images a step" in words

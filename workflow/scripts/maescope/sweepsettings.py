@@ -37,6 +37,20 @@ def problems(config: dict) -> Iterator[str]:
             yield f"{key}: the same ratio and patch size as entry {settings[setting]}; list their models in one entry"
     if settings and not any(one != other and set(one) & set(other) for one in settings for other in settings):
         yield "study.sweep: no two entries differ in ratio or patch size alone; there is nothing to compare"
+    for key in ("pretrained", "finetuned"):
+        yield from _length_problems([name for entry in config["study"]["sweep"] for name in entry[key]], models)
+
+
+def _length_problems(names: list[str], models: dict) -> Iterator[str]:
+    """Models trained here for different numbers of gradient steps, of which the first two are named."""
+    trained = {name: models[name]["training"] for name in names if models.get(name, {}).get("training")}
+    lengths = {name: [how[key] for key in ("epochs", "dataset", "batch_size")] for name, how in trained.items()}
+    for name, length in lengths.items():
+        first = next(iter(lengths))
+        if length != lengths[first]:
+            said = ["{} epochs of {} by {} images a step".format(*one) for one in (length, lengths[first])]
+            yield f"study.sweep: {name} is trained for {said[0]}, {first} for {said[1]}; make them equal"
+            return
 
 
 def patch_sizes(entry: dict, models: dict) -> set[int | None]:
