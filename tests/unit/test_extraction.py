@@ -66,6 +66,14 @@ def test_a_gpu_too_small_for_one_image_is_an_error_with_a_remedy():
         arrays(0, perturb.Clean())
 
 
+def test_options_of_the_forward_pass_change_what_they_say_and_nothing_else():
+    plain, other = (
+        arrays(7, perturb.Clean(), options=options)[0]["clean"] for options in ({}, {"heads_without_cls": True})
+    )
+    assert np.abs(plain["head"] - other["head"]).max() > 1e-4
+    assert np.array_equal(plain["cls"], other["cls"]) and np.array_equal(plain["logits"], other["logits"])
+
+
 def test_a_value_that_is_not_finite_names_its_image_and_layer():
     model = tiny()
     torch.nn.init.constant_(model.blocks[1].mlp.fc2.bias, float("nan"))
