@@ -14,18 +14,25 @@ SNAKEMAKE  = PATH="$(BIN):$$PATH" $(BIN)/snakemake
 
 .PHONY: demo sweep sensitivity test verify soak slurm-test scale-test lint bench lock clean
 
-demo: $(STAMP)  ## the whole embedded study, then its report
-	$(SNAKEMAKE) --cores $(CORES) --quiet reason host
-	$(SNAKEMAKE) --cores 1 --report results/digits/report.html
-	@echo "Open results/digits/report.html"
+# The study of CONFIG, or one target of it, then its report.
+define study
+	@test -f "$(CONFIG)" || { echo "CONFIG=$(CONFIG): there is no such file" >&2; exit 1; }
+	$(SNAKEMAKE) $(1) --cores $(CORES) --quiet reason host --configfile $(CONFIG)
+	@report=results/$$($(BIN)/python -c 'import yaml; print(yaml.safe_load(open("$(CONFIG)"))["study"]["name"])')/$(2) && \
+	    $(SNAKEMAKE) $(1) --cores 1 --report $$report --configfile $(CONFIG) && echo "Open $$report"
+endef
 
-sweep: $(STAMP)  ## mask ratios and patch sizes, config/sweep.yaml, and a report of it
-	$(SNAKEMAKE) --cores $(CORES) --quiet reason host --configfile config/sweep.yaml
-	$(SNAKEMAKE) --cores 1 --report results/sweep/report.html --configfile config/sweep.yaml
-	@echo "Open results/sweep/report.html"
+demo: CONFIG ?= config/config.yaml
+demo: $(STAMP)  ## the whole embedded study, or that of CONFIG, then its report
+	$(call study,,report.html)
 
-sensitivity: $(STAMP)  ## each conclusion under each convention that CONFIG (config/config.yaml) names
-	$(SNAKEMAKE) sensitivity --cores $(CORES) --quiet reason host $(if $(CONFIG),--configfile $(CONFIG))
+sweep: CONFIG ?= config/sweep.yaml
+sweep: $(STAMP)  ## mask ratios and patch sizes, then a report of them
+	$(call study,,report.html)
+
+sensitivity: CONFIG ?= config/config.yaml
+sensitivity: $(STAMP)  ## each conclusion under each convention, then a report of that
+	$(call study,sensitivity,sensitivity.html)
 
 test: $(STAMP)
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile

@@ -99,5 +99,5 @@ def test_tables_as_printed():
     assert cells["between"] == cells["at the lowest"] == cells["p together, highest"] == "–"
     notes = sweeptables.verdict_notes(table, 0.95)
     counts = f"holds: 1 (1 together), does not hold: 0 (0 together), {UNKNOWN}: 0 (0 together)."
-    assert notes[0].endswith(f"of 1 measures {counts}")
+    assert notes[0] == f"Claimed: more by an intermediate mask ratio than by either extreme. Of 1 measures {counts}"
     assert "Holm's adjustment for all 2 contrasts" in notes[1]

@@ -43,20 +43,23 @@ def test_a_study_without_seeds_trains_from_its_own():
 def test_masks_and_models_must_go_together(config):
     config["study"]["sweep"][0]["mask"] = "mask_50"
     words = refused(config)
-    assert "study.sweep, entry 1.mask: mask_50 hides 0.5, but low-0 is pretrained with 0.25" in words
-    assert "models.low-1.patch_tokens: study.sweep needs those of mask_50" in words
+    assert "study.sweep, entry 1.mask: mask_50 hides 0.5, but low is pretrained with 0.25" in words
+    assert "models.low.patch_tokens: study.sweep needs those of mask_50" in words
     assert "study.sweep, entry 2: the same ratio and patch size as entry 1" in words
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"mask": "blur"}, "study.sweep, entry 2.mask: blur is not a perturbation of kind mask"),
-        ({"mask": "gone"}, "study.sweep, entry 2.mask: gone is not a perturbation of kind mask"),
-        ({"pretrained": "gone"}, "study.sweep, entry 2: gone not among models"),
+        (
+            {"mask": "blur"},
+            "entry 2.mask: 'blur' is not a perturbation of kind mask (known: 'mask_25', 'mask_50', 'mask_75')",
+        ),
+        ({"mask": "gone"}, "study.sweep, entry 2.mask: 'gone' is not a perturbation of kind mask"),
+        ({"pretrained": "gone"}, "study.sweep, entry 2: 'gone' is not among models (known: 'low-0', 'low-1', "),
         ({"pretrained": []}, "study.sweep, entry 2.pretrained: names no model"),
         ({"finetuned": "high_a"}, "entry 2.finetuned: high_a has 0 outputs, datasets.three 3 classes"),
-        ({"pretrained": ["low_tuned"]}, "low_tuned-0 is trained with recipe finetune, not pretrain"),
+        ({"pretrained": ["low_tuned"]}, "low_tuned is trained with recipe finetune, not pretrain"),
     ],
 )
 def test_what_leads_nowhere_is_refused(config, change, said):
@@ -88,13 +91,13 @@ def test_a_model_has_one_setting_and_is_built_as_its_twins(config):
     config["study"]["sweep"][1]["pretrained"] = ["middle_a", "middle_b"]
     config["models"]["middle_b"]["arguments"] = {**config["models"]["middle_b"]["arguments"], "depth": 4}
     words = refused(config)
-    assert "study.sweep, entry 2: middle_b (vit_tiny_patch16_224, " in words
-    assert "depth 4, num_heads 3) is not built as middle_a (" in words and "depth 2" in words
+    assert "study.sweep: middle_b (vit_tiny_patch16_224, " in words
+    assert "depth 4, num_heads 3, crop 16 px) and low (" in words and "differ in more than patch size" in words
 
 
 def test_what_is_fine_tuned_starts_from_its_own_entry(config):
     config["study"]["sweep"][1]["finetuned"] = config["study"]["sweep"][0].pop("finetuned")
-    assert "entry 2.finetuned: low_tuned-0 starts from low-0, which is none of middle_a, middle_b" in refused(config)
+    assert "entry 2.finetuned: low_tuned starts from low, but pretrained here are middle_a, middle_b" in refused(config)
 
 
 def test_a_sweep_compares_two_settings_or_more(config):
@@ -107,6 +110,65 @@ def test_settings_are_trained_for_as_many_gradient_steps():
     for name, change in (("ratio_90", {"epochs": 20}), ("patch_8_tuned", {"batch_size": 64})):
         config["models"][name]["training"] = config["models"][name]["training"] | change
     words = refused(config)
-    assert "study.sweep: ratio_90-0 is trained for 20 epochs of digits_train by 32 images a step, " in words
-    assert "ratio_25-0 for 40 epochs of digits_train by 32 images a step; make them equal" in words
-    assert "patch_8_tuned-0 is trained for 5 epochs of digits_train by 64 images a step" in words
+    assert "study.sweep: ratio_90 is trained for 20 epochs of digits_train by 32 images a step, " in words
+    assert "ratio_25 for 40 epochs of digits_train by 32 images a step; make them equal" in words
+    assert "patch_8_tuned is trained for 5 epochs of digits_train by 64 images a step" in words
+
+
+def test_settings_differ_in_ratio_and_patch_size_alone(config):
+    config["models"]["high_a"]["architecture"] = config["models"]["high_b"]["architecture"] = "vit_small_patch16_224"
+    words = refused(config)
+    assert "study.sweep: high_a (vit_small_patch16_224, img_size 16, patch_size 4, embed_dim 24, depth 2" in words
+    assert "and low (vit_tiny_patch16_224, " in words and "differ in more than patch size" in words
+
+
+def test_a_classifier_is_built_as_what_it_is_fine_tuned_from(config):
+    config["models"]["low_tuned"]["arguments"] = {**config["models"]["low_tuned"]["arguments"], "depth": 3}
+    words = refused(config)
+    assert "models.low_tuned.training.initial: low_tuned (vit_tiny_patch16_224, img_size 16, patch_size 4, " in words
+    assert "depth 3" in words and "is not built as low (" in words
+    config["models"]["low_tuned"] |= {"training": None, "weights": "random:9"}
+    config["study"] |= {"finetuned": ["low_tuned"]}
+    assert "study.sweep, entry 1.finetuned: low_tuned (" in refused(config)
+
+
+def test_beit_cannot_be_masked(config):
+    for name in ("high_a", "high_b"):
+        config["models"][name] |= {"architecture": "beit_base_patch16_224", "arguments": {}}
+    assert "study.sweep, entry 3.pretrained: high_a is a BEiT, which needs all patches" in refused(config)
+
+
+def test_names_and_patches_that_are_nearly_right(config):
+    config["study"] |= {"finetuned": ["low_tuned"], "compared": ["low-0", "low_1"]}
+    words = refused(config)
+    assert "'low_tuned' is not among models (it has several seeds; name one: 'low_tuned-0', 'low_tuned-1')" in words
+    assert "study.compared: 'low_1' is not among models (did you mean 'low-1'?)" in words
+    config["study"]["sweep"][0]["mask"] = "mask_2"
+    assert "entry 1.mask: 'mask_2' is not a perturbation of kind mask (did you mean 'mask_25'?)" in refused(config)
+    config["models"]["low"]["training"]["seeds"] = 3
+    config["models"]["high_a"]["arguments"] = {**config["models"]["high_a"]["arguments"], "patch_size": "4"}
+    words = refused(config)
+    assert "models.low.training.seeds: 3 is not of type 'array'" in words
+    assert "models.high_a.arguments.patch_size: '4' is not of type 'integer'" in words
+
+
+def test_what_is_wrong_with_a_model_of_several_seeds_is_said_once(config):
+    config["models"]["low"]["patch_tokens"] = ["mask_2"]
+    lines = refused(config).splitlines()
+    assert len([line for line in lines if "'mask_2' is not among perturbations" in line]) == 1
+    assert "  models.low.patch_tokens: 'mask_2' is not among perturbations (did you mean 'mask_25'?)" in lines
+
+
+def test_a_key_with_nothing_below_it_is_one_left_out(config):
+    config |= {"conventions": None}
+    config["study"]["sweep"] = None
+    assert settings.check(config, SCHEMA)["conventions"] == {}
+
+
+def test_a_convention_needs_a_mask_or_whole_images(config):
+    config |= {"conventions": {"other": {"mask": "blur"}, "none": {"mask": "mask_2"}}}
+    config["study"] |= {"pretrained": "low-0", "mask": "mask_25"}
+    words = refused(config)
+    assert "conventions.other.mask: blur is of kind blur, but low is to see masked images (kind mask)" in words
+    assert "patch_tokens: conventions" not in words
+    assert "conventions.none.mask: 'mask_2' is not among perturbations (did you mean 'mask_25'?)" in words

@@ -7,6 +7,7 @@ study need not touch its conventions.
 from collections.abc import Iterator
 
 from maescope import layersettings
+from maescope.names import nearest
 
 MADE_ANEW = {  # what a convention changes -> the measure that is then made another time, from whichever tokens it takes
     "subspace": "angles",
@@ -42,7 +43,7 @@ def problems(config: dict) -> Iterator[str]:
 def _occlusion(key: str, name: str, config: dict) -> Iterator[str]:
     entry = config["perturbations"].get(name)
     if entry is None:
-        yield f"{key}: {name!r} is not among perturbations"
+        yield f"{key}: {name!r} is not among perturbations{nearest(name, config['perturbations'])}"
     elif entry["kind"] != "occlusion":
         yield f"{key}: {name} is of kind {entry['kind']}, but must be of kind occlusion"
     elif entry["order"] != "most":
@@ -50,15 +51,17 @@ def _occlusion(key: str, name: str, config: dict) -> Iterator[str]:
 
 
 def _mask(key: str, name: str, config: dict) -> Iterator[str]:
-    study, entry = config["study"], config["perturbations"].get(name, {})
+    study, kind = config["study"], config["perturbations"].get(name, {}).get("kind")
     if study["pretrained"] not in config["models"]:
         yield f"{key}: needs study.pretrained, which is then looked at so"
         return
-    if entry.get("kind") != "clean":
+    if kind != "clean":
         yield from layersettings.mask_problems(key, name, config)
-    if entry and name not in config["models"][study["pretrained"]]["patch_tokens"]:
+    if kind not in ("clean", "mask"):
+        return
+    if name not in config["models"][study["pretrained"]]["patch_tokens"]:
         yield f"models.{study['pretrained']}.patch_tokens: {key} needs those of {name}"
-    if entry and study["dataset"] in config["datasets"]:
+    if study["dataset"] in config["datasets"]:
         yield from layersettings.rank_problems(
             key, config["analysis"]["subspace"]["k"], study["pretrained"], name, config
         )

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from maescope.names import nearest
+
 WIDTHS = {"tiny": 192, "small": 384, "base": 768, "large": 1024, "huge": 1280}  # of timm's vit_<size>_patch...
 
 HEADS = {"tiny": 3, "small": 6, "base": 12, "large": 16, "huge": 16}
@@ -32,8 +34,7 @@ def problems(config: dict) -> Iterator[str]:
 
 def patch_size_of(model: dict) -> int | None:
     """Side of a model's patches in pixels, None where neither its arguments nor its name tell."""
-    size = model["arguments"].get("patch_size") or int(_in_name(model, r"patch([0-9]+)") or 0)
-    return size if isinstance(size, int) and size > 0 else None
+    return model["arguments"].get("patch_size") or int(_in_name(model, r"patch([0-9]+)") or 0) or None
 
 
 def patches_of(model: dict) -> int | None:
@@ -54,6 +55,31 @@ def head_width_of(model: dict) -> int | None:
     return width // heads if width and heads else None
 
 
+def needs_all_patches(model: dict) -> bool:
+    """Whether it cannot see masked images: a BEiT adds to attention what belongs to places."""
+    return re.match("beit(v2)?_", model["architecture"]) is not None
+
+
+def size_of(model: dict) -> tuple:
+    """What makes a model large or small, its patches apart: the kind in its name, arguments, pixels that it sees."""
+    kind = re.sub(r"patch[0-9]+", "patch", model["architecture"].partition(".")[0])
+    arguments = [model["arguments"].get(key) for key in ("embed_dim", "depth", "num_heads", "mlp_ratio")]
+    return kind, arguments, model["preprocessing"]["crop"]
+
+
+def in_words(model: dict) -> str:
+    """How a model is built."""
+    given = [f"{key} {value}" for key, value in model["arguments"].items()]
+    return ", ".join([model["architecture"], *given, f"crop {model['preprocessing']['crop']} px"])
+
+
+def twin_problems(key: str, name: str, other: str, models: dict) -> Iterator[str]:
+    """A model that is not built as another, heads apart."""
+    one, two = models[name], models[other]
+    if (size_of(one), patch_size_of(one)) != (size_of(two), patch_size_of(two)):
+        yield f"{key}: {name} ({in_words(one)}) is not built as {other} ({in_words(two)})"
+
+
 def _in_name(model: dict, pattern: str) -> str | None:
     found = re.search(pattern, model["architecture"])
     return found[1] if found else None
@@ -70,13 +96,15 @@ def _visible(model: str, mask: str, config: dict) -> int | None:
 def mask_problems(key: str, name: str, config: dict) -> Iterator[str]:
     """A perturbation that masks, and leaves the pretrained model something to see."""
     pretrained, perturbation = config["study"]["pretrained"], config["perturbations"].get(name)
+    model = config["models"][pretrained]
     if perturbation is None:
-        yield f"{key}: {name!r} is not among perturbations; Figures 1, 2 and 4 of {pretrained} need one of kind mask"
+        known = nearest(name, config["perturbations"])
+        yield f"{key}: {name!r} is not among perturbations{known}; {pretrained} needs one of kind mask"
     elif perturbation["kind"] != "mask":
         yield f"{key}: {name} is of kind {perturbation['kind']}, but {pretrained} is to see masked images (kind mask)"
-    elif (patches := patches_of(config["models"][pretrained])) and not int(
-        patches * (1 - perturbation["ratio"]) + 1e-9
-    ):
+    elif needs_all_patches(model):
+        yield f"{key}: {pretrained} is a BEiT, which needs all patches; leave it out, or name another model"
+    elif (patches := patches_of(model)) and not int(patches * (1 - perturbation["ratio"]) + 1e-9):
         yield (
             f"{key}: a ratio of {perturbation['ratio']} leaves none of the {patches} patches of {pretrained}; "
             f"lower perturbations.{name}.ratio"
@@ -115,7 +143,8 @@ def _tsne_problems(config: dict) -> Iterator[str]:
     if len(labels) == 1:
         yield "study.tsne.labels: 1 label, but classes are compared: give 2 or more"
     if dataset["count"] and images > dataset["count"]:
-        yield f"study.tsne.images: {images} images of each label, but datasets.{name}.count is {dataset['count']}"
+        count = dataset["count"]
+        yield f"study.tsne.images: {images} images of each label, but datasets.{name}.count is {count}; show {count}"
     elif images < folds:
         yield f"study.tsne.images: {images} images of each label are too few for analysis.folds, {folds}"
     if perplexity >= (points := len(labels) * images):

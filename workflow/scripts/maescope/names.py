@@ -1,6 +1,8 @@
 """Names of classes and files, which come from outside and go into paths, lists, tables and logs."""
 
+import difflib
 import unicodedata
+from collections.abc import Iterable
 
 UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format (text direction too), half of a character, line separators
 
@@ -11,6 +13,16 @@ def unseen(text: str) -> str | None:
     Half characters are what Python makes of bytes in a file's name that are no UTF-8.
     """
     return next((char for char in text if unicodedata.category(char) in UNSEEN), None)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What may have been meant by a name that is not known, or all there is, in words that go behind it."""
+    known = list(map(str, known))
+    if of_seeds := [one for one in known if one.rpartition("-")[0] == name]:  # training.seeds makes them
+        return f" (it has several seeds; name one: {', '.join(map(repr, of_seeds))})"
+    if close := difflib.get_close_matches(str(name), known, n=1):
+        return f" (did you mean {close[0]!r}?)"
+    return f" (known: {', '.join(map(repr, known)) or 'none'})"
 
 
 def shown(text: str) -> str:

@@ -1,6 +1,7 @@
 """Models that are trained several times, each time from another seed: `training.seeds` makes one entry several."""
 
 import copy
+import re
 from collections.abc import Iterator
 
 
@@ -23,6 +24,14 @@ def expand(models: dict, default: int) -> tuple[dict, dict[str, list[str]]]:
                 entries[own]["training"] |= {"seed": seed, "initial": _of_seed(training["initial"], seed, models)}
                 del entries[own]["training"]["seeds"]
     return entries, stands_for
+
+
+def as_written(problem: str, stands_for: dict[str, list[str]]) -> str:
+    """A problem of a model of several seeds, said of the entry that makes it; in quotes is what a user wrote."""
+    for name, own in stands_for.items():
+        if own != [name]:
+            problem = re.sub(rf"(?<!['\w-])({'|'.join(map(re.escape, own))})(?![\w'])", name, problem)
+    return problem
 
 
 def _seeds(training: dict, default: int) -> list[int]:

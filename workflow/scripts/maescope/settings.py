@@ -3,7 +3,6 @@
 Every problem is named by its key; a mistyped key comes with the nearest right one.
 """
 
-import difflib
 import importlib.util
 import json
 import re
@@ -14,6 +13,7 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 
 from maescope import conventions, folders, layersettings, names, replicates, sweepsettings
 from maescope.errors import InputError
+from maescope.names import nearest
 
 TRAINED = "results/models/"
 HUB = "hub:"
@@ -59,6 +59,7 @@ def check(config: dict, schema: dict) -> dict:
         _complete_study(config["study"], config["perturbations"])
         config["conventions"] = conventions.complete(config["conventions"])
         problems = [*_contradictions(config), *_corruption_contradictions(config["perturbations"], fifteen)]
+        problems = list(dict.fromkeys(replicates.as_written(problem, stands_for) for problem in problems))
     if problems:
         lines = (f"  {names.shown(problem)}" for problem in problems)
         raise InputError("the configuration is not usable:\n" + "\n".join(lines))
@@ -121,7 +122,10 @@ def _with_defaults(validator, properties, instance, schema):
     if isinstance(instance, dict):
         for key, subschema in properties.items():
             if isinstance(subschema, dict) and "default" in subschema:
-                instance.setdefault(key, json.loads(json.dumps(subschema["default"])))
+                default = json.loads(json.dumps(subschema["default"]))
+                if isinstance(default, dict | list) and instance.get(key) is None:  # a key with nothing below it
+                    instance[key] = default
+                instance.setdefault(key, default)
     yield from Draft202012Validator.VALIDATORS["properties"](validator, properties, instance, schema)
 
 
@@ -136,15 +140,20 @@ _Validator = validators.extend(
 )
 
 
+def _went_far(error: ValidationError) -> tuple:
+    """Of alternatives, the more the more it is what was meant; never the one that is nothing at all."""
+    return error.validator_value != "null", len(error.absolute_path), error.validator not in ("type", "const")
+
+
 def _describe(error: ValidationError) -> str:
     """One line: the path of the key, what is wrong, what would be right."""
     while error.context:  # of alternatives, the one that came furthest
-        error = max(error.context, key=lambda e: (len(e.absolute_path), e.validator not in ("type", "const")))
+        error = max(error.context, key=_went_far)
     where = ".".join(map(str, error.absolute_path)) or "the top level"
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
         unknown = sorted(set(error.instance) - set(known))
-        return "; ".join(f"{where}: unknown key {key!r}{_nearest(key, known)}" for key in unknown)
+        return "; ".join(f"{where}: unknown key {key!r}{nearest(key, known)}" for key in unknown)
     if error.validator == "not" and "enum" in error.validator_value:
         return f"{where}: results/{error.instance}/ is of all studies; choose another name"
     if error.validator == "not" and "multipleOf" in error.validator_value:
@@ -155,12 +164,6 @@ def _describe(error: ValidationError) -> str:
         twice = sorted({str(item) for item in error.instance if error.instance.count(item) > 1})
         return f"{where}: {', '.join(twice)} named twice"
     return f"{where}: {error.message}"
-
-
-def _nearest(key: str, known) -> str:
-    """' (did you mean ...?)', or what there is."""
-    close = difflib.get_close_matches(str(key), list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else f" (known: {', '.join(map(str, known)) or 'none'})"
 
 
 def _classes(name: str, classes: list[str] | str | None) -> list[str] | None:
@@ -303,7 +306,7 @@ def _contradictions(config: dict) -> Iterator[str]:
 def _missing(key: str, names, known: dict, where: str) -> Iterator[str]:
     for name in names:
         if name not in known:
-            yield f"{key}: {name!r} is not among {where}{_nearest(name, known)}"
+            yield f"{key}: {name!r} is not among {where}{nearest(name, known)}"
 
 
 def _dataset_contradictions(name: str, dataset: dict) -> Iterator[str]:
@@ -352,9 +355,11 @@ def _model_contradictions(name: str, model: dict, config: dict) -> Iterator[str]
         yield f"{key}.training.mask_ratio: a ratio of {ratio} leaves none of the {patches} patches visible"
     initial = training["initial"]
     if training["recipe"] == "finetune" and initial not in config["models"]:
-        yield f"{key}.training.initial: {initial!r} is not among models{_nearest(initial, config['models'])}"
+        yield f"{key}.training.initial: {initial!r} is not among models{nearest(initial, config['models'])}"
     elif training["recipe"] == "finetune" and config["models"][initial]["weights"].startswith((HUB, RANDOM)):
         yield f"{key}.training.initial: {initial} has no file of weights to begin with; give it a .safetensors or .pth"
+    elif training["recipe"] == "finetune":
+        yield from layersettings.twin_problems(f"{key}.training.initial", name, initial, config["models"])
     if training["recipe"] != "finetune" and initial is not None:
         yield f"{key}.training.initial: only for recipe finetune, not {training['recipe']}"
     if (training["recipe"] == "pretrain") != (model["num_classes"] == 0):
@@ -388,7 +393,7 @@ def _corruption_contradictions(perturbations: dict, fifteen: list[str]) -> Itera
         if entry["kind"] != "corruption":
             continue
         if entry["name"] not in fifteen:
-            near = _nearest(entry["name"], fifteen)
+            near = nearest(entry["name"], fifteen)
             yield f"perturbations.{name}.name: {entry['name']!r} is none of the fifteen corruptions{near}"
         if entry["frost"] and not Path(entry["frost"]).is_dir():
             yield f"perturbations.{name}.frost: there is no folder {entry['frost']}"

@@ -97,6 +97,6 @@ def seen(verdicts: pd.DataFrame) -> list[str]:
             for verdict in (HOLDS, FAILS, UNKNOWN)
         )
         lines.append(
-            f"An intermediate {axis} gives the most semantic representation; of {len(part)} measures {counts}."
+            f"Claimed: more by an intermediate {axis} than by either extreme. Of {len(part)} measures {counts}."
         )
     return lines

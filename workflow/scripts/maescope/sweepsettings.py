@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from maescope import layersettings
+from maescope.names import nearest
 
 
 def complete(entry: dict, stands_for: dict[str, list[str]]) -> None:
@@ -20,25 +21,37 @@ def problems(config: dict) -> Iterator[str]:
         key = f"study.sweep, entry {number}"
         unknown = [name for name in [*entry["pretrained"], *entry["finetuned"]] if name not in models]
         if unknown:
-            yield f"{key}: {', '.join(unknown)} not among models"
+            yield from (f"{key}: {name!r} is not among models{nearest(name, models)}" for name in unknown)
             continue
         if perturbations.get(entry["mask"], {}).get("kind") != "mask":
-            yield f"{key}.mask: {entry['mask']} is not a perturbation of kind mask"
+            masks = [name for name, one in perturbations.items() if one["kind"] == "mask"]
+            yield f"{key}.mask: {entry['mask']!r} is not a perturbation of kind mask{nearest(entry['mask'], masks)}"
             continue
         if not entry["pretrained"]:
             yield f"{key}.pretrained: names no model"
         yield from _entry_problems(key, entry, config)
         for name in [*entry["pretrained"], *entry["finetuned"]]:
             if name in where:
-                yield f"{key}: {name} is named in entry {where[name]} already; a model has one ratio and patch size"
+                yield f"{key}: {name} is named in entry {where[name]} already; name a model once"
             where[name] = number
         setting = perturbations[entry["mask"]]["ratio"], *sorted(map(str, patch_sizes(entry, models)))
         if settings.setdefault(setting, number) != number:
             yield f"{key}: the same ratio and patch size as entry {settings[setting]}; list their models in one entry"
     if settings and not any(one != other and set(one) & set(other) for one in settings for other in settings):
         yield "study.sweep: no two entries differ in ratio or patch size alone; there is nothing to compare"
+    yield from _size_problems([name for entry in config["study"]["sweep"] for name in entry["pretrained"]], models)
     for key in ("pretrained", "finetuned"):
         yield from _length_problems([name for entry in config["study"]["sweep"] for name in entry[key]], models)
+
+
+def _size_problems(names: list[str], models: dict) -> Iterator[str]:
+    """Pretrained models that differ in more than patch size, of which the first two are named."""
+    names = [name for name in names if name in models]
+    for name in names:
+        if layersettings.size_of(models[name]) != layersettings.size_of(models[names[0]]):
+            one, other = (f"{own} ({layersettings.in_words(models[own])})" for own in (name, names[0]))
+            yield f"study.sweep: {one} and {other} differ in more than patch size; compare models that do not"
+            return
 
 
 def _length_problems(names: list[str], models: dict) -> Iterator[str]:
@@ -64,13 +77,9 @@ def _entry_problems(key: str, entry: dict, config: dict) -> Iterator[str]:
     sizes = patch_sizes(entry, models)
     if None in sizes:
         yield f"{key}: the patch size is neither in the arguments nor in the architecture's name; give patch_size"
-    elif len(sizes) > 1:
+        return
+    if len(sizes) > 1:
         yield f"{key}: models of patches of {' and '.join(map(str, sorted(sizes)))} px; give each size an entry"
-    built = {name: (models[name]["architecture"], models[name]["arguments"]) for name in entry["pretrained"]}
-    different = [name for name in built if built[name] != built[entry["pretrained"][0]]]
-    if different and len(sizes) == 1:
-        first, other = entry["pretrained"][0], different[0]
-        yield f"{key}: {other} ({_built(models[other])}) is not built as {first} ({_built(models[first])})"
     for name in entry["pretrained"]:
         model, training = models[name], models[name]["training"] or {}
         own = training.get("mask_ratio", ratio)
@@ -81,7 +90,9 @@ def _entry_problems(key: str, entry: dict, config: dict) -> Iterator[str]:
         if entry["mask"] not in model["patch_tokens"]:
             yield f"models.{name}.patch_tokens: study.sweep needs those of {entry['mask']}"
         patches = layersettings.patches_of(model)
-        if patches and not int(patches * (1 - ratio) + 1e-9):
+        if layersettings.needs_all_patches(model):
+            yield f"{key}.pretrained: {name} is a BEiT, which needs all patches; it cannot see masked images"
+        elif patches and not int(patches * (1 - ratio) + 1e-9):
             yield f"{key}.mask: a ratio of {ratio:g} leaves none of the {patches} patches of {name}"
         if study["dataset"] in config["datasets"]:
             k = config["analysis"]["subspace"]["k"]
@@ -91,14 +102,9 @@ def _entry_problems(key: str, entry: dict, config: dict) -> Iterator[str]:
         if not classes or models[name]["num_classes"] != len(classes):
             outputs, others = models[name]["num_classes"], len(classes or [])
             yield f"{key}.finetuned: {name} has {outputs} outputs, datasets.{study['dataset']} {others} classes"
-        initial, size = (models[name]["training"] or {}).get("initial"), layersettings.patch_size_of(models[name])
-        if models[name]["training"] and initial not in entry["pretrained"]:
-            yield f"{key}.finetuned: {name} starts from {initial}, which is none of {', '.join(entry['pretrained'])}"
-        elif size not in sizes:
-            yield f"{key}.finetuned: {name} has patches of {size} px, {entry['pretrained'][0]} of {min(sizes)} px"
-
-
-def _built(model: dict) -> str:
-    """How a model is built, in short."""
-    given = ", ".join(f"{key} {value}" for key, value in model["arguments"].items())
-    return f"{model['architecture']}{', ' * bool(given)}{given}"
+        training = models[name]["training"]
+        if training and training["initial"] not in entry["pretrained"]:
+            known = ", ".join(entry["pretrained"]) or "nothing"
+            yield f"{key}.finetuned: {name} starts from {training['initial']}, but pretrained here are {known}"
+        elif not training and entry["pretrained"]:
+            yield from layersettings.twin_problems(f"{key}.finetuned", name, entry["pretrained"][0], models)

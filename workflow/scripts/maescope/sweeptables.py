@@ -63,6 +63,7 @@ def printed_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
         columns += [
             (f"at the {end}", partial(_at, end=end, digits=digits)),
             (f"less than between by, {end}", partial(_difference, end=end, digits=digits)),
+            (f"p, {end}", lambda row, end=end: _number(row[f"{end}_p"])),
             (f"p together, {end}", lambda row, end=end: _number(row[f"{end}_p_holm"])),
         ]
     return tables.as_text(
@@ -105,7 +106,8 @@ def notes(runs: pd.DataFrame, images: int | None, classes: int, confidence: floa
     models = runs.loc[runs["measure"] == "theta_1", "model"].nunique()
     return [
         f"{models} pretrained models, {images or 'all'} images of each of {classes} classes. "
-        f"In brackets Student's {100 * confidence:g} % interval over the models (seeds) of a setting.",
+        f"In brackets Student's {100 * confidence:g} % interval over the models (seeds) of a setting; of few models it "
+        "may pass 100 %, and it has no width where all are alike.",
         "Linear probe, k-NN and silhouette are of mean patch tokens. The best layer is chosen for each model on the "
         "same images, so it is a little flattered.",
         "Errors are of hidden patches at the model's own ratio, over those of painting them with the mean colour: 1 is "
