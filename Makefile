@@ -14,11 +14,12 @@ SNAKEMAKE  = PATH="$(BIN):$$PATH" $(BIN)/snakemake
 
 .PHONY: demo sweep sensitivity test verify soak slurm-test scale-test lint bench lock clean
 
-# The study of CONFIG, or one target of it, then its report. Each time that a job ends, Snakemake looks at the inputs of
-# all that could run next: of 300 jobs that is as much work as the jobs themselves, of 50 it is not.
+# The study of CONFIG, or one target of it, then its report. For every job that has ended Snakemake wakes up once in each
+# timespan, by default a second, to look at the inputs of all that could run: of hundreds of jobs that takes a whole core.
 define study
 	@test -f "$(CONFIG)" || { echo "CONFIG=$(CONFIG): there is no such file" >&2; exit 1; }
-	$(SNAKEMAKE) $(1) --cores $(CORES) --quiet reason host --scheduler-subsample 50 --configfile $(CONFIG)
+	$(SNAKEMAKE) $(1) --cores $(CORES) --quiet reason host --configfile $(CONFIG) \
+	    --scheduler-subsample 10 --max-jobs-per-timespan 1000/10s
 	@report=results/$$($(BIN)/python -c 'import yaml; print(yaml.safe_load(open("$(CONFIG)"))["study"]["name"])')/$(2) && \
 	    $(SNAKEMAKE) $(1) --cores 1 --report $$report --configfile $(CONFIG) && echo "Open $$report"
 endef
