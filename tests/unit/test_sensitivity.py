@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maescope import claims, sensitivity, sensitivityplots, tidy
+from maescope import claims, plots, sensitivity, sensitivityplots, tidy
 
 H, F, U = claims.HOLDS, claims.FAILS, claims.UNKNOWN
 
@@ -156,6 +156,25 @@ def test_the_heat_map_shows_what_is_touched_and_frames_what_flips(matrix):
     texts = {(*map(round, text.get_position()),): text.get_text() for text in axis.texts}
     assert texts[0, 0] == "60\n%" and texts[1, 0] == "-1.5" and texts[1, 1] == "+60" and texts[2, 0] == "0"
     assert texts[1, 2] == "" and texts[2, 2] == "–"
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [
+        (-13.483, "-13.5"),
+        (30, "+30"),
+        (123.4, "+123"),
+        (-0.8, "-.80"),
+        (0.0493, "+.049"),
+        (-0.0012, "-.001"),
+        (10, "+10"),
+    ],
+)
+def test_changes_are_shown_in_few_characters(change, shown):
+    whole = sensitivity.matrix(table({"a": (H, 200)}), {"first": table({"a": (H, 200 + change)})})
+    figure = sensitivityplots.heat_map(whole)
+    assert figure.axes[0].texts[1].get_text() == shown
+    plots.plt.close(figure)
 
 
 def test_what_holds_under_one_convention_and_not_under_another_flips_though_the_study_cannot_say():

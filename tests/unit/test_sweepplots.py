@@ -34,14 +34,25 @@ def test_a_row_for_what_was_measured_and_a_column_for_ratio_and_patch_size():
     figure = drawn()
     panels = np.array(figure.axes).reshape(-1, 2)
     assert [row[0].get_ylabel().split(",")[0].replace("\n", " ") for row in panels] == [
-        "accuracy",
-        "accuracy",
+        "accuracy (%)",
+        "accuracy (%)",
         "accuracy when fine-tuned (%)",
     ]
     assert [text.get_text() for text in panels[-1, 0].get_xticklabels()] == ["25", "50", "75"]
     assert [text.get_text() for text in panels[-1, 1].get_xticklabels()] == ["2", "4", "8"]
     best = panels[0, 0].containers[0][0]  # of the first layer; mean of two seeds
-    np.testing.assert_allclose(np.asarray(best.get_ydata(), float), [0.255, 0.505, 0.755])
+    np.testing.assert_allclose(np.asarray(best.get_ydata(), float), [25.5, 50.5, 75.5])
+
+
+def test_best_layers_are_open_and_references_are_named_beside_the_panels():
+    figure = drawn()
+    best, last = (container[0] for container in figure.axes[0].containers[:2])
+    assert (best.get_markerfacecolor(), best.get_linestyle(), last.get_linestyle()) == ("white", "None", "-")
+    assert last.get_markerfacecolor() == best.get_color() == last.get_color()
+    names = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
+    assert names == ["guessing", "linear probe, best layer", "linear probe, last layer", *names[3:]]
+    guessing = [axis.get_lines()[-1].get_ydata()[0] for axis in figure.axes]
+    assert guessing == [10] * 4 + [1] * 2 and not any(axis.texts for axis in figure.axes)
 
 
 def test_ratios_alone_have_one_column_which_says_what_is_held():
@@ -57,3 +68,27 @@ def test_layers_have_a_curve_a_setting_and_a_ring_at_the_best():
     np.testing.assert_allclose(lines["50"], np.array([0.5, 0.25, 0.5 / 3]) + 0.005)
     rings = [ring for ring in first.collections if isinstance(ring, PathCollection)]
     assert [ring.get_offsets()[0][0] for ring in rings] == [1, 1, 1]
+
+
+def test_the_setting_of_both_columns_looks_the_same_and_others_do_not():
+    figure = sweepplots.figure_sweep_layers(runs(), 0.1)
+    ratios, patches = (
+        {
+            line.get_label(): (*line.get_color(), line.get_marker())
+            for line in axis.get_lines()
+            if "_" not in line.get_label()
+        }
+        for axis in figure.axes[:2]
+    )
+    assert ratios["75"] == patches["4"]
+    assert len({*ratios.values(), *patches.values()}) == len(SETTINGS)
+
+
+def test_a_row_has_the_limits_of_its_data_and_guessing_in_words_where_it_lies_outside():
+    probes = runs()
+    probes.loc[probes["seen"] == sweep.OWN, "value"] += 1
+    figure = sweepplots.figure_sweep_layers(probes, 0.1)
+    above, _, below, _ = figure.axes
+    assert above.get_ylim()[0] < 0.1 and below.get_ylim()[0] > 1
+    assert [axis.get_title(loc="right") for axis in figure.axes] == ["", "dotted: guessing", "", "guessing: 0.1, below"]
+    assert [len(axis.get_lines()) for axis in figure.axes] == [4, 4, 3, 3]

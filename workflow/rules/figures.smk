@@ -312,6 +312,7 @@ if PRETRAINED_HERE:
             mem_mb=lambda wildcards, attempt: 4000 * attempt,
             runtime=20,
         params:
+            name=PRETRAINED_HERE[0],
             model=lambda wildcards: architecture_of(PRETRAINED_HERE[0]),
             training=lambda wildcards: MODELS[PRETRAINED_HERE[0]]["training"],
             dataset=STUDY["dataset"],

@@ -18,4 +18,6 @@ model.load_official_state_dict(models.read_weights(snakemake.input.weights))
 patches = encoder.patch_embed.num_patches
 visible = perturb.visible_patches(rows["image"], patches, recipe["mask_ratio"], params.seed, params.dataset, 1)
 pictures = mae.reconstruct(model.eval(), pixels, torch.from_numpy(visible), preprocessing.mean, preprocessing.std)
-plots.save(plots.reconstruction(*pictures, rows["label"].tolist()), snakemake.output.pdf, snakemake.output.png)
+title = f"{params.name}: {100 * recipe['mask_ratio']:g} % of the patches hidden"
+figure = plots.reconstruction(*pictures, rows["label"].tolist(), title)
+plots.save(figure, snakemake.output.pdf, snakemake.output.png)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from itertools import cycle
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,9 +12,10 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.image import AxesImage
 
 from maescope.layerplots import few, sparse
-from maescope.plots import CHANCE, COLOURS, MARKERS, PAGE
+from maescope.plots import CHANCE, COLOURS, MARKERS, PAGE, ends_of
 
 TOKENS = {"cls": "CLS", "mean": "mean patch"}
+ACROSS = 6  # panels of changes in a row
 
 
 def along_depth(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -33,7 +35,7 @@ def _name_depth(axis: Axes, frame: pd.DataFrame, label: str) -> None:
     """Name the axis of depth, and of layers some."""
     axis.set_xlabel(label)
     if label == "layer":
-        axis.set_xticks(few(frame["x"]))
+        axis.set_xticks(few(frame["x"], 8))
 
 
 def _models(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, dict]]:
@@ -45,16 +47,14 @@ def _models(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, dict]]:
 
 
 def _reference(axis: Axes, value: float, words: str) -> None:
-    """A dotted line of what would be measured without any structure, named where it lies."""
-    axis.axhline(value, **CHANCE)
-    place = {"xytext": (0, 2), "textcoords": "offset points", "xycoords": ("axes fraction", "data")}
-    axis.annotate(words, (1, value), va="bottom", ha="right", fontsize=6, color="0.35", zorder=0.9, **place)
+    """A dotted line of what would be measured without any structure, named in the legend."""
+    axis.axhline(value, label=words, **CHANCE)
 
 
-def _below(figure: Figure, axis: Axes) -> None:
-    """One legend for all panels, below them."""
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)))
+def _below(figure: Figure, *axes: Axes) -> None:
+    """One legend for all panels, below them: what these show, each name once."""
+    named = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(named.values(), named, loc="outside lower center", ncols=min(4, len(named)))
 
 
 def figure_cka(pairs: pd.DataFrame, changes: pd.DataFrame) -> Figure:
@@ -65,24 +65,23 @@ def figure_cka(pairs: pd.DataFrame, changes: pd.DataFrame) -> Figure:
     pairs : model, other, layer, other_layer, cka, shuffled
     changes : model, perturbation, level, layer, cka, shuffled, levels in their order
     """
-    maps = list(pairs.groupby(["model", "other"], sort=False))
-    curves = list(changes.groupby(["model", "perturbation"], sort=False))
-    heights = [2.2 * -(-len(maps) // 3), 2.2 * -(-len(curves) // 2)]
+    count = pairs["model"].nunique()
+    side = min(1.3, 6 / count)  # of a map, in inches; the rest of the width is for names and the colour bar
+    perturbed = list(changes.groupby("perturbation", sort=False))
+    heights = [side * count + 0.6] + [0.4 + _height(part) for _, part in perturbed]
     figure = plt.figure(figsize=(PAGE, sum(heights)))
-    top, bottom = figure.subfigures(2, 1, height_ratios=heights)
-    panels = _panels(top, len(maps), 3)
-    for axis, ((model, other), part) in zip(panels, maps, strict=False):
-        image = _map(axis, part)
-        axis.set(xlabel=f"layer of {other}", ylabel=f"layer of {model}")
-    top.colorbar(image, ax=list(panels), label="linear CKA", shrink=0.8)
-    axes = _panels(bottom, len(curves), 2, sharey=True)
-    for axis, ((model, perturbation), part) in zip(axes, curves, strict=False):
-        _levels(axis, part)
-        axis.set_title(f"{model}: {perturbation} against clean")
-    for axis in axes[::2]:
-        axis.set_ylabel("CKA with the clean layer")
-    axes[0].set_ylim(min(0, changes["cka"].min()), 1.02)  # shared: the first panel's own would cut the others
+    top, *below = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    blank = PAGE - (side * count + 1.2)
+    _maps(top if blank < 0.1 else top.subfigures(1, 2, width_ratios=(PAGE - blank, blank))[0], pairs)
+    for block, (perturbation, part) in zip(below, perturbed, strict=True):
+        _changes(block, part, f"{perturbation}: CKA\nwith clean layer", min(0, changes["cka"].min()))
     return figure
+
+
+def _height(part: pd.DataFrame) -> float:
+    """Height of all panels of a perturbation in inches, one panel a model: wide ones are higher."""
+    count = part["model"].nunique()
+    return -(-count // ACROSS) * (1.5 if count < 4 else 1.15)
 
 
 def _panels(figure: FigureBase, count: int, across: int, **options) -> np.ndarray:
@@ -94,16 +93,52 @@ def _panels(figure: FigureBase, count: int, across: int, **options) -> np.ndarra
     return axes
 
 
+def _maps(figure: FigureBase, pairs: pd.DataFrame) -> None:
+    """A triangle of maps, one for two models each; the models are named at its outer edges."""
+    models = list(pairs["model"].unique())
+    axes = figure.subplots(len(models), len(models), sharex="col", sharey="row", squeeze=False)
+    for axis in axes[np.triu_indices(len(models), 1)]:
+        axis.remove()
+    for (model, other), part in pairs.groupby(["model", "other"], sort=False):
+        image = _map(axes[models.index(model), models.index(other)], part)
+    for axis, below, model in zip(axes[:, 0], axes[-1], models, strict=True):
+        axis.set_ylabel(fill(model, 16), fontsize=7)
+        below.set_xlabel(fill(model, 16), fontsize=7)
+    figure.supxlabel("layer", fontsize=8)
+    figure.supylabel("layer", fontsize=8)
+    low, high = pairs.groupby(["model", "other"])["shuffled"].mean().agg(["min", "max"])
+    bar = figure.colorbar(image, ax=figure.axes, shrink=0.8, aspect=30)
+    bar.set_label(f"linear CKA (random\norder: {low:.2f} to {high:.2f})", fontsize=7)
+
+
 def _map(axis: Axes, part: pd.DataFrame) -> AxesImage:
     """CKA of each layer of one model (rows) with each of another."""
     values = part.pivot(index="layer", columns="other_layer", values="cka")
-    edges = (0.5, values.shape[1] + 0.5, 0.5, values.shape[0] + 0.5)
+    layers, others = values.shape
+    edges = (0.5, others + 0.5, 0.5, layers + 0.5)
     image = axis.imshow(values, origin="lower", extent=edges, vmin=0, vmax=1, cmap="viridis", aspect="auto")
-    axis.set_title(f"images in random order: {part['shuffled'].mean():.2f}", fontsize=6, color="0.35", pad=2)
-    axis.set_xticks(few(part["other_layer"], 6))
-    axis.set_yticks(few(part["layer"], 6))
+    axis.set(xticks=ends_of(others), yticks=ends_of(layers))
+    axis.tick_params(labelsize=7)
     axis.grid(False)
     return image
+
+
+def _changes(figure: FigureBase, part: pd.DataFrame, label: str, lowest: float) -> None:
+    """One perturbation: a panel a model, one legend for the levels of all."""
+    models = list(part.groupby("model", sort=False))
+    axes = _panels(figure, len(models), ACROSS, sharey=True)
+    for axis, (model, own) in zip(axes, models, strict=False):
+        _levels(axis, own)
+        axis.set_title(fill(model, 16), fontsize=7, pad=4)
+    for axis in axes[::ACROSS]:
+        axis.set_ylabel(label)
+    axes[0].set_ylim(lowest, 1.02)  # shared: the first panel's own would cut the others
+    figure.supxlabel("layer", fontsize=8)
+    handles, labels = axes[0].get_legend_handles_labels()
+    columns = 1 if len(labels) < 8 else 2
+    figure.legend(
+        handles, labels, loc="outside right upper", ncols=columns, title="level", fontsize=6, handlelength=1.5
+    )
 
 
 def _levels(axis: Axes, part: pd.DataFrame) -> None:
@@ -112,10 +147,9 @@ def _levels(axis: Axes, part: pd.DataFrame) -> None:
     shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(levels)))
     for (level, curve), colour, marker in zip(levels, shades, cycle(MARKERS), strict=False):
         axis.plot(curve["layer"], curve["cka"], color=colour, marker=marker, markersize=2.5, linewidth=1, label=level)
-    _reference(axis, part["shuffled"].mean(), "images in random order")
-    axis.set_xlabel("layer")
-    axis.set_xticks(few(part["layer"]))
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), title="level", fontsize=6)
+    _reference(axis, part["shuffled"].mean(), "random\norder")
+    axis.set_xticks(ends_of(part["layer"].max()))
+    axis.tick_params(labelsize=7)
 
 
 def figure_rank(ranks: pd.DataFrame) -> Figure:
@@ -132,10 +166,9 @@ def figure_rank(ranks: pd.DataFrame) -> Figure:
         for model, curve, style in _models(part):
             axis.plot(curve["x"], curve["effective_rank"], label=model, **style)
         ranks_of_noise = sorted(part["noise"].round().unique())
-        for noise in ranks_of_noise:
-            axis.axhline(noise, **CHANCE)
         words = " or ".join(f"{noise:.0f}" for noise in ranks_of_noise)
-        _reference(axis, ranks_of_noise[-1], f"noise of the same shape ({words})")
+        for noise in ranks_of_noise:
+            _reference(axis, noise, f"noise of the same shape ({words})")
         axis.set(title=f"{name} tokens", yscale="log")
         _name_depth(axis, part, label)
         axis.yaxis.set_major_formatter("{x:g}")
@@ -153,15 +186,18 @@ def figure_spectrum(spectra: pd.DataFrame) -> Figure:
     spectra : model, layer, frequency, log_amplitude, noise
     """
     models = list(spectra.groupby("model", sort=False))
-    figure, axes = plt.subplots(1, len(models) + 1, figsize=(PAGE, 2.6))
-    *panels, last = axes
+    rows = -(-(len(models) + 1) // 4)
+    figure = plt.figure(figsize=(PAGE, 2.3 * rows + 0.4))
+    axes = _panels(figure, len(models) + 1, 4)
+    panels, last = axes[: len(models)], axes[len(models)]
     for axis, (model, part) in zip(panels, models, strict=True):
         axis.sharey(panels[0])
         _amplitudes(axis, part)
         axis.set_title(model)
     _highest(last, spectra)
-    for axis in (panels[0], last):  # the last one's scale is its own
+    for axis in (*panels[::4], last):  # the last one's scale is its own
         axis.set_ylabel("log amplitude above\nthat of frequency 0 (nats)")
+    _below(figure, last)
     return figure
 
 
@@ -174,7 +210,7 @@ def _amplitudes(axis: Axes, part: pd.DataFrame) -> None:
         axis.plot(curve["frequency"], curve["log_amplitude"], color=colour, label=f"layer {layer}" * named)
     axis.plot(layers[0][1]["frequency"], layers[0][1]["noise"], **CHANCE)
     axis.set_xlabel("frequency (π per patch)")
-    axis.legend(fontsize=6)
+    axis.legend(loc="lower left", fontsize=6, handlelength=1, labelspacing=0.2, borderpad=0)
 
 
 def _highest(axis: Axes, spectra: pd.DataFrame) -> None:
@@ -187,25 +223,20 @@ def _highest(axis: Axes, spectra: pd.DataFrame) -> None:
         _reference(axis, noise, "white noise")
     axis.set_title("at the highest frequency")
     _name_depth(axis, highest, label)
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), fontsize=6)
 
 
 def figure_heads(heads: pd.DataFrame) -> Figure:
-    """Entropy of attention and mutual information of queries and keys: a dot a head, one column a model.
+    """Entropy of attention and mutual information of queries and keys: a dot a head, one row a model.
 
     Parameters
     ----------
     heads : model, layer, head, entropy, nmi, patches
     """
-    measures = {"entropy": "entropy of attention (nats)", "nmi": "mutual information\n(normalised)"}
-    return _head_dots(
-        heads,
-        measures,
-        lambda part: {
-            "entropy": (np.log(part["patches"].iloc[0]), "all patches alike"),
-            "nmi": (0, "all queries alike"),
-        },
-    )
+    titles = {
+        "entropy": "entropy of attention (nats)\ndotted: all patches alike",
+        "nmi": "mutual information (normalised)\ndotted: all queries alike",
+    }
+    return _head_dots(heads, titles, lambda part: {"entropy": np.log(part["patches"].iloc[0]), "nmi": 0})
 
 
 def figure_class_attention(heads: pd.DataFrame) -> Figure:
@@ -213,55 +244,41 @@ def figure_class_attention(heads: pd.DataFrame) -> Figure:
 
     Parameters
     ----------
-    heads : model, layer, head, to_patches, spread, contrast
+    heads : model, layer, head, to_patches, spread, contrast, uniform
     """
-    measures = {
-        "to_patches": "share on patches",
-        "spread": "patches looked at\n(share of all)",
-        "contrast": "cosine of maps, one class\nless other classes",
+    titles = {
+        "to_patches": "share on patches\ndotted: all tokens alike",
+        "spread": "patches looked at (share of all)\ndotted: all patches alike",
+        "contrast": "cosine of maps, one class minus others\ndotted: the class does not matter",
     }
-    return _head_dots(
-        heads,
-        measures,
-        lambda part: {
-            "to_patches": (part["uniform"].iloc[0], "all tokens alike"),
-            "spread": (1, "all patches alike"),
-            "contrast": (0, "the class does not matter"),
-        },
-    )
+    return _head_dots(heads, titles, lambda part: {"to_patches": part["uniform"].iloc[0], "spread": 1, "contrast": 0})
 
 
 def _head_dots(
-    heads: pd.DataFrame, measures: dict[str, str], references: Callable[[pd.DataFrame], dict[str, tuple[float, str]]]
+    heads: pd.DataFrame, titles: dict[str, str], references: Callable[[pd.DataFrame], dict[str, float]]
 ) -> Figure:
-    """A dot a head and a line through each layer's mean: one row a measure, one column a model.
+    """A dot a head and a line through each layer's mean: one row a model, one column a measure.
 
     Parameters
     ----------
-    heads : model, layer and the columns of `measures`
-    measures : column -> how its axis is named
-    references : of one model's rows, column -> what a head without any structure would have, and what that is called
+    heads : model, layer and the columns of `titles`
+    titles : column -> what it is, and what its dotted line
+    references : of one model's rows, column -> what a head without any structure would have
     """
-    models = list(heads["model"].unique())
-    figure, axes = plt.subplots(
-        len(measures),
-        len(models),
-        figsize=(min(PAGE, 1 + 2.6 * len(models)), 1.7 * len(measures) + 0.4),
-        sharey="row",
-        sharex="col",
-        squeeze=False,
-    )
-    for axis, title in zip(axes[:, 0], measures.values(), strict=True):
-        axis.set_ylabel(title)
-    for column, (model, part, style) in zip(axes.T, _models(heads), strict=True):
-        for axis, name in zip(column, measures, strict=True):
+    count = heads["model"].nunique()
+    size = (PAGE, (1.6 if count < 5 else 1.15) * count + 0.6)
+    figure, axes = plt.subplots(count, len(titles), figsize=size, sharex=True, sharey="col", squeeze=False)
+    for row, (model, part, style) in zip(axes, _models(heads), strict=True):
+        for axis, name in zip(row, titles, strict=True):
             means = part.groupby("layer")[name].mean()
             axis.scatter(part["layer"], part[name], s=9, color=style["color"], alpha=0.55, linewidths=0)
             axis.plot(means.index, means, color=style["color"])
-            _reference(axis, *references(part)[name])
-            axis.set_xticks(few(part["layer"]))
-        column[0].set_title(model)
-        column[-1].set_xlabel("layer")
+            axis.axhline(references(part)[name], **CHANCE)
+        row[0].set_ylabel(fill(model, 18))
+    for axis, below, title in zip(axes[0], axes[-1], titles.values(), strict=True):
+        axis.set_title(title, fontsize=7)
+        below.set_xlabel("layer")
+        below.set_xticks(few(heads["layer"], 8))
     return figure
 
 
@@ -280,10 +297,12 @@ def figure_models(separation: pd.DataFrame) -> Figure:
         for axis, (column, title) in zip(row, measures.items(), strict=True):
             for model, curve, style in _models(part):
                 axis.plot(curve["x"], curve[column], label=model, **style)
-            chance = 0.0 if column == "silhouette" else part["chance"].iloc[0]
-            _reference(axis, chance, "no structure" if column == "silhouette" else "guessing")
+            if column == "silhouette":
+                _reference(axis, 0, "silhouette 0: as near to another class")
+            else:
+                _reference(axis, part["chance"].iloc[0], "accuracy of guessing")
             axis.set(title=f"{title}, {name}")
     for axis in axes[-1]:
         _name_depth(axis, separation, label)
-    _below(figure, axes[0, 0])
+    _below(figure, *axes[0])
     return figure

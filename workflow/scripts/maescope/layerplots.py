@@ -93,7 +93,7 @@ def _curves(below: SubFigure, separation: pd.DataFrame, tokens: list[str]) -> No
             fill = {"linestyle": "-" if shown else "--", "markerfacecolor": colour if shown else "white"}
             axis.plot(curve["layer"], curve[column], color=colour, marker=marker, label=label, **fill)
         chances = (
-            {0.0: "no structure"}
+            {0.0: "as near to another class"}
             if column == "silhouette"
             else {
                 chance: f"guessing one of {classes}"
@@ -112,6 +112,7 @@ def _curves(below: SubFigure, separation: pd.DataFrame, tokens: list[str]) -> No
                 xycoords=("axes fraction", "data"),
                 fontsize=6,
                 color="0.35",
+                bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5},
             )
         axis.set(title=title, xlabel="layer")
         axis.set_xticks(few(separation["layer"]))

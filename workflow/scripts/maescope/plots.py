@@ -88,33 +88,37 @@ def training_curves(losses: dict[str, list[pd.DataFrame]], descriptions: dict[st
     losses : model -> epoch, loss of each seed
     descriptions : model -> what the loss is
     """
-    columns = min(len(losses), 3 if len(losses) < 7 else 6)
+    columns = min(len(losses), 3 if len(losses) < 7 else 4)
     rows = -(-len(losses) // columns)
-    size = (min(PAGE, 2.6 * columns), (2.3 if columns < 4 else 1.7) * rows)
+    size = (min(PAGE, 2.6 * columns), (2.3 if columns < 4 else 1.8) * rows)
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
-    for axis, (model, seeds), colour in zip(axes.flat, losses.items(), cycle(COLOURS), strict=False):
+    for axis, (model, seeds) in zip(axes.flat, losses.items(), strict=False):
         for loss in seeds:
-            axis.plot(loss["epoch"], loss["loss"], color=colour, linewidth=1, marker="." if len(loss) < 30 else None)
+            axis.plot(loss["epoch"], loss["loss"], color="0.25", linewidth=1, marker="." if len(loss) < 30 else None)
         ends = sorted(loss["loss"].iloc[-1] for loss in seeds)
-        words = f"ends at {ends[0]:.3f}" if len(ends) == 1 else f"end at {ends[0]:.3f}\nto {ends[-1]:.3f}"
-        axis.annotate(words, (0.98, 0.97), xycoords="axes fraction", ha="right", va="top", fontsize=6)
-        axis.set(title=model, xlabel="epoch", ylabel=descriptions[model])
+        words = f"ends at {ends[0]:.3f}" if len(ends) == 1 else f"end at {ends[0]:.3f} to {ends[-1]:.3f}"
+        axis.set_title(f"{model}\n{words}", fontsize=7)
+        axis.set(xlabel="epoch", ylabel=descriptions[model])
         axis.set_ylim(0, None)
+        axis.locator_params(axis="x", integer=True, min_n_ticks=1, nbins=5)
     for axis in axes.flat[len(losses) :]:
         axis.set_visible(False)
     return figure
 
 
-def reconstruction(original: np.ndarray, masked: np.ndarray, rebuilt: np.ndarray, names: Sequence[str]) -> Figure:
+def reconstruction(
+    original: np.ndarray, masked: np.ndarray, rebuilt: np.ndarray, names: Sequence[str], title: str
+) -> Figure:
     """What a masked autoencoder sees, what it makes of it, and what was there: one column an image.
 
     Parameters
     ----------
     original, masked, rebuilt : (n, height, width, 3) in [0, 1]; hidden patches are NaN in `masked`
     names : (n,) titles of the columns
+    title : whose reconstruction it is
     """
     rows = {"input": np.where(np.isnan(masked), 0.5, masked), "reconstruction": rebuilt, "original": original}
-    figure, axes = plt.subplots(3, len(names), figsize=(PAGE, PAGE * 3 / len(names) + 0.3), squeeze=False)
+    figure, axes = plt.subplots(3, len(names), figsize=(PAGE, PAGE * 3 / len(names) + 0.5), squeeze=False)
     for row, (what, pictures) in zip(axes, rows.items(), strict=True):
         for axis, picture in zip(row, pictures, strict=True):
             axis.imshow(np.clip(picture, 0, 1), interpolation="nearest")
@@ -124,6 +128,7 @@ def reconstruction(original: np.ndarray, masked: np.ndarray, rebuilt: np.ndarray
         row[0].set_ylabel(what)
     for axis, name in zip(axes[0], names, strict=True):
         axis.set_title(name)
+    figure.suptitle(title, fontsize=8)
     return figure
 
 
@@ -153,7 +158,7 @@ def head_maps(maps: pd.DataFrame, titles: dict[str, str], count: str) -> Figure:
             origin="lower",
             extent=(0.5, heads + 0.5, 0.5, layers + 0.5),
         )
-        axis.set(title=title, xticks=_ends_of(heads), yticks=_ends_of(layers), aspect="auto")
+        axis.set(title=title, xticks=ends_of(heads), yticks=ends_of(layers), aspect="auto")
         axis.grid(False)
     for axis in axes.flat[len(titles) :]:
         axis.set_visible(False)
@@ -163,7 +168,7 @@ def head_maps(maps: pd.DataFrame, titles: dict[str, str], count: str) -> Figure:
     return figure
 
 
-def _ends_of(number: int) -> list[int]:
+def ends_of(number: int) -> list[int]:
     """Ticks at 1, the middle and the end."""
     return sorted({1, (number + 1) // 2, number})
 

@@ -3,7 +3,6 @@
 from textwrap import fill
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,7 +13,7 @@ from maescope.plots import COLOURS, PAGE
 from maescope.sensitivity import FLIPS, UNTOUCHED, number, short
 
 STUDY = "as in the study"
-WIDE = 1.2  # how far left of 0 the column of the study begins, which has units as well
+WIDE = 0.9  # how far left of 0 the column of the study begins, which has units as well
 STUDYS = (0.5 - WIDE) / 2  # its middle
 FACES = {claims.HOLDS: COLOURS[5], claims.FAILS: COLOURS[4], claims.UNKNOWN: "white", UNTOUCHED: "0.88"}
 WORDS = {claims.UNKNOWN: "cannot be said", UNTOUCHED: "not measured"}
@@ -31,7 +30,7 @@ def heat_map(whole: pd.DataFrame) -> Figure:
     """
     shown = whole[whole.groupby("claim")["outcome"].transform(lambda own: (own != UNTOUCHED).any())]
     claimed, columns = list(shown["claim"].unique()), [STUDY, *whole["convention"].unique()]
-    figure, axis = plt.subplots(figsize=(PAGE, 1.6 + 0.36 * len(claimed)))
+    figure, axis = plt.subplots(figsize=(PAGE, 1.5 + 0.4 * len(claimed)))
     for row, (_, own) in enumerate(shown.groupby("claim", sort=False)):
         first = own.iloc[0]
         unit = "" if pd.isna(first["unit"]) else f"\n{first['unit'].removesuffix(' of patches')}"
@@ -40,12 +39,12 @@ def heat_map(whole: pd.DataFrame) -> Figure:
             untouched = cell["outcome"] == UNTOUCHED
             text = "" if untouched else _change(cell["change"])
             _cell(axis, column, row, UNTOUCHED if untouched else cell["verdict"], text, cell["outcome"] == FLIPS)
-    names = [fill(short(claim), 44) for claim in claimed]
+    names = [fill(short(claim), 28) for claim in claimed]
     axis.set(xlim=(-WIDE, len(columns) - 0.5), ylim=(len(claimed) - 0.5, -0.5))
     axis.set_xticks(
-        [STUDYS, *range(1, len(columns))], columns, rotation=40, ha="left", rotation_mode="anchor", fontsize=6.5
+        [STUDYS, *range(1, len(columns))], columns, rotation=70, ha="left", rotation_mode="anchor", fontsize=6.5
     )
-    axis.set_yticks(range(len(claimed)), names, fontsize=6)
+    axis.set_yticks(range(len(claimed)), names, fontsize=6.5)
     axis.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
     axis.spines[:].set_visible(False)
     axis.grid(False)
@@ -61,15 +60,15 @@ def _cell(axis: Axes, column: float, row: int, verdict: str, text: str, flips: b
     axis.add_patch(box).set_clip_on(False)  # the outermost lines lie half outside
     if flips:
         axis.add_patch(Rectangle((column - 0.45, row - 0.45), 0.9, 0.9, fill=False, edgecolor="black", linewidth=1.8))
-    axis.text(column, row, text, ha="center", va="center", fontsize=5)
+    axis.text(column, row, text, ha="center", va="center", fontsize=6.2)
 
 
 def _change(change: float) -> str:
-    """A change in few characters: to the third digit of what is large, the second of what is small."""
+    """A change in few characters: one decimal from 1 on, two or three below and without the 0 before the point."""
     if pd.isna(change) or change == 0:
         return "–" if pd.isna(change) else "0"
-    digits = max(0, 1 - int(np.floor(np.log10(abs(change)))))
-    return f"{change:+.{min(digits, 3)}f}"
+    decimals = sum(abs(change) < limit for limit in (100, 1, 0.1))
+    return f"{change:+.{decimals}f}".replace("+0.", "+.").replace("-0.", "-.").removesuffix(".0")
 
 
 def _legend(figure: Figure) -> None:

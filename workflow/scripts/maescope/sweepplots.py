@@ -1,5 +1,7 @@
 """Figures of a sweep: measures against mask ratio and patch size, and by layer. Colours and style: see `plots`."""
 
+from collections.abc import Sequence
+from itertools import cycle
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
@@ -18,12 +20,16 @@ UNITS = {"ratio": ("mask ratio (%)", 100), "patch": ("patch size (px)", 1)}
 
 
 class Panel(NamedTuple):
-    """One row of the figure; `reference` is what nothing learned would give, `words` its name."""
+    """One row of the figure; `reference` is what nothing learned would give, `words` its name, both as shown.
+
+    `unit` is what the values are multiplied with: 100 where shares are shown in percent.
+    """
 
     label: str
     curves: list[Series]
     reference: float | None = None
     words: str = ""
+    unit: float = 1
 
 
 def panels(chance: float, top_1: float) -> list[Panel]:
@@ -43,13 +49,19 @@ def panels(chance: float, top_1: float) -> list[Panel]:
     bands = {"error_low": "low frequencies", "error_high": "high frequencies"}
     families = ["clean", "blur", "occlusion", "corruption"]
     return [
-        Panel("accuracy,\nall patches seen", probes(UNMASKED), chance, "guessing"),
-        Panel("accuracy,\nseen at own ratio", probes(OWN), chance, "guessing"),
+        Panel("accuracy (%),\nall patches seen", probes(UNMASKED), 100 * chance, "guessing", 100),
+        Panel("accuracy (%),\nseen at own ratio", probes(OWN), 100 * chance, "guessing", 100),
         Panel(
             "smallest angle (°),\nlast layer",
             [Series(words, key, "patch", OWN, "last layer") for key, words in angles.items()],
         ),
-        Panel("error of hidden\npatches", [Series(w, key, seen=OWN) for key, w in bands.items()], 1, "mean colour"),
+        Panel(
+            "error of hidden\npatches (%)",
+            [Series(words, key, seen=OWN) for key, words in bands.items()],
+            100,
+            "mean colour",
+            100,
+        ),
         Panel("accuracy when\nfine-tuned (%)", [Series(f, f"accuracy_{f}") for f in families], 100 * top_1, "guessing"),
     ]
 
@@ -85,23 +97,23 @@ def _panel(axis: Axes, panel: Panel, points: pd.DataFrame, summary: pd.DataFrame
     for number, curve in enumerate(panel.curves):
         mean, own = chosen(summary, curve), chosen(points, curve)
         style = {"color": colours[curve.measure], "marker": MARKERS[number], "label": curve.words}
-        style["linestyle"] = (0, (4, 2)) if curve.at == "best layer" else "-"
-        beside = 0.06 * (number - (len(panel.curves) - 1) / 2)
+        if curve.at == "best layer":  # often the last one, whose line would cover its own
+            style |= {"linestyle": "none", "markerfacecolor": "white"}
+        beside = 0.1 * (number - (len(panel.curves) - 1) / 2)
         places = mean[name].map(settings.index) + beside
-        ends = [mean["mean"] - mean["low"], mean["high"] - mean["mean"]]
-        axis.errorbar(places, mean["mean"], ends, capsize=2, elinewidth=0.8, markersize=3.5, **style)
-        axis.scatter(own[name].map(settings.index) + beside, own["value"], s=5, color="0.25", linewidths=0, zorder=3)
+        low, middle, high = (panel.unit * mean[column] for column in ("low", "mean", "high"))
+        axis.errorbar(places, middle, [middle - low, high - middle], capsize=2, elinewidth=0.8, markersize=4, **style)
+        values = panel.unit * own["value"]
+        axis.scatter(own[name].map(settings.index) + beside, values, s=4, color="0.25", linewidths=0, zorder=3)
     if panel.reference is not None:
-        axis.axhline(panel.reference, **CHANCE)
-        place = {"xytext": (0, 2), "textcoords": "offset points", "xycoords": ("axes fraction", "data")}
-        axis.annotate(panel.words, (1, panel.reference), va="bottom", ha="right", fontsize=6, color="0.35", **place)
+        axis.axhline(panel.reference, label=panel.words, **CHANCE)
     axis.set_xticks(range(len(settings)), [f"{UNITS[name][1] * setting:g}" for setting in settings])
 
 
 def _limits(panel: Panel, summary: pd.DataFrame) -> tuple[float, float]:
     """Where an axis begins and ends, so that models, intervals and the reference are all seen."""
     shown = pd.concat([chosen(along(summary, name), curve) for name in sweep.axes(summary) for curve in panel.curves])
-    ends = shown[["smallest", "largest", "low", "high"]].to_numpy().ravel()
+    ends = panel.unit * shown[["smallest", "largest", "low", "high"]].to_numpy().ravel()
     low, high = np.nanmin(ends), np.nanmax(ends)
     if panel.reference is not None:
         low, high = min(low, panel.reference), max(high, panel.reference)
@@ -111,6 +123,8 @@ def _limits(panel: Panel, summary: pd.DataFrame) -> tuple[float, float]:
 def figure_sweep_layers(runs: pd.DataFrame, chance: float) -> Figure:
     """Linear probe of mean patches by layer: one curve a setting, its models' spread shaded, its best layer ringed.
 
+    A row for what the encoder saw, with limits of its own; a setting looks the same in both columns.
+
     Parameters
     ----------
     runs : see `sweep`
@@ -119,12 +133,16 @@ def figure_sweep_layers(runs: pd.DataFrame, chance: float) -> Figure:
     part = runs[(runs["measure"] == "probe_accuracy") & (runs["token"] == "mean")]
     part, label = along_depth(part)
     names = sweep.axes(part)
-    figure, axes = plt.subplots(2, len(names), figsize=(PAGE, 4.6), sharex=True, sharey=True, squeeze=False)
+    settings = sorted({(row.ratio, row.patch) for row in part.itertuples()})
+    shades = plt.get_cmap("viridis")(np.linspace(0, 0.85, len(settings)))
+    looks = {
+        setting: {"color": c, "marker": m} for setting, c, m in zip(settings, shades, cycle(MARKERS), strict=False)
+    }
+    figure, axes = plt.subplots(2, len(names), figsize=(PAGE, 4.6), sharex=True, sharey="row", squeeze=False)
     for row, seen in zip(axes, (UNMASKED, OWN), strict=True):
         for axis, name in zip(row, names, strict=True):
-            _layers(axis, along(part[part["seen"] == seen], name), name)
-            axis.axhline(chance, **CHANCE)
-            axis.annotate("guessing", (part["x"].max(), chance), va="bottom", ha="right", fontsize=6, color="0.35")
+            _layers(axis, along(part[part["seen"] == seen], name), name, looks)
+        _guessing(row, chance)
         row[0].set_ylabel("linear probe accuracy,\n" + ("all patches seen" if seen == UNMASKED else "at own ratio"))
     for axis, name in zip(axes[-1], names, strict=True):
         title = f"{UNITS[name][0]}, at {sweep.fixed(part, name)}"
@@ -135,13 +153,31 @@ def figure_sweep_layers(runs: pd.DataFrame, chance: float) -> Figure:
     return figure
 
 
-def _layers(axis: Axes, part: pd.DataFrame, name: str) -> None:
-    """One panel: a curve a setting."""
-    shades = plt.get_cmap("viridis")(np.linspace(0, 0.85, part[SETTING].drop_duplicates().shape[0]))
-    for (setting, own), colour, marker in zip(part.groupby(name), shades, MARKERS, strict=False):
-        by_layer = own.groupby("x")["value"].agg(["mean", "min", "max"])
-        words = f"{UNITS[name][1] * setting:g}"
-        axis.plot(by_layer.index, by_layer["mean"], color=colour, marker=marker, markersize=3, label=words)
+def _layers(axis: Axes, part: pd.DataFrame, name: str, looks: dict[tuple[float, int], dict]) -> None:
+    """One panel: a curve a setting.
+
+    Parameters
+    ----------
+    looks : (ratio, patch) -> its colour and marker
+    """
+    for setting, own in part.groupby(SETTING):
+        look, by_layer = looks[setting], own.groupby("x")["value"].agg(["mean", "min", "max"])
+        colour, words = look["color"], f"{UNITS[name][1] * own[name].iloc[0]:g}"
+        axis.plot(by_layer.index, by_layer["mean"], markersize=3, label=words, **look)
         axis.fill_between(by_layer.index, by_layer["min"], by_layer["max"], color=colour, alpha=0.18, linewidth=0)
         best = by_layer["mean"].idxmax()
         axis.scatter(best, by_layer["mean"][best], s=70, facecolors="none", edgecolors=colour, linewidths=1.3, zorder=4)
+
+
+def _guessing(row: Sequence[Axes], chance: float) -> None:
+    """What guessing gives: a line where it lies between the limits of the data, else words, so that these stay."""
+    low, high = row[0].get_ylim()
+    for axis in row:
+        if low <= chance <= high:
+            axis.axhline(chance, **CHANCE)
+    words = (
+        "dotted: guessing"
+        if low <= chance <= high
+        else f"guessing: {chance:.3g}, {'below' if chance < low else 'above'}"
+    )
+    row[-1].set_title(words, loc="right", fontsize=6, color="0.35", pad=2)
