@@ -1,7 +1,7 @@
 # make demo | sweep | sensitivity | test | verify | soak | slurm-test | scale-test | lint | bench | lock | clean.
 # Each does its own set-up: all it needs is Python >= 3.11, make and git.
 # VENV=path uses (or makes) the environment there instead of in .venv, so that several clones can share one;
-# WORKERS=n runs as many files of tests side by side.
+# WORKERS=n runs as many files of tests side by side; CONFIG=file is the study of demo, sweep, sensitivity and verify.
 
 PYTHON    ?= python3
 VENV      ?= .venv
@@ -16,12 +16,13 @@ SNAKEMAKE  = PATH="$(BIN):$$PATH" $(BIN)/snakemake
 
 # The study of CONFIG, or one target of it, then its report. For every job that has ended Snakemake wakes up once in each
 # timespan, by default a second, to look at the inputs of all that could run: of hundreds of jobs that takes a whole core.
+# So the timespan is longer, and of more than 30 jobs it looks at 30 drawn at random; before training there are fewer.
 define study
 	@test -f "$(CONFIG)" || { echo "CONFIG=$(CONFIG): there is no such file" >&2; exit 1; }
-	$(SNAKEMAKE) $(1) --cores $(CORES) --quiet reason host --configfile $(CONFIG) \
-	    --scheduler-subsample 10 --max-jobs-per-timespan 1000/10s
+	$(SNAKEMAKE) $(1) --cores $(CORES) --quiet reason host --configfile "$(CONFIG)" \
+	    --scheduler-subsample 30 --max-jobs-per-timespan 1000/10s
 	@report=results/$$($(BIN)/python -c 'import yaml; print(yaml.safe_load(open("$(CONFIG)"))["study"]["name"])')/$(2) && \
-	    $(SNAKEMAKE) $(1) --cores 1 --report $$report --configfile $(CONFIG) && echo "Open $$report"
+	    $(SNAKEMAKE) $(1) --cores 1 --report "$$report" --configfile "$(CONFIG)" && echo "Open $$report"
 endef
 
 demo: CONFIG ?= config/config.yaml

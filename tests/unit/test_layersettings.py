@@ -98,3 +98,4 @@ def test_widths_and_heads_told_by_a_name_are_those_of_timm(size):
     model = {"architecture": name, "arguments": {}}
     assert layersettings.width_of(model) == built.embed_dim
     assert layersettings.head_width_of(model) == built.blocks[0].attn.head_dim
+    assert layersettings.sizes_of(model)["depth"] == len(built.blocks)

@@ -12,11 +12,7 @@ def losses(*ends, epochs=5):
 
 
 def test_training_curves_say_where_they_end_above_the_panel_and_count_whole_epochs():
-    trained = {
-        "one": losses(0.25),
-        "three": losses(0.5, 0.75, 0.625),
-        "short": losses(1, epochs=1),
-    }  # which begins at 2
+    trained = {"one": losses(0.25), "three": losses(0.5, 0.75, 0.625), "short": losses(1, epochs=1)}  # begins at 2
     figure = plots.training_curves(trained, dict.fromkeys(trained, "loss"))
     titles = [axis.get_title() for axis in figure.axes]
     assert titles == ["one\nends at 0.250", "three\nend at 0.500 to 0.750", "short\nends at 2.000"]

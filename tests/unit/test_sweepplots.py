@@ -65,7 +65,7 @@ def test_layers_have_a_curve_a_setting_and_a_ring_at_the_best():
     figure = whole(sweepplots.figure_sweep_layers(runs(), 0.1))
     first = figure.axes[0]
     lines = {line.get_label(): line.get_ydata() for line in first.get_lines()}
-    np.testing.assert_allclose(lines["50"], np.array([0.5, 0.25, 0.5 / 3]) + 0.005)
+    np.testing.assert_allclose(lines["50"], np.array([50, 25, 50 / 3]) + 0.5)
     rings = [ring for ring in first.collections if isinstance(ring, PathCollection)]
     assert [ring.get_offsets()[0][0] for ring in rings] == [1, 1, 1]
 
@@ -89,6 +89,7 @@ def test_a_row_has_the_limits_of_its_data_and_guessing_in_words_where_it_lies_ou
     probes.loc[probes["seen"] == sweep.OWN, "value"] += 1
     figure = sweepplots.figure_sweep_layers(probes, 0.1)
     above, _, below, _ = figure.axes
-    assert above.get_ylim()[0] < 0.1 and below.get_ylim()[0] > 1
-    assert [axis.get_title(loc="right") for axis in figure.axes] == ["", "dotted: guessing", "", "guessing: 0.1, below"]
+    assert above.get_ylim()[0] < 10 and below.get_ylim()[0] > 100
+    corners = [axis.get_title(loc="right") for axis in figure.axes]
+    assert corners == ["", "dotted: guessing", "", "guessing: 10 %, below"]
     assert [len(axis.get_lines()) for axis in figure.axes] == [4, 4, 3, 3]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from maescope import settings
+from maescope import layersettings, settings
 from maescope.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def test_a_study_without_seeds_trains_from_its_own():
 def test_masks_and_models_must_go_together(config):
     config["study"]["sweep"][0]["mask"] = "mask_50"
     words = refused(config)
-    assert "study.sweep, entry 1.mask: mask_50 hides 0.5, but low is pretrained with 0.25" in words
+    assert "study.sweep, entry 1.mask: mask_50 hides 0.5, but low-0 is pretrained with 0.25" in words
     assert "models.low.patch_tokens: study.sweep needs those of mask_50" in words
     assert "study.sweep, entry 2: the same ratio and patch size as entry 1" in words
 
@@ -59,7 +59,7 @@ def test_masks_and_models_must_go_together(config):
         ({"pretrained": "gone"}, "study.sweep, entry 2: 'gone' is not among models (known: 'low-0', 'low-1', "),
         ({"pretrained": []}, "study.sweep, entry 2.pretrained: names no model"),
         ({"finetuned": "high_a"}, "entry 2.finetuned: high_a has 0 outputs, datasets.three 3 classes"),
-        ({"pretrained": ["low_tuned"]}, "low_tuned is trained with recipe finetune, not pretrain"),
+        ({"pretrained": ["low_tuned"]}, "low_tuned-0 is trained with recipe finetune, not pretrain"),
     ],
 )
 def test_what_leads_nowhere_is_refused(config, change, said):
@@ -91,13 +91,16 @@ def test_a_model_has_one_setting_and_is_built_as_its_twins(config):
     config["study"]["sweep"][1]["pretrained"] = ["middle_a", "middle_b"]
     config["models"]["middle_b"]["arguments"] = {**config["models"]["middle_b"]["arguments"], "depth": 4}
     words = refused(config)
-    assert "study.sweep: middle_b (vit_tiny_patch16_224, " in words
-    assert "depth 4, num_heads 3, crop 16 px) and low (" in words and "differ in more than patch size" in words
+    assert "study.sweep, entry 2: middle_b (vit_tiny_patch16_224, " in words
+    assert "depth 4, num_heads 3, crop 16 px) is not built as middle_a (" in words and "depth 2" in words
+    assert "crop 16 px) and low-0 (" in words and "differ in more than patch size" in words
 
 
 def test_what_is_fine_tuned_starts_from_its_own_entry(config):
     config["study"]["sweep"][1]["finetuned"] = config["study"]["sweep"][0].pop("finetuned")
-    assert "entry 2.finetuned: low_tuned starts from low, but pretrained here are middle_a, middle_b" in refused(config)
+    assert "entry 2.finetuned: low_tuned-0 starts from low-0, but pretrained here are middle_a, middle_b" in refused(
+        config
+    )
 
 
 def test_a_sweep_compares_two_settings_or_more(config):
@@ -110,23 +113,24 @@ def test_settings_are_trained_for_as_many_gradient_steps():
     for name, change in (("ratio_90", {"epochs": 20}), ("patch_8_tuned", {"batch_size": 64})):
         config["models"][name]["training"] = config["models"][name]["training"] | change
     words = refused(config)
-    assert "study.sweep: ratio_90 is trained for 20 epochs of digits_train by 32 images a step, " in words
-    assert "ratio_25 for 40 epochs of digits_train by 32 images a step; make them equal" in words
-    assert "patch_8_tuned is trained for 5 epochs of digits_train by 64 images a step" in words
+    assert "study.sweep: ratio_90-0 is trained for 20 epochs of digits_train by 32 images a step, " in words
+    assert "ratio_25-0 for 40 epochs of digits_train by 32 images a step; make them equal" in words
+    assert "patch_8_tuned-0 is trained for 5 epochs of digits_train by 64 images a step" in words
 
 
 def test_settings_differ_in_ratio_and_patch_size_alone(config):
-    config["models"]["high_a"]["architecture"] = config["models"]["high_b"]["architecture"] = "vit_small_patch16_224"
+    for name in ("high_a", "high_b"):
+        config["models"][name]["arguments"] = {**config["models"][name]["arguments"], "depth": 3}
     words = refused(config)
-    assert "study.sweep: high_a (vit_small_patch16_224, img_size 16, patch_size 4, embed_dim 24, depth 2" in words
-    assert "and low (vit_tiny_patch16_224, " in words and "differ in more than patch size" in words
+    assert "study.sweep: high_a (vit_tiny_patch16_224, img_size 16, patch_size 4, embed_dim 24, depth 3" in words
+    assert "and low-0 (vit_tiny_patch16_224, " in words and "differ in more than patch size" in words
 
 
 def test_a_classifier_is_built_as_what_it_is_fine_tuned_from(config):
     config["models"]["low_tuned"]["arguments"] = {**config["models"]["low_tuned"]["arguments"], "depth": 3}
     words = refused(config)
-    assert "models.low_tuned.training.initial: low_tuned (vit_tiny_patch16_224, img_size 16, patch_size 4, " in words
-    assert "depth 3" in words and "is not built as low (" in words
+    assert "models.low_tuned.training.initial: low_tuned-0 (vit_tiny_patch16_224, img_size 16, patch_size 4, " in words
+    assert "depth 3" in words and "is not built as low-0 (" in words
     config["models"]["low_tuned"] |= {"training": None, "weights": "random:9"}
     config["study"] |= {"finetuned": ["low_tuned"]}
     assert "study.sweep, entry 1.finetuned: low_tuned (" in refused(config)
@@ -169,6 +173,23 @@ def test_a_convention_needs_a_mask_or_whole_images(config):
     config |= {"conventions": {"other": {"mask": "blur"}, "none": {"mask": "mask_2"}}}
     config["study"] |= {"pretrained": "low-0", "mask": "mask_25"}
     words = refused(config)
-    assert "conventions.other.mask: blur is of kind blur, but low is to see masked images (kind mask)" in words
+    assert "conventions.other.mask: blur is of kind blur, but low-0 is to see masked images (kind mask)" in words
     assert "patch_tokens: conventions" not in words
     assert "conventions.none.mask: 'mask_2' is not among perturbations (did you mean 'mask_25'?)" in words
+
+
+def test_a_name_that_says_less_or_a_size_that_is_said_twice_is_no_difference(config):
+    models = settings.check(config, SCHEMA)["models"]
+    base = models["high_a"] | {"architecture": "vit_base_patch16_224", "arguments": {}}
+    for same in ({"arguments": {"depth": 12, "mlp_ratio": 4}}, {"architecture": "deit_base_patch16_224"}):
+        assert layersettings.differences(base, base | same) == []
+    assert layersettings.differences(base, base | {"architecture": "vit_large_patch14_224"}) == [
+        "patch_size",
+        "embed_dim",
+        "depth",
+    ]
+
+
+def test_only_models_have_seeds(config):
+    config["perturbations"]["blur-1"] = config["perturbations"].pop("blur")
+    assert "study.blur: 'blur' is not among perturbations (did you mean 'blur-1'?)" in refused(config)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from maescope.names import nearest
 
 WIDTHS = {"tiny": 192, "small": 384, "base": 768, "large": 1024, "huge": 1280}  # of timm's vit_<size>_patch...
-
+DEPTHS = {"tiny": 12, "small": 12, "base": 12, "large": 24, "huge": 32}
 HEADS = {"tiny": 3, "small": 6, "base": 12, "large": 16, "huge": 16}
 
 
@@ -60,11 +60,21 @@ def needs_all_patches(model: dict) -> bool:
     return re.match("beit(v2)?_", model["architecture"]) is not None
 
 
-def size_of(model: dict) -> tuple:
-    """What makes a model large or small, its patches apart: the kind in its name, arguments, pixels that it sees."""
-    kind = re.sub(r"patch[0-9]+", "patch", model["architecture"].partition(".")[0])
-    arguments = [model["arguments"].get(key) for key in ("embed_dim", "depth", "num_heads", "mlp_ratio")]
-    return kind, arguments, model["preprocessing"]["crop"]
+def sizes_of(model: dict) -> dict[str, int | None]:
+    """What makes a model large or small, as far as its arguments or its name tell."""
+    depth = model["arguments"].get("depth") or DEPTHS.get(_in_name(model, r"^vit_([a-z]+)_patch"))
+    return {
+        "patch_size": patch_size_of(model),
+        "embed_dim": width_of(model),
+        "depth": depth,
+        "head_width": head_width_of(model),
+    }
+
+
+def differences(one: dict, other: dict) -> list[str]:
+    """Sizes in which two models certainly differ: those that are known of both."""
+    others = sizes_of(other)
+    return [key for key, size in sizes_of(one).items() if size and others[key] and size != others[key]]
 
 
 def in_words(model: dict) -> str:
@@ -76,7 +86,7 @@ def in_words(model: dict) -> str:
 def twin_problems(key: str, name: str, other: str, models: dict) -> Iterator[str]:
     """A model that is not built as another, heads apart."""
     one, two = models[name], models[other]
-    if (size_of(one), patch_size_of(one)) != (size_of(two), patch_size_of(two)):
+    if differences(one, two):
         yield f"{key}: {name} ({in_words(one)}) is not built as {other} ({in_words(two)})"
 
 
@@ -103,7 +113,7 @@ def mask_problems(key: str, name: str, config: dict) -> Iterator[str]:
     elif perturbation["kind"] != "mask":
         yield f"{key}: {name} is of kind {perturbation['kind']}, but {pretrained} is to see masked images (kind mask)"
     elif needs_all_patches(model):
-        yield f"{key}: {pretrained} is a BEiT, which needs all patches; leave it out, or name another model"
+        yield f"study.pretrained: {pretrained} is a BEiT, which needs all patches and cannot see masked images"
     elif (patches := patches_of(model)) and not int(patches * (1 - perturbation["ratio"]) + 1e-9):
         yield (
             f"{key}: a ratio of {perturbation['ratio']} leaves none of the {patches} patches of {pretrained}; "

@@ -18,8 +18,6 @@ def unseen(text: str) -> str | None:
 def nearest(name: str, known: Iterable[str]) -> str:
     """What may have been meant by a name that is not known, or all there is, in words that go behind it."""
     known = list(map(str, known))
-    if of_seeds := [one for one in known if one.rpartition("-")[0] == name]:  # training.seeds makes them
-        return f" (it has several seeds; name one: {', '.join(map(repr, of_seeds))})"
     if close := difflib.get_close_matches(str(name), known, n=1):
         return f" (did you mean {close[0]!r}?)"
     return f" (known: {', '.join(map(repr, known)) or 'none'})"

@@ -1,7 +1,6 @@
 """Models that are trained several times, each time from another seed: `training.seeds` makes one entry several."""
 
 import copy
-import re
 from collections.abc import Iterator
 
 
@@ -27,11 +26,19 @@ def expand(models: dict, default: int) -> tuple[dict, dict[str, list[str]]]:
 
 
 def as_written(problem: str, stands_for: dict[str, list[str]]) -> str:
-    """A problem of a model of several seeds, said of the entry that makes it; in quotes is what a user wrote."""
+    """A problem of a model of several seeds under the key of the entry that makes it."""
     for name, own in stands_for.items():
-        if own != [name]:
-            problem = re.sub(rf"(?<!['\w-])({'|'.join(map(re.escape, own))})(?![\w'])", name, problem)
+        for one in own:
+            if problem.startswith(f"models.{one}."):
+                return f"models.{name}{problem.removeprefix(f'models.{one}')}"
     return problem
+
+
+def of_seeds(name: str, models: dict) -> str:
+    """What a name that is no model stands for, in words that go behind it: nothing, or the models of several seeds."""
+    trained = {one: model["training"] for one, model in models.items() if model["training"]}
+    own = [one for one, training in trained.items() if one == f"{name}-{training['seed']}"]
+    return f" (it has several seeds; name one: {', '.join(map(repr, own))})" if own else ""
 
 
 def _seeds(training: dict, default: int) -> list[int]:

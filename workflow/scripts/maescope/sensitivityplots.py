@@ -64,9 +64,11 @@ def _cell(axis: Axes, column: float, row: int, verdict: str, text: str, flips: b
 
 
 def _change(change: float) -> str:
-    """A change in few characters: one decimal from 1 on, two or three below and without the 0 before the point."""
+    """A change in few characters: no decimal from 100 on, then one, below 1 two or three and no 0 before the point."""
     if pd.isna(change) or change == 0:
         return "–" if pd.isna(change) else "0"
+    if abs(change) < 0.0005:
+        return "<.001"
     decimals = sum(abs(change) < limit for limit in (100, 1, 0.1))
     return f"{change:+.{decimals}f}".replace("+0.", "+.").replace("-0.", "-.").removesuffix(".0")
 

@@ -141,7 +141,7 @@ _Validator = validators.extend(
 
 
 def _went_far(error: ValidationError) -> tuple:
-    """Of alternatives, the more the more it is what was meant; never the one that is nothing at all."""
+    """Larger for the alternative that was more likely meant; least for null."""
     return error.validator_value != "null", len(error.absolute_path), error.validator not in ("type", "const")
 
 
@@ -306,7 +306,8 @@ def _contradictions(config: dict) -> Iterator[str]:
 def _missing(key: str, names, known: dict, where: str) -> Iterator[str]:
     for name in names:
         if name not in known:
-            yield f"{key}: {name!r} is not among {where}{nearest(name, known)}"
+            several = replicates.of_seeds(name, known) if where == "models" else ""
+            yield f"{key}: {name!r} is not among {where}{several or nearest(name, known)}"
 
 
 def _dataset_contradictions(name: str, dataset: dict) -> Iterator[str]:
@@ -348,7 +349,7 @@ def _model_contradictions(name: str, model: dict, config: dict) -> Iterator[str]
         yield from _weights_problems(key, weights)
         return
     if weights != f"{TRAINED}{name}.safetensors":
-        yield f"{key}.weights: a model that is trained here has weights: {TRAINED}{name}.safetensors"
+        yield f"{key}.weights: a model that is trained here has weights: {TRAINED}{name}.safetensors; leave them out"
     yield from _missing(f"{key}.training.dataset", [training["dataset"]], config["datasets"], "datasets")
     patches, ratio = layersettings.patches_of(model), training["mask_ratio"]
     if training["recipe"] == "pretrain" and patches and not int(patches * (1 - ratio) + 1e-9):

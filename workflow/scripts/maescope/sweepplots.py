@@ -131,6 +131,7 @@ def figure_sweep_layers(runs: pd.DataFrame, chance: float) -> Figure:
     chance : accuracy of guessing, in [0, 1]
     """
     part = runs[(runs["measure"] == "probe_accuracy") & (runs["token"] == "mean")]
+    part = part.assign(value=100 * part["value"])
     part, label = along_depth(part)
     names = sweep.axes(part)
     settings = sorted({(row.ratio, row.patch) for row in part.itertuples()})
@@ -142,8 +143,8 @@ def figure_sweep_layers(runs: pd.DataFrame, chance: float) -> Figure:
     for row, seen in zip(axes, (UNMASKED, OWN), strict=True):
         for axis, name in zip(row, names, strict=True):
             _layers(axis, along(part[part["seen"] == seen], name), name, looks)
-        _guessing(row, chance)
-        row[0].set_ylabel("linear probe accuracy,\n" + ("all patches seen" if seen == UNMASKED else "at own ratio"))
+        _guessing(row, 100 * chance)
+        row[0].set_ylabel("linear probe accuracy (%),\n" + ("all patches seen" if seen == UNMASKED else "at own ratio"))
     for axis, name in zip(axes[-1], names, strict=True):
         title = f"{UNITS[name][0]}, at {sweep.fixed(part, name)}"
         axis.set_xlabel(label)
@@ -178,6 +179,6 @@ def _guessing(row: Sequence[Axes], chance: float) -> None:
     words = (
         "dotted: guessing"
         if low <= chance <= high
-        else f"guessing: {chance:.3g}, {'below' if chance < low else 'above'}"
+        else f"guessing: {chance:.3g} %, {'below' if chance < low else 'above'}"
     )
     row[-1].set_title(words, loc="right", fontsize=6, color="0.35", pad=2)

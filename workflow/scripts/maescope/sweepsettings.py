@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from maescope import layersettings
+from maescope import layersettings, replicates
 from maescope.names import nearest
 
 
@@ -21,7 +21,10 @@ def problems(config: dict) -> Iterator[str]:
         key = f"study.sweep, entry {number}"
         unknown = [name for name in [*entry["pretrained"], *entry["finetuned"]] if name not in models]
         if unknown:
-            yield from (f"{key}: {name!r} is not among models{nearest(name, models)}" for name in unknown)
+            yield from (
+                f"{key}: {name!r} is not among models{replicates.of_seeds(name, models) or nearest(name, models)}"
+                for name in unknown
+            )
             continue
         if perturbations.get(entry["mask"], {}).get("kind") != "mask":
             masks = [name for name, one in perturbations.items() if one["kind"] == "mask"]
@@ -48,7 +51,8 @@ def _size_problems(names: list[str], models: dict) -> Iterator[str]:
     """Pretrained models that differ in more than patch size, of which the first two are named."""
     names = [name for name in names if name in models]
     for name in names:
-        if layersettings.size_of(models[name]) != layersettings.size_of(models[names[0]]):
+        crops = {models[own]["preprocessing"]["crop"] for own in (name, names[0])}
+        if {*layersettings.differences(models[name], models[names[0]])} - {"patch_size"} or len(crops) > 1:
             one, other = (f"{own} ({layersettings.in_words(models[own])})" for own in (name, names[0]))
             yield f"study.sweep: {one} and {other} differ in more than patch size; compare models that do not"
             return
@@ -80,6 +84,13 @@ def _entry_problems(key: str, entry: dict, config: dict) -> Iterator[str]:
         return
     if len(sizes) > 1:
         yield f"{key}: models of patches of {' and '.join(map(str, sorted(sizes)))} px; give each size an entry"
+    built = {name: (models[name]["architecture"], models[name]["arguments"]) for name in entry["pretrained"]}
+    different = [name for name in built if built[name] != built[entry["pretrained"][0]]]
+    if different and len(sizes) == 1:
+        one, other = (
+            f"{own} ({layersettings.in_words(models[own])})" for own in (different[0], entry["pretrained"][0])
+        )
+        yield f"{key}: {one} is not built as {other}; the models of an entry differ in their seed alone"
     for name in entry["pretrained"]:
         model, training = models[name], models[name]["training"] or {}
         own = training.get("mask_ratio", ratio)
