@@ -1,5 +1,7 @@
 """Figures of training: what is drawn, and how it is named."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 
@@ -29,3 +31,29 @@ def test_a_reconstruction_names_its_model_and_its_classes():
     assert figure.get_suptitle() == "a model: 75 %"
     assert [axis.get_title() for axis in figure.axes[:2]] == ["0", "1"]
     assert (figure.axes[0].get_images()[0].get_array() == 0.5).all()  # hidden
+
+
+def test_figure_5_has_rows_of_three_models_so_that_legends_do_not_meet():
+    percents = range(0, 100, 50)
+    curves = pd.DataFrame(
+        {"model": f"m{number}", "perturbation": "o", "percent": percent, "area": 50.0}
+        | dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high"), 90 - percent)
+        for number in range(7)
+        for percent in percents
+    )
+    figure = plots.figure_5(curves, {"o": "most attended"}, 10)
+    figure.draw_without_rendering()
+    shown = [axis for axis in figure.axes if axis.get_visible()]
+    assert [axis.get_title() for axis in shown] == [f"m{number}" for number in range(7)]
+    boxes = [axis.get_legend().get_window_extent() for axis in shown]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+
+
+def test_the_label_of_a_single_row_of_maps_is_not_longer_than_the_figure():
+    maps = pd.DataFrame({"level": "clean", "layer": [1, 2], "head": [1, 1], "features": [1.0, 2.0]})
+    maps = pd.concat([maps, maps.assign(level="I"), maps.assign(level="II"), maps.assign(level="III")])
+    titles = {level: level for level in maps["level"].unique()}
+    figure = plots.head_maps(maps, titles, "common features, mean over classes")
+    figure.draw_without_rendering()
+    label = figure.axes[-1].yaxis.label.get_window_extent()
+    assert label.y0 >= 0 and label.y1 <= figure.bbox.height

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from itertools import cycle
+from textwrap import fill
 
 import matplotlib
 
@@ -59,10 +60,11 @@ def figure_5(curves: pd.DataFrame, titles: dict[str, str], chance: float) -> Fig
     chance : accuracy of guessing, in percent
     """
     models = list(curves["model"].unique())
-    figure, axes = plt.subplots(
-        1, len(models), figsize=(min(PAGE, COLUMN * len(models)), 2.9), sharey=True, squeeze=False
-    )
-    for axis, model in zip(axes[0], models, strict=True):
+    columns = min(3, len(models))
+    rows = -(-len(models) // columns)
+    size = (min(PAGE, COLUMN * columns), 2.9 * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, sharey=True, squeeze=False)
+    for axis, model in zip(axes.flat, models, strict=False):
         part = curves[curves["model"] == model]
         for (name, title), colour, marker in zip(titles.items(), cycle(COLOURS), cycle(MARKERS), strict=False):
             curve = part[part["perturbation"] == name].sort_values("percent")
@@ -76,7 +78,10 @@ def figure_5(curves: pd.DataFrame, titles: dict[str, str], chance: float) -> Fig
         axis.axhline(chance, label=f"chance ({chance:.3g} %)", **CHANCE)
         axis.set(title=model, xlabel="patches occluded (%)", ylim=(0, 102), xlim=(-2, None))
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), title="first to go")
-    axes[0, 0].set_ylabel("top-1 accuracy (%)")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("top-1 accuracy (%)")
+    for axis in axes.flat[len(models) :]:
+        axis.set_visible(False)
     return figure
 
 
@@ -164,7 +169,7 @@ def head_maps(maps: pd.DataFrame, titles: dict[str, str], count: str) -> Figure:
         axis.set_visible(False)
     figure.supxlabel("head", fontsize=STYLE["font.size"])
     figure.supylabel("layer", fontsize=STYLE["font.size"])
-    figure.colorbar(image, ax=axes, label=count, shrink=0.8, aspect=30)
+    figure.colorbar(image, ax=axes, label=count if rows > 1 else fill(count, 22), shrink=0.8, aspect=30)
     return figure
 
 
