@@ -77,17 +77,18 @@ def differences(one: dict, other: dict) -> list[str]:
     return [key for key, size in sizes_of(one).items() if size and others[key] and size != others[key]]
 
 
-def in_words(model: dict) -> str:
-    """How a model is built."""
+def in_words(name: str, models: dict) -> str:
+    """A model and, in parentheses, how it is built."""
+    model = models[name]
     given = [f"{key} {value}" for key, value in model["arguments"].items()]
-    return ", ".join([model["architecture"], *given, f"crop {model['preprocessing']['crop']} px"])
+    built = ", ".join([model["architecture"], *given, f"crop {model['preprocessing']['crop']} px"])
+    return f"{name} ({built})"
 
 
 def twin_problems(key: str, name: str, other: str, models: dict) -> Iterator[str]:
     """A model that is not built as another, heads apart."""
-    one, two = models[name], models[other]
-    if differences(one, two):
-        yield f"{key}: {name} ({in_words(one)}) is not built as {other} ({in_words(two)})"
+    if differences(models[name], models[other]):
+        yield f"{key}: {in_words(name, models)} is not built as {in_words(other, models)}"
 
 
 def _in_name(model: dict, pattern: str) -> str | None:

@@ -53,7 +53,7 @@ def _size_problems(names: list[str], models: dict) -> Iterator[str]:
     for name in names:
         crops = {models[own]["preprocessing"]["crop"] for own in (name, names[0])}
         if {*layersettings.differences(models[name], models[names[0]])} - {"patch_size"} or len(crops) > 1:
-            one, other = (f"{own} ({layersettings.in_words(models[own])})" for own in (name, names[0]))
+            one, other = (layersettings.in_words(own, models) for own in (name, names[0]))
             yield f"study.sweep: {one} and {other} differ in more than patch size; compare models that do not"
             return
 
@@ -87,9 +87,7 @@ def _entry_problems(key: str, entry: dict, config: dict) -> Iterator[str]:
     built = {name: (models[name]["architecture"], models[name]["arguments"]) for name in entry["pretrained"]}
     different = [name for name in built if built[name] != built[entry["pretrained"][0]]]
     if different and len(sizes) == 1:
-        one, other = (
-            f"{own} ({layersettings.in_words(models[own])})" for own in (different[0], entry["pretrained"][0])
-        )
+        one, other = (layersettings.in_words(name, models) for name in (different[0], entry["pretrained"][0]))
         yield f"{key}: {one} is not built as {other}; the models of an entry differ in their seed alone"
     for name in entry["pretrained"]:
         model, training = models[name], models[name]["training"] or {}
