@@ -181,3 +181,19 @@ def test_what_holds_under_one_convention_and_not_under_another_flips_though_the_
     study, conventions = table({"a": (U, 5)}), {"one": table({"a": (H, 8)}), "other": table({"a": (F, 2)})}
     words = sensitivity.summary(sensitivity.matrix(study, conventions))
     assert words == "Flips: a (holds or not by convention; not by other)."
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (0, "0"),
+        (0.0004, "<.001"),
+        (-0.0004, "<.001"),
+        (0.0016, "+.002"),
+        (-0.34, "-.34"),
+        (13.48, "+13.5"),
+        (-250.4, "-250"),
+    ],
+)
+def test_a_change_is_short_and_is_0_only_where_there_is_none(change, said):
+    assert sensitivityplots._change(change) == said

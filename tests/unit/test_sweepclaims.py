@@ -92,6 +92,10 @@ def test_tables_as_printed():
     assert line["between"] == "0.850" and line["at the lowest"] == "0.500 (25 %)"
     assert line["less than between by, lowest"].startswith("0.350 [0.3")
     assert line["verdict"] == HOLDS
+    printed = [line["p, lowest"], line["p together, lowest"], line["p, highest"], line["p together, highest"]]
+    smaller, larger = sorted(table.iloc[0][["lowest_p", "highest_p"]])  # of two by Holm the smaller doubles, at most
+    assert sorted(map(float, printed[::2])) == [float(f"{p:.2g}") for p in (smaller, larger)]
+    assert sorted(map(float, printed[1::2])) == [float(f"{p:.2g}") for p in (2 * smaller, max(larger, 2 * smaller))]
     assert line["varied"] == "mask ratio, at patches of 4 px"
     two = points((0.5, 0.8, 0.9, 0.6))
     missing = sweepclaims.verdicts(two[two["ratio"].isin([0.25, 0.9])], 0.95)

@@ -126,6 +126,12 @@ def test_settings_differ_in_ratio_and_patch_size_alone(config):
     assert "and low-0 (vit_tiny_patch16_224, " in words and "differ in more than patch size" in words
 
 
+def test_settings_see_as_many_pixels(config):
+    for name in ("high_a", "high_b"):
+        config["models"][name]["preprocessing"] = {**config["models"][name]["preprocessing"], "resize": 20, "crop": 20}
+    assert "crop 20 px) and low-0 (" in refused(config)
+
+
 def test_a_classifier_is_built_as_what_it_is_fine_tuned_from(config):
     config["models"]["low_tuned"]["arguments"] = {**config["models"]["low_tuned"]["arguments"], "depth": 3}
     words = refused(config)
@@ -139,7 +145,10 @@ def test_a_classifier_is_built_as_what_it_is_fine_tuned_from(config):
 def test_beit_cannot_be_masked(config):
     for name in ("high_a", "high_b"):
         config["models"][name] |= {"architecture": "beit_base_patch16_224", "arguments": {}}
-    assert "study.sweep, entry 3.pretrained: high_a is a BEiT, which needs all patches" in refused(config)
+    config["study"] |= {"pretrained": "high_a", "mask": "mask_75"}
+    words = refused(config)
+    assert "study.sweep, entry 3.pretrained: high_a is a BEiT, which needs all patches" in words
+    assert "study.pretrained: high_a is a BEiT, which needs all patches and cannot see masked images" in words
 
 
 def test_names_and_patches_that_are_nearly_right(config):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from maescope import layersettings, replicates
+from maescope import layersettings
 from maescope.names import nearest
 
 
@@ -21,10 +21,7 @@ def problems(config: dict) -> Iterator[str]:
         key = f"study.sweep, entry {number}"
         unknown = [name for name in [*entry["pretrained"], *entry["finetuned"]] if name not in models]
         if unknown:
-            yield from (
-                f"{key}: {name!r} is not among models{replicates.of_seeds(name, models) or nearest(name, models)}"
-                for name in unknown
-            )
+            yield from (f"{key}: {name!r} is not among models{nearest(name, models)}" for name in unknown)
             continue
         if perturbations.get(entry["mask"], {}).get("kind") != "mask":
             masks = [name for name, one in perturbations.items() if one["kind"] == "mask"]
