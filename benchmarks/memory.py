@@ -1,7 +1,7 @@
 """Memory of extraction: against hooks that keep everything, and of 5,000 images against 500, with the time of both.
 
 Each measurement is a process of its own: python benchmarks/memory.py ours|hooks FOLDER ARCHITECTURE IMAGES BATCH
-prints seconds, and peak memory above what the loaded model takes.
+prints seconds, and the curve of peak memory above what the loaded model takes, in bytes, over the images done.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import photographs
@@ -18,11 +19,12 @@ from row import Row, forget_peak, in_a_process, resident, seconds
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from maescope import extraction, images, models, perturb
+from maescope import extraction, heap, images, models, perturb
 from maescope.forward import forward
 
 IMAGENET = images.Preprocessing(256, 224, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 EACH = 50  # images of a label
+MARK = 500  # images between two points of the curve
 
 
 def against_hooks(options: argparse.Namespace) -> Row:
@@ -31,27 +33,32 @@ def against_hooks(options: argparse.Namespace) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         hooks, ours = (_run(kind, folder, options.architecture, count, options.batch) for kind in ("hooks", "ours"))
     what = f"peak memory above the model's, {count} images, clean with attention, over hooks that keep everything"
-    peaks = {"hooks_bytes": hooks["peak"], "ours_bytes": ours["peak"]}
-    remark = f"{ours['peak'] / 1e9:.2f} GB, hooks {hooks['peak'] / 1e9:.2f} GB"
+    peaks = {"hooks_bytes": hooks["curve"][-1], "ours_bytes": ours["curve"][-1]}
+    remark = f"{peaks['ours_bytes'] / 1e9:.2f} GB, hooks {peaks['hooks_bytes'] / 1e9:.2f} GB"
     if count < options.images:
         remark += f"; no memory here for hooks on {options.images}, where theirs would be {options.images / count:g} x"
-    return Row(what, ours["peak"] / hooks["peak"], 0.1, limit=True, remark=remark, details=peaks)
+    return Row(what, peaks["ours_bytes"] / peaks["hooks_bytes"], 0.1, limit=True, remark=remark, details=peaks)
 
 
 def many_images(options: argparse.Namespace) -> list[Row]:
-    """5,000 images in 100 labels against 500 in 10: peak memory, and time over ten times that of 500."""
+    """5,000 images in 100 labels against 500 in 10: peak memory, and time over ten times that of 500.
+
+    Memory is that after 5,000 and after 500 images of the same run: two runs of 500 differ by more than a tenth.
+    """
     with tempfile.TemporaryDirectory() as folder:
         # the few before and after the many: a drift of the machine's speed falls on both
         before, many, after = (_run("ours", folder, options.small, n, options.batch) for n in (500, 5000, 500))
     spans = sorted(many["seconds"] / (10 * few["seconds"]) for few in (before, after))
     few_seconds = (before["seconds"] + after["seconds"]) / 2
-    few_peak = max(before["peak"], after["peak"])
+    few_peak, *_, many_peak = many["curve"]
     where = f"of extraction, 5,000 over 500 images, {options.small}"
-    memory = f"{few_peak / 1e6:.0f} and {many['peak'] / 1e6:.0f} MB above the model's"
+    others = " and ".join(f"{run['curve'][-1] / 1e6:.0f}" for run in (before, after))
+    memory = f"{few_peak / 1e6:.0f} and {many_peak / 1e6:.0f} MB above the model's; other runs of 500: {others} MB"
     time = f"{few_seconds:.1f} and {many['seconds']:.1f} s"
     pace = many["seconds"] / (10 * few_seconds)
+    curve = {"curve_bytes": many["curve"], "images_between": MARK}
     return [
-        Row(f"peak memory {where}", many["peak"] / few_peak, 1.1, limit=True, remark=memory),
+        Row(f"peak memory {where}", many_peak / few_peak, 1.1, limit=True, remark=memory, details=curve),
         Row(f"time for each image {where}", pace, 1.1, limit=True, span=tuple(spans), remark=time),
     ]
 
@@ -69,17 +76,17 @@ def _run(kind: str, folder: str, architecture: str, count: int, batch: int) -> d
     return in_a_process(__file__, kind, folder, architecture, count, batch)
 
 
-def _ours(model: torch.nn.Module, rows, folder: str, batch: int) -> None:
-    """As the workflow extracts: files read ahead, a token file a label."""
+def _ours(model: torch.nn.Module, rows, folder: str, batch: int) -> Iterator[str]:
+    """As the workflow extracts: freed memory kept, files read ahead, a token file a label. Yields each image done."""
+    heap.keep_freed()
     extractor = extraction.Extractor(model, perturb.Clean(), IMAGENET, attention=True)
     outputs = {label: f"{folder}/{label}.h5" for label in rows["label"].unique()}
     workers = len(os.sched_getaffinity(0))
-    for _ in extraction.extract(extractor, rows, outputs, None, {"config_hash": ""}, batch, workers=workers):
-        pass
+    return extraction.extract(extractor, rows, outputs, None, {"config_hash": ""}, batch, workers=workers)
 
 
-def _hooks(model: torch.nn.Module, rows, folder: str, batch: int) -> None:
-    """As one would first write it down: unfused attention, and lists that fill."""
+def _hooks(model: torch.nn.Module, rows, folder: str, batch: int) -> Iterator[str]:
+    """As one would first write it down: unfused attention, and lists that fill. Yields each image done."""
     hidden, heads, maps = [], [], []
     for block in model.blocks:
         block.attn.fused_attn = False
@@ -90,6 +97,7 @@ def _hooks(model: torch.nn.Module, rows, folder: str, batch: int) -> None:
     with torch.inference_mode():
         for pixels in images.batches(rows["path"].tolist(), batch, IMAGENET):
             model((torch.from_numpy(pixels).float() / 255 - mean) / std)
+            yield from map(str, range(len(pixels)))
     assert len(hidden) == len(heads) == len(maps) == len(model.blocks) * -(-len(rows) // batch)
 
 
@@ -100,9 +108,14 @@ def main(kind: str, folder: str, architecture: str, count: int, batch: int) -> N
     labels = [f"label {number:03d}" for number in range(-(-count // EACH))]
     rows = photographs.rows(Path(folder), labels, EACH, 100).iloc[:count]
     forward(model, torch.zeros(1, 3, 224, 224))  # what is made once, at the first pass, is not timed
-    base = forget_peak()
-    taken = seconds(lambda: {"ours": _ours, "hooks": _hooks}[kind](model, rows, folder, batch))
-    print(json.dumps({"seconds": taken, "peak": resident("VmHWM") - base}))
+    base, curve = forget_peak(), []
+
+    def measured() -> None:
+        for done, _ in enumerate({"ours": _ours, "hooks": _hooks}[kind](model, rows, folder, batch), 1):
+            if done % MARK == 0 or done == count:
+                curve.append(resident("VmHWM") - base)
+
+    print(json.dumps({"seconds": seconds(measured), "curve": curve}))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from row import Row, alternate, ratio, seconds
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from maescope import extraction, images, models, perturb, store
+from maescope import extraction, heap, images, models, perturb, store
 
 IMAGENET = images.Preprocessing(256, 224, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 LABELS = ["astronaut", "bicycle", "cat", "deep field"]
@@ -71,15 +72,15 @@ def _from_memory(
     extractor = extraction.Extractor(model, perturb.Clean(), IMAGENET, patch=patch, attention=attention)
     pixels = np.random.default_rng(0).integers(0, 256, (size, 3, 224, 224), dtype=np.uint8)
     names = [str(number) for number in range(size)]
+    with tempfile.TemporaryDirectory() as folder:
+        paths = (Path(folder, f"{number}.h5") for number in count())  # to remove one takes time, and is not ours
 
-    def full() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "tokens.h5")
-            with store.writing(path, names, [0] * size, ["clean"], {"config_hash": ""}) as writer:
+        def full() -> None:
+            with store.writing(next(paths), names, [0] * size, ["clean"], {"config_hash": ""}) as writer:
                 for level, arrays in extractor.arrays(pixels, names, None, "float32"):
                     writer.write(level, 0, arrays)
 
-    return _row(what, target, size, alternate(_bare(model, size, 1), full, options.rounds))
+        return _row(what, target, size, alternate(_bare(model, size, 1), full, options.rounds))
 
 
 def _from_jpegs(
@@ -124,14 +125,19 @@ def _bare(model: torch.nn.Module, size: int, batches: int) -> Callable[[], None]
     return bare
 
 
-def _row(what: str, target: float | None, count: int, times: list[tuple[float, float]]) -> Row:
-    plain, ours = (count / statistics.median(column) for column in zip(*times, strict=True))
-    remark = f"{ours:.3g} images/s, bare {plain:.3g}"
-    details = {"images_per_s": ours, "bare_images_per_s": plain}
+def _row(what: str, target: float | None, size: int, times: list[tuple[float, float]]) -> Row:
+    columns = list(zip(*times, strict=True))  # seconds of the bare pass, and ours
+    plain, ours = (size / statistics.median(column) for column in columns)
+    fastest = min(columns[0]) / min(columns[1])
+    remark = f"{ours:.3g} images/s, bare {plain:.3g}; the fastest of each {fastest:.3g}"
+    details = {"images_per_s": ours, "bare_images_per_s": plain, "fastest": fastest}
     return Row(what, target=target, remark=remark, details=details, **ratio(times))
 
 
 @cache
 def _model(architecture: str, device: str) -> torch.nn.Module:
+    """A model with random weights; freed memory is kept as in the job, for the bare pass as well."""
     torch.manual_seed(0)
-    return models.build(architecture, {}, num_classes=1000, pooling="avg").to(device)
+    model = models.build(architecture, {}, num_classes=1000, pooling="avg").to(device)
+    heap.keep_freed()
+    return model

@@ -16,7 +16,7 @@ PROGRAM = """
 import sys
 import pandas as pd
 import torch
-from maescope import extraction, images, models, perturb, store, subspaces
+from maescope import extraction, heap, images, models, perturb, store, subspaces
 stage, count, each, folder = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 labels = [f"label {number:03d}" for number in range(count // each)]
 paths = [f"{folder}/{count}/{label}.h5" for label in labels]
@@ -29,6 +29,7 @@ if stage == "extraction":
     rows = pd.DataFrame({"label": own, "image": names, "path": f"{folder}/cat.png", "target": 0})
     extractor = extraction.Extractor(model, perturb.Clean(), crop, patch=True, attention=True)
     outputs = dict(zip(labels, paths))
+    heap.keep_freed()
     for _ in extraction.extract(extractor, rows, outputs, None, {"config_hash": "h"}, 50):
         pass
 else:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from maescope import extraction, images, logs, models, perturb, progress, provenance, tidy
+from maescope import extraction, heap, images, logs, models, perturb, progress, provenance, tidy
 
 logs.begin(snakemake)
 torch.set_num_threads(snakemake.threads)
@@ -37,6 +37,7 @@ attributes = {
     "threads": snakemake.threads,
     "device": str(device),
 }
+heap.keep_freed()
 done = extraction.extract(
     extractor,
     rows,
