@@ -11,8 +11,8 @@ LIBRARY = {
     for name in (
         "__init__ accuracy alignment atomic attention beit beyondplots chance checks claims class_attention cluster "
         "comparison conventions corrupted corruptions downloads errors extraction features finalnorm folders forward "
-        "geometry grid heads imagenet images information invariance layerplots layersettings layertables logs mae models "
-        "names overview perturb plots points probes progress projection provenance quality rank "
+        "geometry grid heads heap imagenet images information invariance layerplots layersettings layertables logs mae "
+        "models names overview perturb plots points probes progress projection provenance quality rank "
         "reconstructions replicates seeds sensitivity sensitivityplots settings shifts similarity sources spectrum stats "
         "store subspaces sweep sweepclaims sweepplots sweepsettings sweeptables tables tidy training verify yamlkeys"
     ).split()
