@@ -26,3 +26,7 @@ try:
 except InputError as error:
     sys.exit(f"error: {error}")
 print(f"{done.total()} images of {len(done)} synsets in {options.target}")
+if done.total() != imagenet.VALIDATION_IMAGES:  # a tar that was cut between two images reads as a shorter one
+    print(
+        f"warning: the validation split has {imagenet.VALIDATION_IMAGES}; is {options.source} whole?", file=sys.stderr
+    )

@@ -110,6 +110,12 @@ def test_a_file_smaller_than_the_input_is_refused_by_name(tree):
         images.centre(str(tree / "fog/1/a/2.png"), 16)
 
 
+def test_a_broken_file_is_named_with_what_helps_which_is_not_to_skip_it(tree):
+    (tree / "fog/1/a/2.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(InputError, match=r"fog/1/a/2\.png: cannot be decoded \(.*\); replace it$"):
+        images.centre(str(tree / "fog/1/a/2.png"), 16)
+
+
 def test_all_there_is_accepted_with_stray_files(tree):
     on_disk(tree).require(list("aabb"), NAMES)
 

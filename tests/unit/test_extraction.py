@@ -3,6 +3,7 @@
 import logging
 import threading
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,14 +24,17 @@ def tiny():
     return VisionTransformer(**size, num_classes=5, global_pool="avg").eval()
 
 
-def arrays(most, perturbation, **wanted):
+NO_MEMORY = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+def arrays(most, perturbation, error=NO_MEMORY, **wanted):
     """What is stored of seven images where a pass of more than `most` does not fit, and the sizes of all passes."""
     model, passes = tiny(), []
 
     def fits(module, inputs):
         passes.append(len(inputs[0]))
         if len(inputs[0]) > most:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            raise error
 
     model.patch_embed.register_forward_pre_hook(fits)
     extractor = extraction.Extractor(model, perturbation, PREPROCESSING, **wanted)
@@ -64,6 +68,16 @@ def test_half_the_images_at_a_time_give_the_same_tokens(perturbation, wanted, ca
 def test_a_gpu_too_small_for_one_image_is_an_error_with_a_remedy():
     with pytest.raises(InputError, match=r"not enough for one image; .* precision: bfloat16 or device: cpu"):
         arrays(0, perturb.Clean())
+
+
+def test_what_cublas_wants_for_itself_counts_as_memory():
+    error = RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+    assert arrays(2, perturb.Clean(), error)[1] == [7, 3, 1, 1, 1, 1, 1, 1, 1]
+
+
+def test_other_errors_of_a_pass_are_not_taken_for_a_lack_of_memory():
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        arrays(2, perturb.Clean(), RuntimeError("CUDA error: an illegal memory access was encountered"))
 
 
 def test_options_of_the_forward_pass_change_what_they_say_and_nothing_else():
@@ -158,3 +172,42 @@ def test_the_next_label_is_read_while_the_model_has_this_one(pets, tmp_path, mon
     outputs = {label: str(tmp_path / f"{label}.h5") for label in LABELS}
     list(extraction.extract(extractor, pets, outputs, None, {"config_hash": "h"}, 64))
     assert overlapped == [True] * 3
+
+
+def test_a_batch_is_written_while_the_model_has_the_next(pets, tmp_path, monkeypatch):
+    """Each writing but the last waits for the pass behind it: it must not wait for ever."""
+    model, passes, overlapped, write = tiny(), threading.Semaphore(0), [], store.TokenWriter.write
+    model.patch_embed.register_forward_pre_hook(lambda *_: passes.release())
+
+    def noticed(writer, level, start, arrays):
+        passes.acquire()  # its own
+        overlapped.append(passes.acquire(timeout=5 if start < 3 else 0))
+        if overlapped[-1]:
+            passes.release()
+        write(writer, level, start, arrays)
+
+    monkeypatch.setattr(store.TokenWriter, "write", noticed)
+    extractor = extraction.Extractor(model, perturb.Clean(), PREPROCESSING)
+    dogs = pets[pets["label"] == "dog"]
+    list(extraction.extract(extractor, dogs, {"dog": str(tmp_path / "dog.h5")}, None, {"config_hash": "h"}, 2))
+    assert overlapped == [True, True, False]
+
+
+@pytest.mark.parametrize("start", [0, 4])
+def test_what_goes_wrong_in_writing_ends_the_extraction_and_leaves_no_file(start, pets, tmp_path, monkeypatch):
+    def full(writer, level, at, arrays):
+        if at == start:
+            raise OSError("no space")
+
+    monkeypatch.setattr(store.TokenWriter, "write", full)
+    extractor = extraction.Extractor(tiny(), perturb.Clean(), PREPROCESSING)
+    dogs = pets[pets["label"] == "dog"]
+    with pytest.raises(OSError, match="no space"):
+        list(extraction.extract(extractor, dogs, {"dog": str(tmp_path / "dog.h5")}, None, {"config_hash": "h"}, 2))
+    assert not list(tmp_path.glob("*.h5*"))
+
+
+def test_batches_are_as_large_as_each_other_and_take_no_room_for_what_is_not_there(pets, tmp_path):
+    extracted(tmp_path, pets, perturb.Clean(), 4)
+    with h5py.File(tmp_path / "4/dog.h5") as file:
+        assert file["levels/clean/cls"].chunks[:2] == (1, 3)  # five images: three and two, not four and one

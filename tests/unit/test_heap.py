@@ -8,7 +8,7 @@ from pathlib import Path
 import maescope
 
 PROGRAM = """
-import resource, sys
+import resource
 import torch
 from maescope import heap
 

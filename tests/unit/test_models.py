@@ -241,8 +241,20 @@ def test_a_hub_model_that_is_not_cached_is_refused_with_the_command_that_fetches
 
 
 def test_a_hub_model_that_timm_does_not_know_is_refused():
-    with pytest.raises(InputError, match=r"hub:vit_nonsense\.x: timm knows no such pretrained model"):
-        models.load(tiny(), "hub:vit_nonsense.x")
+    for identifier in ("vit_nonsense.x", "vit_base_patch16_224.mea"):
+        with pytest.raises(InputError, match=f"hub:{identifier}: timm knows no such pretrained model"):
+            models.load(tiny(), f"hub:{identifier}")
+
+
+def test_a_model_that_does_not_fit_the_gpu_is_an_error_with_a_remedy(monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    model = tiny()
+    assert models.to_device(model, "cpu", "bfloat16").cls_token.dtype == torch.bfloat16
+    monkeypatch.setattr(model, "to", full)
+    with pytest.raises(InputError, match=r"does not fit the GPU's memory; .* precision: bfloat16 or device: cpu"):
+        models.to_device(model, "cpu", "float32")
 
 
 def test_cuda_without_a_gpu_is_refused_and_auto_takes_the_cpu(monkeypatch):

@@ -235,6 +235,21 @@ def test_dropping_all_patches_is_refused_with_both_numbers(config):
     assert "perturbations.occlusion.levels: 99 % leaves none of the 4 patches of vit to keep" in problems(config)
 
 
+def test_patches_cannot_be_dropped_from_a_beit(config):
+    config["perturbations"]["occlusion"] |= {"fill": "drop"}
+    config["models"]["vit"] |= {"architecture": "beit_base_patch16_224"}
+    expected = "perturbations.occlusion.fill: drop takes patches away, and vit is a BEiT, which needs all"
+    config["study"]["finetuned"] = ["vit"]
+    assert expected in problems(config)
+    config["study"]["finetuned"] = []
+    assert expected not in problems(config)
+
+
+def test_a_folder_does_not_stand_in_another(config):
+    config["folders"] = {"root": "/data", "imagenet": "{root}/imagenet"}
+    assert "folders.imagenet" in problems(config)
+
+
 def test_random_weights_have_no_digest_to_check(config):
     config["models"]["vit"] |= {"weights": "random:7", "sha256": "0" * 64}
     assert "models.vit.sha256: of weights drawn at random there is no file to check" in problems(config)
@@ -507,8 +522,9 @@ def test_preprocessing_of_timm_is_that_of_the_weights_or_of_the_architecture(con
     )
 
 
-def test_preprocessing_that_timm_does_not_record_is_named_with_its_model(config):
-    change(config, "models.vit.architecture", "vit_tiny_patch16_nonsense")
+@pytest.mark.parametrize("architecture", ["vit_tiny_patch16_nonsense", "vit_tiny_patch16_224.nonsense"])
+def test_preprocessing_that_timm_does_not_record_is_named_with_its_model(architecture, config):
+    change(config, "models.vit.architecture", architecture)
     change(config, "models.vit.preprocessing", "timm")
     with pytest.raises(InputError, match=r"models\.vit\.preprocessing: timm knows no pretrained model vit_tiny"):
         settings.check(config, SCHEMA)

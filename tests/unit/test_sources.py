@@ -1,5 +1,9 @@
 """A file's imports are followed through the library."""
 
+import re
+
+from conftest import REPOSITORY
+
 from maescope import sources
 
 FILES = {
@@ -18,3 +22,9 @@ def test_modules_are_found_through_modules_circles_and_late_imports(tmp_path):
     library = {name: str(tmp_path / f"{name}.py") for name in "abcde"}
     found = sources.closure(str(tmp_path / "script.py"), library)
     assert sorted(found) == [library[name] for name in "abcd"]
+
+
+def test_the_list_of_the_workflow_has_every_module_of_the_library():
+    text = (REPOSITORY / "workflow/rules/common.smk").read_text()
+    listed = set(" ".join(re.findall(r'^        "(.*)"$', text.partition(".split()")[0], re.MULTILINE)).split())
+    assert listed == {path.stem for path in (REPOSITORY / "workflow/scripts/maescope").glob("*.py")}

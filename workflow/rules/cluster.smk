@@ -5,6 +5,7 @@ from importlib.util import find_spec
 
 from maescope import cluster
 
+VIT_B_MB = 350  # weights of a ViT-B in float32
 TOGETHER = ("tokens_{model}", "measures_{model}")  # groups of jobs
 ASKED = workflow.resource_settings.overwrite_resources  # set-resources of the profile and of the command line
 PROFILE = Path(str(workflow.current_basedir), "../../profiles/slurm/config.yaml")
@@ -35,17 +36,25 @@ def gpus(wildcards):
     return int(MODELS[wildcards.model]["device"] != "cpu")
 
 
+def weights_mb(wildcards):
+    """Size of a model's weights where they lie on disk, that of a ViT-B's where they do not."""
+    path = Path(MODELS[wildcards.model]["weights"] or "")
+    return path.stat().st_size / 1e6 if path.is_file() else VIT_B_MB
+
+
 def extraction_mb(wildcards, attempt):
-    """torch, the model, and 20 MB for each image of 224 px in a batch."""
+    """torch, the model and twice as much while it is read, and 20 MB for each image of 224 px in a batch."""
     model = MODELS[wildcards.model]
-    return attempt * round(4000 + model["batch_size"] * 20 * (model["preprocessing"]["crop"] / 224) ** 2)
+    batch = model["batch_size"] * 20 * (model["preprocessing"]["crop"] / 224) ** 2
+    return attempt * round(3000 + 3 * weights_mb(wildcards) + batch)
 
 
 def extraction_minutes(dataset):
-    """A param: at least 3000 images of 224 px a minute with a GPU and 300 without."""
+    """A param: at least 3000 images of 224 px a minute with a GPU and 300 without, of a larger model than ViT-B fewer."""
 
     def minutes(wildcards, attempt):
         size = (MODELS[wildcards.model]["preprocessing"]["crop"] / 224) ** 2
+        size *= max(1, weights_mb(wildcards) / VIT_B_MB)
         images = images_asked(dataset) * levels_of(wildcards.perturbation) * size
         return attempt * round(20 + images / (3000 if gpus(wildcards) else 300))
 

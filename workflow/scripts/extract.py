@@ -16,10 +16,11 @@ perturbation = perturb.build(params.perturbation, params.seed, params.dataset)
 extraction.require_corrupted(perturbation, rows)
 model = models.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
 digest = models.load(model, spec["weights"], snakemake.resources.sha256)
-device = models.device_of(snakemake.resources.device)
+torch.backends.cudnn.allow_tf32 = False  # it would round the patch embedding of float32 to 10 bits
+model = models.to_device(model, snakemake.resources.device, spec["precision"])
 
 extractor = extraction.Extractor(
-    model.to(device, models.PRECISIONS[spec["precision"]]),
+    model,
     perturbation,
     images.Preprocessing(**spec["preprocessing"]),
     patch=params.patch,
@@ -35,7 +36,7 @@ attributes = {
     "prefix_tokens": model.num_prefix_tokens,
     "seed": params.seed,
     "threads": snakemake.threads,
-    "device": str(device),
+    "device": str(extractor.device),
 }
 heap.keep_freed()
 done = extraction.extract(

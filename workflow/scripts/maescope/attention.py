@@ -25,7 +25,8 @@ def probabilities(query: Tensor, key: Tensor, space: Tensor, bias: Tensor | None
     """
     attention, logarithm = space[:, : query.shape[0], : query.shape[1]]
     scaled = query.to(space.dtype) / math.sqrt(query.shape[-1])
-    with _exact_products_of(query.dtype):
+    halved = math.frexp(math.sqrt(query.shape[-1]))[0] == 0.5  # a division by a power of two, which is exact
+    with _products_of_bfloat16(halved and query.dtype == torch.bfloat16):
         torch.matmul(scaled, key.to(space.dtype).transpose(-2, -1), out=attention)
     if bias is not None:
         attention += bias
@@ -34,10 +35,10 @@ def probabilities(query: Tensor, key: Tensor, space: Tensor, bias: Tensor | None
 
 
 @contextmanager
-def _exact_products_of(dtype: torch.dtype) -> Iterator[None]:
+def _products_of_bfloat16(possible: bool) -> Iterator[None]:
     """Let products of bfloat16 values take bfloat16 units: inputs lose nothing there, and sums are in float32."""
     before = torch.get_float32_matmul_precision()
-    if dtype == torch.bfloat16:
+    if possible:
         torch.set_float32_matmul_precision("medium")
     try:
         yield

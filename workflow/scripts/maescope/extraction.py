@@ -1,8 +1,11 @@
 """The only stage with a GPU: images through a perturbation and a model into token files."""
 
 import logging
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,7 +94,9 @@ class Extractor:
             try:
                 parts.append(self._pass(level, part, tokens_dtype))
                 done += len(part.images)
-            except torch.OutOfMemoryError:
+            except RuntimeError as error:  # torch.OutOfMemoryError is one
+                if not _is_memory(error):
+                    raise
                 self.most = _half(len(part.images))
             if len(part.images) > self.most:  # behind the exception, which holds on to the memory
                 torch.cuda.empty_cache()
@@ -147,16 +152,34 @@ def extract(
         if scores:
             wanted = extractor.perturbation.scores
             ranking = _rollout(scores[label], clean_hash, names, attributes["weights_sha256"], wanted)
-        with store.writing(path, names, targets, levels, attributes | {"label": label}, tokens_dtype) as writer:
+        described = attributes | {"label": label}
+        with (
+            store.writing(path, names, targets, levels, described, tokens_dtype) as writer,
+            _behind(writer.write) as write,
+        ):
             for read in reads[label]:
                 batch = slice(read.start, read.start + len(read.paths))
                 ranks = None if ranking is None else ranking[batch]
                 for level, arrays in extractor.arrays(next(pixels), names[batch], ranks, tokens_dtype, read.levels):
                     if number == 0 and read.start == 0 and level == levels[0]:
                         _require_space(path, arrays, len(read.paths), len(rows) * len(levels))
-                    writer.write(level, read.start, arrays)
+                    write(level, read.start, arrays)
                 if read.levels[-1] == levels[-1]:
                     yield from names[batch]
+
+
+@contextmanager
+def _behind(action: Callable[..., None]) -> Iterator[Callable[..., None]]:
+    """An action beside what goes on, one call at a time; its errors are raised by the next, or at the end."""
+    with ThreadPoolExecutor(1) as pool:
+        last = [pool.submit(bool)]
+
+        def act(*arguments) -> None:
+            last.pop().result()
+            last.append(pool.submit(action, *arguments))
+
+        yield act
+        last.pop().result()
 
 
 @dataclass
@@ -169,9 +192,13 @@ class Read:
 
 
 def _reads(perturbation: object, part: pd.DataFrame, batch_size: int) -> Iterator[Read]:
-    """All that is read of a label: each clean image once, or each corrupted one in its place."""
-    for start in range(0, len(part), batch_size):
-        batch = part.iloc[start : start + batch_size]
+    """All that is read of a label: each clean image once, or each corrupted one in its place.
+
+    Batches are about as large as each other: all take the room of the first in the file.
+    """
+    size = math.ceil(len(part) / math.ceil(len(part) / batch_size))
+    for start in range(0, len(part), size):
+        batch = part.iloc[start : start + size]
         if not isinstance(perturbation, CorruptionFiles):
             yield Read(start, perturbation.levels, batch["path"].tolist())
             continue
@@ -193,12 +220,15 @@ def _require_space(path: str, arrays: dict[str, np.ndarray], images: int, all_im
     store.require_space(Path(path).parent, expected)
 
 
+def _is_memory(error: RuntimeError) -> bool:
+    """Whether a GPU's memory was not enough: for what cuBLAS wants for itself, only words say so."""
+    return isinstance(error, torch.OutOfMemoryError) or "CUBLAS_STATUS_ALLOC_FAILED" in str(error)
+
+
 def _half(images: int) -> int:
     """How many images to go on with where the memory is not enough for so many."""
     if images == 1:
-        raise InputError(
-            "the GPU's memory is not enough for one image; free it, or set precision: bfloat16 or device: cpu"
-        )
+        raise InputError(f"the GPU's memory is not enough for one image; {models.MORE_MEMORY}")
     log.warning(
         "GPU memory is not enough for %d images at a time, going on with %d; lower batch_size", images, images // 2
     )

@@ -21,6 +21,7 @@ from maescope.settings import synsets
 SYNSET = re.compile(r"_(n\d{8})$")  # behind the name of an image, as the hub's archives have it
 ARCHIVE = re.compile(r"val.*(\.parquet|\.tar|\.tgz|\.tar\.\w+)$")  # of the validation split, in a folder of all
 VALIDATION = re.compile(r"ILSVRC2012_val_\d{8}")  # the name of an image of the validation split, without ending
+VALIDATION_IMAGES = 50_000
 Image = tuple[str, Path | bytes, str | None]  # name, its file or content, its synset where the source tells it
 
 
@@ -107,9 +108,11 @@ def _of_devkit(path: Path) -> dict[str, str]:
     if not truth.is_file():
         raise InputError(f"{truth}: there is no such file; unpack ILSVRC2012_devkit_t12.tar.gz whole")
     ids = truth.read_text().split()
-    if len(ids) != 50_000 or not set(ids) <= set(synset_of):
+    if len(ids) != VALIDATION_IMAGES or not set(ids) <= set(synset_of):
         unknown = len(set(ids) - set(synset_of))
-        raise InputError(f"{truth}: has {len(ids)} ids, {unknown} of them unknown, and not the 50000 of ImageNet-1K")
+        raise InputError(
+            f"{truth}: has {len(ids)} ids, {unknown} of them unknown, and not the {VALIDATION_IMAGES} of ImageNet-1K"
+        )
     return {f"ILSVRC2012_val_{number:08d}": synset_of[one] for number, one in enumerate(ids, 1)}
 
 
@@ -179,7 +182,7 @@ def _parquet_rows(path: Path) -> Iterator[dict]:
 
 def _of_tar(path: Path) -> Iterator[Image]:
     """Members that are images; their synset is in their name, or in a member <name>.cls beside them (webdataset)."""
-    waiting = {}
+    waiting, labels = {}, {}  # of the image before, whichever of the two comes first
     try:
         with tarfile.open(path, "r|*") as archive:  # a stream: members come in order and are read once
             for member in archive:
@@ -187,15 +190,18 @@ def _of_tar(path: Path) -> Iterator[Image]:
                 if not member.isfile() or suffix not in {*SUFFIXES, ".cls"}:
                     continue
                 content = archive.extractfile(member).read()
+                if suffix == ".cls" and stem not in waiting:
+                    labels = {stem: content}
+                    continue
                 if suffix == ".cls":
-                    name, image = waiting.pop(stem, (None, None))
-                    if name is None:
-                        raise InputError(f"{path}: {member.name} comes before its image; unpack it by hand")
+                    name, image = waiting.pop(stem)
                     yield name, image, _numbered(f"{path}: {name}", content)
                     continue
                 yield from ((name, image, None) for name, image in waiting.values())
                 waiting.clear()
                 name, synset = _named(member.name)
+                if synset is None and stem in labels:
+                    synset = _numbered(f"{path}: {name}", labels[stem])
                 if synset:
                     yield name, content, synset
                 else:

@@ -31,8 +31,10 @@ class Preprocessing:
     std: tuple[float, float, float]
 
 
-def load(path: str) -> Image.Image:
+def load(path: str, remedy: str = "replace it, or set on_bad_image: skip") -> Image.Image:
     """Decode a whole picture as 8-bit RGB (greyscale, palette, CMYK, RGBA converted; EXIF rotation not applied).
+
+    `remedy` is what can be done about one that cannot be decoded.
 
     Raises
     ------
@@ -54,7 +56,7 @@ def load(path: str) -> Image.Image:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; results/images/ lists it, so it has gone since") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: cannot be decoded ({error}); replace it, or set on_bad_image: skip") from error
+        raise InputError(f"{path}: cannot be decoded ({error}); {remedy}") from error
 
 
 def crop(picture: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
@@ -125,7 +127,7 @@ def centre(path: str, size: int) -> np.ndarray:
     InputError
         naming the picture that is smaller, or that cannot be decoded
     """
-    picture = load(path)
+    picture = load(path, remedy="replace it")  # sampling looks at clean images alone, and cannot skip it
     if min(picture.size) < size:
         raise InputError(f"{path}: {picture.size[0]} x {picture.size[1]} px, smaller than the model's {size} px")
     return _centre(picture, size)

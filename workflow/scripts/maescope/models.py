@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as serialized
 from timm.layers import Attention, PatchEmbed
-from timm.models import Beit, VisionTransformer
+from timm.models import Beit, PretrainedCfg, VisionTransformer
 from torch import Tensor, nn
 
 from maescope import beit, provenance
@@ -27,6 +27,7 @@ HUB = "hub:"  # before the name of a pretrained model of timm
 RANDOM = "random:"  # before a seed: an encoder that has learned nothing
 DECODER = ("decoder_", "mask_token")  # of a masked autoencoder; a top-level mask_token would mislead timm's own filter
 DERIVED = ".relative_position_index"  # of BEiT, made from its size alone; older checkpoints carry it
+MORE_MEMORY = "free some, or set precision: bfloat16 or device: cpu"  # of a GPU
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ def recorded_preprocessing(identifier: str) -> dict:
     InputError
         where timm records none, or another way of cutting than a centre crop
     """
-    config = timm.get_pretrained_cfg(identifier)
+    config = _recorded(identifier)
     if config is None:
         raise InputError(f"timm knows no pretrained model {identifier}; state resize, crop, mean and std")
     if config.crop_mode != "center":
@@ -225,12 +226,34 @@ def device_of(wanted: str) -> torch.device:
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
+def to_device(model: VisionTransformer, wanted: str, precision: str) -> VisionTransformer:
+    """A model on the device of `device_of`, in its precision.
+
+    Raises
+    ------
+    InputError
+        where it does not fit the GPU
+    """
+    try:
+        return model.to(device_of(wanted), PRECISIONS[precision])
+    except torch.OutOfMemoryError as error:
+        raise InputError(f"the model does not fit the GPU's memory; {MORE_MEMORY}") from error
+
+
 def hub_repository(identifier: str) -> str:
     """The repository of a pretrained model of timm on the Hugging Face hub."""
-    config = timm.get_pretrained_cfg(identifier)
+    config = _recorded(identifier)
     if config is None or not config.hf_hub_id:
         raise InputError(f"weights hub:{identifier}: timm knows no such pretrained model; see timm.list_pretrained()")
-    return config.hf_hub_id if "/" in config.hf_hub_id.rstrip("/") else f"{config.hf_hub_id}{identifier}"
+    return config.hf_hub_id
+
+
+def _recorded(identifier: str) -> PretrainedCfg | None:
+    """What timm records of a pretrained model, None where it knows none."""
+    try:
+        return timm.get_pretrained_cfg(identifier)
+    except RuntimeError:  # the architecture is known, its tag is not
+        return None
 
 
 def _cached(identifier: str) -> str:

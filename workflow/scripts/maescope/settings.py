@@ -296,6 +296,7 @@ def _contradictions(config: dict) -> Iterator[str]:
         yield from _model_contradictions(name, model, config)
     for name, perturbation in perturbations.items():
         yield from _perturbation_contradictions(name, perturbation, models)
+        yield from _dropped_from_beit(name, perturbation, study["finetuned"], models)
     yield from _missing("study.supervised", filter(None, [study["supervised"]]), models, "models")
     yield from _missing("study.scenes", filter(None, [study["scenes"]]), datasets, "datasets")
     yield from layersettings.problems(config)
@@ -398,6 +399,13 @@ def _corruption_contradictions(perturbations: dict, fifteen: list[str]) -> Itera
             yield f"perturbations.{name}.name: {entry['name']!r} is none of the fifteen corruptions{near}"
         if entry["frost"] and not Path(entry["frost"]).is_dir():
             yield f"perturbations.{name}.frost: there is no folder {entry['frost']}"
+
+
+def _dropped_from_beit(name: str, perturbation: dict, finetuned: list[str], models: dict) -> Iterator[str]:
+    if perturbation.get("fill") == "drop":
+        for model in finetuned:
+            if model in models and layersettings.needs_all_patches(models[model]):
+                yield f"perturbations.{name}.fill: drop takes patches away, and {model} is a BEiT, which needs all"
 
 
 def _perturbation_contradictions(name: str, perturbation: dict, models: dict) -> Iterator[str]:
