@@ -187,19 +187,22 @@ def test_a_batch_is_written_while_the_model_has_the_next(pets, tmp_path, monkeyp
         write(writer, level, start, arrays)
 
     monkeypatch.setattr(store.TokenWriter, "write", noticed)
+    monkeypatch.setattr(extraction, "CPU_IS_FREE", {"cpu"})  # as with a GPU
     extractor = extraction.Extractor(model, perturb.Clean(), PREPROCESSING)
     dogs = pets[pets["label"] == "dog"]
     list(extraction.extract(extractor, dogs, {"dog": str(tmp_path / "dog.h5")}, None, {"config_hash": "h"}, 2))
     assert overlapped == [True, True, False]
 
 
+@pytest.mark.parametrize("beside", [set(), {"cpu"}])
 @pytest.mark.parametrize("start", [0, 4])
-def test_what_goes_wrong_in_writing_ends_the_extraction_and_leaves_no_file(start, pets, tmp_path, monkeypatch):
+def test_what_goes_wrong_in_writing_ends_the_extraction_and_leaves_no_file(start, beside, pets, tmp_path, monkeypatch):
     def full(writer, level, at, arrays):
         if at == start:
             raise OSError("no space")
 
     monkeypatch.setattr(store.TokenWriter, "write", full)
+    monkeypatch.setattr(extraction, "CPU_IS_FREE", beside)
     extractor = extraction.Extractor(tiny(), perturb.Clean(), PREPROCESSING)
     dogs = pets[pets["label"] == "dog"]
     with pytest.raises(OSError, match="no space"):

@@ -20,6 +20,7 @@ from maescope.errors import InputError
 from maescope.forward import forward
 from maescope.perturb import Batch, CorruptionFiles, Geometry
 
+CPU_IS_FREE = {"cuda"}  # devices beside whose pass a batch can be written; on a CPU that gains nothing
 log = logging.getLogger(__name__)
 
 
@@ -152,11 +153,8 @@ def extract(
         if scores:
             wanted = extractor.perturbation.scores
             ranking = _rollout(scores[label], clean_hash, names, attributes["weights_sha256"], wanted)
-        described = attributes | {"label": label}
-        with (
-            store.writing(path, names, targets, levels, described, tokens_dtype) as writer,
-            _behind(writer.write) as write,
-        ):
+        writing = store.writing(path, names, targets, levels, attributes | {"label": label}, tokens_dtype)
+        with writing as writer, _behind(writer.write, extractor.device.type in CPU_IS_FREE) as write:
             for read in reads[label]:
                 batch = slice(read.start, read.start + len(read.paths))
                 ranks = None if ranking is None else ranking[batch]
@@ -169,8 +167,11 @@ def extract(
 
 
 @contextmanager
-def _behind(action: Callable[..., None]) -> Iterator[Callable[..., None]]:
+def _behind(action: Callable[..., None], beside: bool) -> Iterator[Callable[..., None]]:
     """An action beside what goes on, one call at a time; its errors are raised by the next, or at the end."""
+    if not beside:
+        yield action
+        return
     with ThreadPoolExecutor(1) as pool:
         last = [pool.submit(bool)]
 
