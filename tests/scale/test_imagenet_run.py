@@ -95,6 +95,7 @@ def configuration(folder):
         config["datasets"][name]["count"] = count
     for model in config["models"].values():
         model |= {"precision": "bfloat16", "device": "cpu", "threads": 1}  # two jobs at a time
+    del config["conventions"]["k_50"]  # two images of 49 patches have no 50 dimensions
     config["analysis"] = {"perplexity": 4, "neighbours": 1, "folds": 2, "resamples": 200}
     return config
 

@@ -236,13 +236,16 @@ def test_dropping_all_patches_is_refused_with_both_numbers(config):
 
 
 def test_patches_cannot_be_dropped_from_a_beit(config):
-    config["perturbations"]["occlusion"] |= {"fill": "drop"}
-    config["models"]["vit"] |= {"architecture": "beit_base_patch16_224"}
-    expected = "perturbations.occlusion.fill: drop takes patches away, and vit is a BEiT, which needs all"
-    config["study"]["finetuned"] = ["vit"]
-    assert expected in problems(config)
-    config["study"]["finetuned"] = []
-    assert expected not in problems(config)
+    config["perturbations"]["dropped"] = {"kind": "occlusion", "fill": "drop"}
+    config["models"]["beit"] = config["models"]["vit"] | {"architecture": "beit_base_patch16_224"}
+    config["study"]["finetuned"] = ["vit", "beit"]
+    said = "dropped takes patches away (fill: drop), but beit is a BEiT, which needs all"
+    config["conventions"] = {"drop": {"occlusion": "dropped"}}
+    settings.check(config, SCHEMA)  # conventions are of the first model
+    config["study"]["finetuned"] = ["beit", "vit"]
+    assert f"conventions.drop.occlusion: {said}" in problems(config)
+    config["study"]["occlusion"] = ["dropped"]
+    assert f"study.occlusion: {said}" in problems(config)
 
 
 def test_a_folder_does_not_stand_in_another(config):

@@ -27,7 +27,7 @@ HUB = "hub:"  # before the name of a pretrained model of timm
 RANDOM = "random:"  # before a seed: an encoder that has learned nothing
 DECODER = ("decoder_", "mask_token")  # of a masked autoencoder; a top-level mask_token would mislead timm's own filter
 DERIVED = ".relative_position_index"  # of BEiT, made from its size alone; older checkpoints carry it
-MORE_MEMORY = "free some, or set precision: bfloat16 or device: cpu"  # of a GPU
+MORE_MEMORY = "free it, or set precision: bfloat16 or device: cpu"  # of a GPU
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 log = logging.getLogger(__name__)
 

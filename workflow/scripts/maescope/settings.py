@@ -296,7 +296,7 @@ def _contradictions(config: dict) -> Iterator[str]:
         yield from _model_contradictions(name, model, config)
     for name, perturbation in perturbations.items():
         yield from _perturbation_contradictions(name, perturbation, models)
-        yield from _dropped_from_beit(name, perturbation, study["finetuned"], models)
+    yield from _dropped_from_beits(config)
     yield from _missing("study.supervised", filter(None, [study["supervised"]]), models, "models")
     yield from _missing("study.scenes", filter(None, [study["scenes"]]), datasets, "datasets")
     yield from layersettings.problems(config)
@@ -401,11 +401,18 @@ def _corruption_contradictions(perturbations: dict, fifteen: list[str]) -> Itera
             yield f"perturbations.{name}.frost: there is no folder {entry['frost']}"
 
 
-def _dropped_from_beit(name: str, perturbation: dict, finetuned: list[str], models: dict) -> Iterator[str]:
-    if perturbation.get("fill") == "drop":
-        for model in finetuned:
-            if model in models and layersettings.needs_all_patches(models[model]):
-                yield f"perturbations.{name}.fill: drop takes patches away, and {model} is a BEiT, which needs all"
+def _dropped_from_beits(config: dict) -> Iterator[str]:
+    """A BEiT needs all patches, and may not meet an occlusion that takes some away."""
+    study = config["study"]
+    met = [("study.occlusion", name, model) for name in study["occlusion"] for model in study["finetuned"]]
+    for convention, entry in config["conventions"].items():  # of the first model, see sensitivity.smk
+        met += [
+            (f"conventions.{convention}.occlusion", entry.get("occlusion"), model) for model in study["finetuned"][:1]
+        ]
+    for key, name, model in met:
+        dropped = config["perturbations"].get(name, {}).get("fill") == "drop"
+        if dropped and model in config["models"] and layersettings.needs_all_patches(config["models"][model]):
+            yield f"{key}: {name} takes patches away (fill: drop), but {model} is a BEiT, which needs all"
 
 
 def _perturbation_contradictions(name: str, perturbation: dict, models: dict) -> Iterator[str]:
