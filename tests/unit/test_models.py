@@ -64,6 +64,22 @@ def test_a_bare_state_dict_loads(legacy, tmp_path):
     assert same(model, state)
 
 
+@pytest.mark.parametrize("under", ["model", "state_dict", None])
+@pytest.mark.parametrize("before", ["", "module."])
+def test_state_dicts_are_found_where_trainings_put_them(under, before, tmp_path):
+    state = tiny(seed=1).state_dict()
+    saved = {before + name: value for name, value in state.items()}
+    torch.save({under: saved, "epoch": 3} if under else saved, tmp_path / "w.pth")
+    model = tiny()
+    models.load(model, str(tmp_path / "w.pth"))
+    assert same(model, state)
+
+
+def test_the_keys_of_a_file_without_a_state_dict_are_named(tmp_path):
+    torch.save({"student": {}, "teacher": {}}, tmp_path / "dino.pth")
+    refused(tiny(), tmp_path / "dino.pth", "under model or state_dict.*, but student, teacher")
+
+
 def test_safetensors_load_and_come_back_from_save(tmp_path):
     state = tiny(seed=1).state_dict()
     models.save(state, str(tmp_path / "m.safetensors"), {"recipe": "pretrain"})
@@ -204,6 +220,7 @@ def test_build_makes_the_vit_that_is_asked_for_in_evaluation_mode():
     ("architecture", "arguments", "match"),
     [
         ("vit_bse_patch16_224", {}, "vit_bse_patch16_224.*timm has vit_"),
+        ("vit_base_patch16_224.mea", {}, r"Invalid pretrained tag .*timm has vit_base_patch16_224\.mae"),
         ("vit_tiny_patch16_224", {"pach_size": 4}, "pach_size"),
         ("vit_tiny_patch16_224", {"num_heads": 7}, "divisible"),
         ("eva02_tiny_patch14_224", {}, "is a Eva; maescope reads"),
@@ -242,8 +259,9 @@ def test_a_hub_model_that_is_not_cached_is_refused_with_the_command_that_fetches
 
 def test_a_hub_model_that_timm_does_not_know_is_refused():
     for identifier in ("vit_nonsense.x", "vit_base_patch16_224.mea"):
-        with pytest.raises(InputError, match=f"hub:{identifier}: timm knows no such pretrained model"):
+        with pytest.raises(InputError, match=f"hub:{identifier}: timm knows no such pretrained model") as e:
             models.load(tiny(), f"hub:{identifier}")
+    assert "vit_base_patch16_224.mae" in str(e.value)
 
 
 def test_a_model_that_does_not_fit_the_gpu_is_an_error_with_a_remedy(monkeypatch):

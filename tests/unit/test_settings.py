@@ -250,7 +250,7 @@ def test_patches_cannot_be_dropped_from_a_beit(config):
 
 def test_a_folder_does_not_stand_in_another(config):
     config["folders"] = {"root": "/data", "imagenet": "{root}/imagenet"}
-    assert "folders.imagenet" in problems(config)
+    assert "folders.imagenet: '{root}/imagenet' stands on another folder; write the whole path" in problems(config)
 
 
 def test_random_weights_have_no_digest_to_check(config):

@@ -48,6 +48,11 @@ def to_folders(source: str, target: str, labels: str | None = None) -> Counter:
         if not VALIDATION.fullmatch(Path(name).stem):
             raise InputError(f"{source}: {name} is no image of the validation split (ILSVRC2012_val_ and eight digits)")
         synset = synset or told.get(Path(name).stem)
+        if synset is None:
+            hint = (
+                "--labels has none for it" if labels else "give --labels, or the archive whole if its labels lie in it"
+            )
+            raise InputError(f"{source}: nothing tells the synset of {name}; {hint}")
         if synset not in known:
             raise InputError(f"{source}: {name} is of no synset of ImageNet-1K ({synset}); give the right --labels")
         _put(content, Path(target, synset, name))

@@ -25,6 +25,7 @@ from maescope.errors import InputError
 
 HUB = "hub:"  # before the name of a pretrained model of timm
 RANDOM = "random:"  # before a seed: an encoder that has learned nothing
+DISTRIBUTED = "module."  # before all names, as torch.nn.parallel.DistributedDataParallel has them
 DECODER = ("decoder_", "mask_token")  # of a masked autoencoder; a top-level mask_token would mislead timm's own filter
 DERIVED = ".relative_position_index"  # of BEiT, made from its size alone; older checkpoints carry it
 MORE_MEMORY = "free it, or set precision: bfloat16 or device: cpu"  # of a GPU
@@ -47,9 +48,8 @@ def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str
     try:
         model = timm.create_model(architecture, num_classes=num_classes, global_pool=pooling, **arguments)
     except (RuntimeError, TypeError, AssertionError, ValueError) as error:
-        known = timm.list_models()
-        near = ", ".join(difflib.get_close_matches(architecture, known, n=3, cutoff=0.5))
-        hint = "change `arguments`" if architecture in known else f"timm has {near}"
+        known = timm.list_models() + timm.list_pretrained()
+        hint = "change `arguments`" if architecture in known else f"timm has {_near(architecture, known)}"
         raise InputError(f"architecture {architecture} with {arguments}: {error} ({hint})") from error
     if type(model) is Beit:
         return beit.plain(model).eval()
@@ -89,7 +89,10 @@ def recorded_preprocessing(identifier: str) -> dict:
     """
     config = _recorded(identifier)
     if config is None:
-        raise InputError(f"timm knows no pretrained model {identifier}; state resize, crop, mean and std")
+        near = _near(identifier, timm.list_pretrained())
+        raise InputError(
+            f"timm knows no pretrained model {identifier} (it has {near}); state resize, crop, mean and std"
+        )
     if config.crop_mode != "center":
         raise InputError(
             f"{identifier} is evaluated with crop mode {config.crop_mode}; state resize, crop, mean and std"
@@ -173,6 +176,8 @@ def load_encoder(model: VisionTransformer, weights: str) -> None:
 def read_weights(path: str) -> dict[str, Tensor]:
     """The tensors of a checkpoint file. Nothing in it is executed: pickles may hold tensors and plain options only.
 
+    The state dict may lie under `model` or `state_dict`, and its names behind the `module.` of a distributed training.
+
     Raises
     ------
     InputError
@@ -191,10 +196,13 @@ def read_weights(path: str) -> dict[str, Tensor]:
         raise InputError(f"{path} ({size} bytes): {_unpicklable(str(error))}") from error
     except (SafetensorError, RuntimeError, EOFError, ValueError, LookupError, OSError, struct.error) as error:
         raise InputError(f"{path} ({size} bytes): no whole checkpoint ({_line(error)}); fetch it again") from error
-    state = state.get("model", state) if isinstance(state, dict) else state
+    if isinstance(state, dict):
+        state = state.get("model", state.get("state_dict", state))
     if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):
-        raise InputError(f"{path}: holds no state dict (names to tensors, or that under 'model')")
-    return state
+        keys = f", but {', '.join(map(str, list(state)[:5]))}" if isinstance(state, dict) and state else ""
+        raise InputError(f"{path}: holds no state dict (names to tensors, or that under model or state_dict){keys}")
+    distributed = all(name.startswith(DISTRIBUTED) for name in state)
+    return {name.removeprefix(DISTRIBUTED): value for name, value in state.items()} if distributed else state
 
 
 def save(state: dict[str, Tensor], path: str, metadata: dict[str, str]) -> None:
@@ -244,8 +252,14 @@ def hub_repository(identifier: str) -> str:
     """The repository of a pretrained model of timm on the Hugging Face hub."""
     config = _recorded(identifier)
     if config is None or not config.hf_hub_id:
-        raise InputError(f"weights hub:{identifier}: timm knows no such pretrained model; see timm.list_pretrained()")
+        near = _near(identifier, timm.list_pretrained())
+        raise InputError(f"weights hub:{identifier}: timm knows no such pretrained model (it has {near})")
     return config.hf_hub_id
+
+
+def _near(name: str, known: list[str]) -> str:
+    """The names most like one that is not known."""
+    return ", ".join(difflib.get_close_matches(name, known, n=3, cutoff=0.3)) or "others"
 
 
 def _recorded(identifier: str) -> PretrainedCfg | None:
