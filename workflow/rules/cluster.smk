@@ -43,10 +43,10 @@ def weights_mb(wildcards):
 
 
 def extraction_mb(wildcards, attempt):
-    """torch, the model and twice as much while it is read, and 20 MB for each image of 224 px in a batch."""
+    """torch and a ViT-B, three times what weights are larger (twice while they are read), 20 MB an image of 224 px."""
     model = MODELS[wildcards.model]
     batch = model["batch_size"] * 20 * (model["preprocessing"]["crop"] / 224) ** 2
-    return attempt * round(3000 + 3 * weights_mb(wildcards) + batch)
+    return attempt * round(4000 + 3 * max(0, weights_mb(wildcards) - VIT_B_MB) + batch)
 
 
 def extraction_minutes(dataset):
