@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from maescope import models, provenance  # noqa: E402
 
-ROWS = {  # from the first of `passes` on, ratios of images/s to the bare pass, the process keeps freed memory
+ROWS = {  # those of `passes` come behind those of `layers`: with them this process begins to keep freed memory
     "subspaces": layers.subspaces_and_angles,
     "subspaces_memory": layers.memory,
     "tsne": layers.tsne,

@@ -239,7 +239,7 @@ def test_patches_cannot_be_dropped_from_a_beit(config):
     config["perturbations"]["dropped"] = {"kind": "occlusion", "fill": "drop"}
     config["models"]["beit"] = config["models"]["vit"] | {"architecture": "beit_base_patch16_224"}
     config["study"]["finetuned"] = ["vit", "beit"]
-    said = "dropped takes patches away (fill: drop), but beit is a BEiT, which needs all"
+    said = "dropped takes patches away (fill: drop), but beit is a BEiT, which needs all; fill them"
     config["conventions"] = {"drop": {"occlusion": "dropped"}}
     settings.check(config, SCHEMA)  # conventions are of the first model
     config["study"]["finetuned"] = ["beit", "vit"]

@@ -1,6 +1,7 @@
 """What Snakemake plans, without running it."""
 
 import itertools
+import os
 import re
 import shutil
 from collections import Counter
@@ -115,11 +116,11 @@ def test_the_cluster_command_works_in_a_fresh_clone(workflow):
     assert with_gpu == {"extract"} and {rule for rule, _ in asked} > {"sample", "pretrain", "quality", "accuracy"}
 
 
-def resources_of(workflow, *arguments) -> dict[str, str]:
+def resources_of(workflow, *arguments, of="digits/clean/0") -> dict[str, str]:
     """What the extraction asks for in a dry run of the cluster command."""
-    target = "results/tokens/mae_finetuned/digits/clean/0.h5"
+    target = f"results/tokens/mae_finetuned/{of}.h5"
     said = workflow.must_run("--profile", "slurm", "--dry-run", *arguments, "--", target)
-    line = re.search(r"rule extract_digits:.*?resources: (.*)", said, re.DOTALL)[1]
+    line = re.search(rf"rule extract_{of.split('/')[0]}:.*?resources: (.*)", said, re.DOTALL)[1]
     return dict(pair.split("=") for pair in line.splitlines()[0].split(", "))
 
 
@@ -234,6 +235,19 @@ def test_the_papers_study_is_planned_without_a_network(paper):
     }
     for shifted in ("imagenet_r", "imagenet_r_clean", "imagenet_a", "imagenet_a_clean"):
         assert pairs(jobs, f"extract_{shifted}") == [("mae_finetuned", "clean"), ("supervised", "clean")]
+
+
+def test_memory_and_time_grow_with_the_weights(paper):
+    """By three times what they are larger than a ViT-B's, and as many times as they are: here those of a ViT-H."""
+    weights = next((paper.folder.parent / "checkpoints").glob("mae_finetuned*"))
+    asked = []
+    for size in (0, 350_000_000, 2_530_000_000):
+        os.truncate(weights, size)
+        found = resources_of(paper, "--configfile", "paper.yaml", of="imagenet/blur/n01440764")
+        asked.append((int(found["mem_mb"]), int(found["runtime"])))
+    (base, minutes), same, (memory, longer) = asked
+    assert same == (base, minutes) and memory == base + 3 * (2530 - 350)
+    assert longer - 20 == pytest.approx((minutes - 20) * 2530 / 350, rel=0.3)  # both are whole minutes
 
 
 def test_the_cost_of_the_papers_study_counts_the_extractions_of_its_plan(paper, monkeypatch):

@@ -49,9 +49,7 @@ def to_folders(source: str, target: str, labels: str | None = None) -> Counter:
             raise InputError(f"{source}: {name} is no image of the validation split (ILSVRC2012_val_ and eight digits)")
         synset = synset or told.get(Path(name).stem)
         if synset is None:
-            hint = (
-                "--labels has none for it" if labels else "give --labels, or the archive whole if its labels lie in it"
-            )
+            hint = "--labels has none for it" if labels else "give --labels, or the archive whole, with its labels"
             raise InputError(f"{source}: nothing tells the synset of {name}; {hint}")
         if synset not in known:
             raise InputError(f"{source}: {name} is of no synset of ImageNet-1K ({synset}); give the right --labels")
@@ -195,12 +193,12 @@ def _of_tar(path: Path) -> Iterator[Image]:
                 if not member.isfile() or suffix not in {*SUFFIXES, ".cls"}:
                     continue
                 content = archive.extractfile(member).read()
-                if suffix == ".cls" and stem not in waiting:
-                    labels = {stem: content}
-                    continue
                 if suffix == ".cls":
-                    name, image = waiting.pop(stem)
-                    yield name, image, _numbered(f"{path}: {name}", content)
+                    if stem in waiting:
+                        name, image = waiting.pop(stem)
+                        yield name, image, _numbered(f"{path}: {name}", content)
+                    else:
+                        labels = {stem: content}
                     continue
                 yield from ((name, image, None) for name, image in waiting.values())
                 waiting.clear()

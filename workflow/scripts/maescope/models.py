@@ -198,9 +198,10 @@ def read_weights(path: str) -> dict[str, Tensor]:
         raise InputError(f"{path} ({size} bytes): no whole checkpoint ({_line(error)}); fetch it again") from error
     if isinstance(state, dict):
         state = state.get("model", state.get("state_dict", state))
-    if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):
-        keys = f", but {', '.join(map(str, list(state)[:5]))}" if isinstance(state, dict) and state else ""
-        raise InputError(f"{path}: holds no state dict (names to tensors, or that under model or state_dict){keys}")
+    entries = state.items() if isinstance(state, dict) else ()
+    if not entries or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in entries):
+        found = f", but {', '.join(map(repr, list(state)[:5]))[:200]}" if entries else ""
+        raise InputError(f"{path}: holds no state dict (names to tensors, or that under model or state_dict){found}")
     distributed = all(name.startswith(DISTRIBUTED) for name in state)
     return {name.removeprefix(DISTRIBUTED): value for name, value in state.items()} if distributed else state
 

@@ -414,7 +414,7 @@ def _dropped_from_beits(config: dict) -> Iterator[str]:
     for key, name, model in met:
         dropped = config["perturbations"].get(name, {}).get("fill") == "drop"
         if dropped and model in config["models"] and layersettings.needs_all_patches(config["models"][model]):
-            yield f"{key}: {name} takes patches away (fill: drop), but {model} is a BEiT, which needs all"
+            yield f"{key}: {name} takes patches away (fill: drop), but {model} is a BEiT, which needs all; fill them"
 
 
 def _perturbation_contradictions(name: str, perturbation: dict, models: dict) -> Iterator[str]:
