@@ -22,6 +22,7 @@ from maescope import extraction, heap, images, models, perturb, store
 IMAGENET = images.Preprocessing(256, 224, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 LABELS = ["astronaut", "bicycle", "cat", "deep field"]
 GPU_BATCH, GPU_IMAGES = 256, 512  # the second of each label
+GPU_PASSES = 8  # of one batch, as under so many levels: a batch is written while the next is computed
 
 
 def pixels_to_files(precision: str, target: float, *, patch: bool = False, attention: bool = False) -> Callable:
@@ -69,18 +70,21 @@ def _from_memory(
     attention: bool,
 ) -> Row:
     model = _model(options.architecture, str(device)).to(models.PRECISIONS[precision])
-    extractor = extraction.Extractor(model, perturb.Clean(), IMAGENET, patch=patch, attention=attention)
+    levels = tuple(map(str, range(GPU_PASSES if torch.device(device).type == "cuda" else 1)))
+    extractor = extraction.Extractor(model, perturb.Clean(levels), IMAGENET, patch=patch, attention=attention)
     pixels = np.random.default_rng(0).integers(0, 256, (size, 3, 224, 224), dtype=np.uint8)
     names = [str(number) for number in range(size)]
     with tempfile.TemporaryDirectory() as folder:
         paths = (Path(folder, f"{number}.h5") for number in count())  # to remove one takes time, and is not ours
 
         def full() -> None:
-            with store.writing(next(paths), names, [0] * size, ["clean"], {"config_hash": ""}) as writer:
-                for level, arrays in extractor.arrays(pixels, names, None, "float32"):
-                    writer.write(level, 0, arrays)
+            file = store.writing(next(paths), names, [0] * size, levels, {"config_hash": ""})
+            with file as writer, extraction.writing_behind(writer, extractor.device) as write:
+                for level, arrays in extractor.passes(pixels, names, None, "float32"):
+                    write(level, 0, arrays)
 
-        return _row(what, target, size, alternate(_bare(model, size, 1), full, options.rounds))
+        times = alternate(_bare(model, size, len(levels)), full, options.rounds)
+    return _row(what, target, size * len(levels), times)
 
 
 def _from_jpegs(

@@ -40,7 +40,7 @@ def arrays(most, perturbation, error=NO_MEMORY, **wanted):
     extractor = extraction.Extractor(model, perturbation, PREPROCESSING, **wanted)
     pixels = np.random.default_rng(0).integers(0, 256, (7, 3, 8, 8), dtype=np.uint8)
     scores = np.random.default_rng(1).random((7, 4), dtype=np.float32)
-    return dict(extractor.arrays(pixels, NAMES, scores, "float32")), passes
+    return {level: given() for level, given in extractor.passes(pixels, NAMES, scores, "float32")}, passes
 
 
 @pytest.mark.parametrize(
@@ -92,9 +92,9 @@ def test_a_value_that_is_not_finite_names_its_image_and_layer():
     model = tiny()
     torch.nn.init.constant_(model.blocks[1].mlp.fc2.bias, float("nan"))
     extractor = extraction.Extractor(model, perturb.Clean(), PREPROCESSING)
-    pixels = np.zeros((7, 3, 8, 8), np.uint8)
+    ((_, given),) = extractor.passes(np.zeros((7, 3, 8, 8), np.uint8), NAMES, None, "float32")
     with pytest.raises(InputError, match=r"cat/0\.png: \w+ of level clean is not finite at layer 2"):
-        dict(extractor.arrays(pixels, NAMES, None, "float32"))
+        given()
 
 
 LABELS = {"cat": 3, "dog": 5, "owl": 1}
@@ -207,6 +207,18 @@ def test_what_goes_wrong_in_writing_ends_the_extraction_and_leaves_no_file(start
     dogs = pets[pets["label"] == "dog"]
     with pytest.raises(OSError, match="no space"):
         list(extraction.extract(extractor, dogs, {"dog": str(tmp_path / "dog.h5")}, None, {"config_hash": "h"}, 2))
+    assert not list(tmp_path.glob("*.h5*"))
+
+
+@pytest.mark.parametrize("beside", [set(), {"cpu"}])
+def test_a_value_that_is_not_finite_leaves_no_file(beside, pets, tmp_path, monkeypatch):
+    monkeypatch.setattr(extraction, "CPU_IS_FREE", beside)
+    model = tiny()
+    torch.nn.init.constant_(model.blocks[1].mlp.fc2.bias, float("nan"))
+    extractor = extraction.Extractor(model, perturb.Clean(), PREPROCESSING)
+    outputs = {label: str(tmp_path / f"{label}.h5") for label in LABELS}
+    with pytest.raises(InputError, match=r"cat/0\.png: \w+ of level clean is not finite at layer 2"):
+        list(extraction.extract(extractor, pets, outputs, None, {"config_hash": "h"}, 2))
     assert not list(tmp_path.glob("*.h5*"))
 
 

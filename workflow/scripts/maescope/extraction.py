@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -54,15 +55,17 @@ class Extractor:
         self.geometry = Geometry(self.model.patch_embed.grid_size, self.preprocessing.mean)
         models.require_input(self.model, self.preprocessing.crop)
 
-    def arrays(
+    def passes(
         self,
         pixels: np.ndarray,
         names: Sequence[str],
         scores: np.ndarray | None,
         tokens_dtype: str,
         levels: Sequence[str] | None = None,
-    ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-        """What is stored of one batch, level by level.
+    ) -> Iterator[tuple[str, Callable[[], dict[str, np.ndarray]]]]:
+        """The passes of one batch, level by level: each level's name, and what waits for the pass and gives its arrays.
+
+        A GPU is still busy with a pass when the next is asked for; another thread may wait.
 
         Parameters
         ----------
@@ -75,19 +78,20 @@ class Extractor:
         Raises
         ------
         InputError
-            naming the layer and image of a value that is not finite
+            by the arrays, naming the layer and image of a value that is not finite
         """
+        crops = torch.from_numpy(pixels)
+        if self.device.type == "cuda":
+            crops = crops.pin_memory()  # else their copy would wait for the pass before
         batch = Batch(
-            torch.from_numpy(pixels).to(self.device).float().div_(255),
+            crops.to(self.device, non_blocking=True).float().div_(255),
             names,
             None if scores is None else torch.from_numpy(scores),
         )
         for level in levels or self.perturbation.levels:
-            arrays = self._level(level, batch, tokens_dtype)
-            _require_finite(arrays, names, level)
-            yield level, arrays
+            yield level, partial(_arrived, self._level(level, batch, tokens_dtype), names, level)
 
-    def _level(self, level: str, batch: Batch, tokens_dtype: str) -> dict[str, np.ndarray]:
+    def _level(self, level: str, batch: Batch, tokens_dtype: str) -> list["OnTheWay"]:
         """One level of a batch; where a GPU's memory is not enough, half as many images at a time from then on."""
         parts, done = [], 0
         while done < len(batch.images):
@@ -101,19 +105,33 @@ class Extractor:
                 self.most = _half(len(part.images))
             if len(part.images) > self.most:  # behind the exception, which holds on to the memory
                 torch.cuda.empty_cache()
-        if len(parts) == 1:
-            return parts[0]
-        axes = {name: int(name in store.LAYER_FIRST) for name in parts[0]}
-        return {name: np.concatenate([part[name] for part in parts], axis) for name, axis in axes.items()}
+        return parts
 
-    def _pass(self, level: str, batch: Batch, tokens_dtype: str) -> dict[str, np.ndarray]:
+    def _pass(self, level: str, batch: Batch, tokens_dtype: str) -> "OnTheWay":
         """One forward pass of a batch at one level."""
         condition = self.perturbation.apply(level, batch, self.geometry)
         inputs = ((condition.pixels - self.mean) / self.std).to(self.dtype)
         wanted = {"patch": self.patch, "attention": self.attention}
         tokens = forward(self.model, inputs, condition.visible, **wanted, **self.options)
         tensors = {name: value for name, value in vars(tokens).items() if value is not None} | condition.stored
-        return {name: _to_host(value, name, tokens_dtype) for name, value in tensors.items()}
+        return OnTheWay({name: _as_stored(value, name, tokens_dtype) for name, value in tensors.items()})
+
+
+class OnTheWay:
+    """Tensors of a pass on their way to the host: a GPU computes and copies them while the host goes on."""
+
+    def __init__(self, tensors: dict[str, Tensor]):
+        self.tensors = {name: _to_host(tensor) for name, tensor in tensors.items()}
+        self.event = None
+        if any(tensor.is_cuda for tensor in tensors.values()):
+            self.event = torch.cuda.Event()
+            self.event.record()  # behind the copies, in the stream of the pass
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All of them, once they are there."""
+        if self.event is not None:
+            self.event.synchronize()
+        return {name: tensor.numpy() for name, tensor in self.tensors.items()}
 
 
 def extract(
@@ -154,32 +172,41 @@ def extract(
             wanted = extractor.perturbation.scores
             ranking = _rollout(scores[label], clean_hash, names, attributes["weights_sha256"], wanted)
         writing = store.writing(path, names, targets, levels, attributes | {"label": label}, tokens_dtype)
-        with writing as writer, _behind(writer.write, extractor.device.type in CPU_IS_FREE) as write:
+        with writing as writer, writing_behind(writer, extractor.device) as write:
             for read in reads[label]:
                 batch = slice(read.start, read.start + len(read.paths))
                 ranks = None if ranking is None else ranking[batch]
-                for level, arrays in extractor.arrays(next(pixels), names[batch], ranks, tokens_dtype, read.levels):
+                for level, arrays in extractor.passes(next(pixels), names[batch], ranks, tokens_dtype, read.levels):
                     if number == 0 and read.start == 0 and level == levels[0]:
-                        _require_space(path, arrays, len(read.paths), len(rows) * len(levels))
+                        _require_space(path, arrays(), len(read.paths), len(rows) * len(levels))
                     write(level, read.start, arrays)
                 if read.levels[-1] == levels[-1]:
                     yield from names[batch]
 
 
 @contextmanager
-def _behind(action: Callable[..., None], beside: bool) -> Iterator[Callable[..., None]]:
-    """An action beside what goes on, one call at a time; its errors are raised by the next, or at the end."""
-    if not beside:
-        yield action
+def writing_behind(writer: store.TokenWriter, device: torch.device) -> Iterator[Callable[..., None]]:
+    """Write what `Extractor.passes` gives, where a GPU computes while it has the next pass.
+
+    Yields
+    ------
+    a function of level, first image and arrays; an error of one call is raised by the next, or at the end
+    """
+
+    def write(level: str, start: int, arrays: Callable[[], dict[str, np.ndarray]]) -> None:
+        writer.write(level, start, arrays())
+
+    if device.type not in CPU_IS_FREE:
+        yield write
         return
     with ThreadPoolExecutor(1) as pool:
         last = [pool.submit(bool)]
 
-        def act(*arguments) -> None:
+        def write_beside(*arguments) -> None:
             last.pop().result()
-            last.append(pool.submit(action, *arguments))
+            last.append(pool.submit(write, *arguments))
 
-        yield act
+        yield write_beside
         last.pop().result()
 
 
@@ -236,12 +263,28 @@ def _half(images: int) -> int:
     return images // 2
 
 
-def _to_host(tensor: Tensor, name: str, tokens_dtype: str) -> np.ndarray:
-    """A numpy array; bfloat16, which numpy lacks, becomes float32, layer-first tokens the stored type."""
+def _as_stored(tensor: Tensor, name: str, tokens_dtype: str) -> Tensor:
+    """In the type that is stored: layer-first tokens in theirs, other floats in float32, as numpy has no bfloat16."""
     if not tensor.is_floating_point():
-        return tensor.cpu().numpy()
-    dtype = getattr(torch, tokens_dtype) if name in store.ROUNDED else torch.float32
-    return tensor.to(dtype).cpu().numpy()
+        return tensor
+    return tensor.to(getattr(torch, tokens_dtype) if name in store.ROUNDED else torch.float32)
+
+
+def _to_host(tensor: Tensor) -> Tensor:
+    """On the host; from a GPU only after what its stream has before it, into memory that it can copy to by itself."""
+    if not tensor.is_cuda:
+        return tensor.cpu()
+    return torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(tensor, non_blocking=True)
+
+
+def _arrived(parts: Sequence[OnTheWay], names: Sequence[str], level: str) -> dict[str, np.ndarray]:
+    """What is stored of one batch at one level."""
+    arrays, *more = (part.arrays() for part in parts)
+    if more:
+        axes = {name: int(name in store.LAYER_FIRST) for name in arrays}
+        arrays = {name: np.concatenate([part[name] for part in (arrays, *more)], axis) for name, axis in axes.items()}
+    _require_finite(arrays, names, level)
+    return arrays
 
 
 def require_targets(rows: pd.DataFrame, classes: Sequence[str] | None, num_classes: int, dataset: str) -> None:
