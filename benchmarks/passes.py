@@ -21,8 +21,8 @@ from maescope import extraction, heap, images, models, perturb, store
 
 IMAGENET = images.Preprocessing(256, 224, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 LABELS = ["astronaut", "bicycle", "cat", "deep field"]
-GPU_BATCH, GPU_IMAGES = 256, 512  # the second of each label
-GPU_PASSES = 8  # of one batch, as under so many levels: a batch is written while the next is computed
+GPU_BATCH = 50  # images of a label in the paper's study, and so its largest batch
+GPU_LABELS = [str(number) for number in range(20)]
 
 
 def pixels_to_files(precision: str, target: float, *, patch: bool = False, attention: bool = False) -> Callable:
@@ -40,7 +40,7 @@ def pixels_to_files(precision: str, target: float, *, patch: bool = False, atten
 def jpegs_to_files(options: argparse.Namespace) -> Row:
     """The way from files as the workflow goes it, attention apart: read ahead (of a warm cache), extract, write."""
     what = "JPEG files to token files, CPU, float32"
-    return _from_jpegs(what, 0.95, options, "cpu", "float32", options.batch, options.batch)
+    return _from_jpegs(what, 0.95, options, "cpu", "float32", options.batch, LABELS)
 
 
 def gpu_from_jpegs(options: argparse.Namespace) -> Row:
@@ -48,7 +48,7 @@ def gpu_from_jpegs(options: argparse.Namespace) -> Row:
     what = "JPEG files to token files, GPU, bfloat16"
     if not torch.cuda.is_available():
         return Row(what, None, None, remark="no GPU")
-    return _from_jpegs(what, None, options, "cuda", "bfloat16", GPU_BATCH, GPU_IMAGES)
+    return _from_jpegs(what, None, options, "cuda", "bfloat16", GPU_BATCH, GPU_LABELS)
 
 
 def gpu_from_memory(options: argparse.Namespace) -> Row:
@@ -70,21 +70,22 @@ def _from_memory(
     attention: bool,
 ) -> Row:
     model = _model(options.architecture, str(device)).to(models.PRECISIONS[precision])
-    levels = tuple(map(str, range(GPU_PASSES if torch.device(device).type == "cuda" else 1)))
-    extractor = extraction.Extractor(model, perturb.Clean(levels), IMAGENET, patch=patch, attention=attention)
+    labels = GPU_LABELS if torch.device(device).type == "cuda" else LABELS[:1]
+    extractor = extraction.Extractor(model, perturb.Clean(), IMAGENET, patch=patch, attention=attention)
     pixels = np.random.default_rng(0).integers(0, 256, (size, 3, 224, 224), dtype=np.uint8)
     names = [str(number) for number in range(size)]
     with tempfile.TemporaryDirectory() as folder:
         paths = (Path(folder, f"{number}.h5") for number in count())  # to remove one takes time, and is not ours
 
         def full() -> None:
-            file = store.writing(next(paths), names, [0] * size, levels, {"config_hash": ""})
-            with file as writer, extraction.writing_behind(writer, extractor.device) as write:
-                for level, arrays in extractor.passes(pixels, names, None, "float32"):
-                    write(level, 0, arrays)
+            with extraction.writing_behind(extractor.device) as write:
+                for _ in labels:
+                    file = store.writing(next(paths), names, [0] * size, ["clean"], {"config_hash": ""})
+                    for level, arrays in extractor.passes(pixels, names, None, "float32"):
+                        write(file, level, 0, arrays)
 
-        times = alternate(_bare(model, size, len(levels)), full, options.rounds)
-    return _row(what, target, size * len(levels), times)
+        times = alternate(_bare(model, size, len(labels)), full, options.rounds)
+    return _row(what, target, size * len(labels), times)
 
 
 def _from_jpegs(
@@ -94,14 +95,14 @@ def _from_jpegs(
     device: str,
     precision: str,
     size: int,
-    each: int,
+    labels: list[str],
 ) -> Row:
     model = _model(options.architecture, device).to(models.PRECISIONS[precision])
     extractor = extraction.Extractor(model, perturb.Clean(), IMAGENET)
-    workers, total = len(os.sched_getaffinity(0)), each * len(LABELS)
+    workers, total = len(os.sched_getaffinity(0)), size * len(labels)
     with tempfile.TemporaryDirectory() as folder:
-        rows = photographs.rows(Path(folder), LABELS, each, total)
-        outputs = {label: f"{folder}/{label}.h5" for label in LABELS}
+        rows = photographs.rows(Path(folder), labels, size, total)
+        outputs = {label: f"{folder}/{label}.h5" for label in labels}
 
         def full() -> None:
             for _ in extraction.extract(extractor, rows, outputs, None, {"config_hash": ""}, size, workers=workers):

@@ -174,14 +174,15 @@ def test_the_next_label_is_read_while_the_model_has_this_one(pets, tmp_path, mon
     assert overlapped == [True] * 3
 
 
-def test_a_batch_is_written_while_the_model_has_the_next(pets, tmp_path, monkeypatch):
-    """Each writing but the last waits for the pass behind it: it must not wait for ever."""
+@pytest.mark.parametrize(("labels", "batch_size"), [(["dog"], 2), (list(LABELS), 64)])
+def test_a_batch_is_written_while_the_model_has_the_next(labels, batch_size, pets, tmp_path, monkeypatch):
+    """Each writing but the last waits for the pass behind it, of the next label too: it must not wait for ever."""
     model, passes, overlapped, write = tiny(), threading.Semaphore(0), [], store.TokenWriter.write
     model.patch_embed.register_forward_pre_hook(lambda *_: passes.release())
 
     def noticed(writer, level, start, arrays):
         passes.acquire()  # its own
-        overlapped.append(passes.acquire(timeout=5 if start < 3 else 0))
+        overlapped.append(passes.acquire(timeout=5 if len(overlapped) < 2 else 0))
         if overlapped[-1]:
             passes.release()
         write(writer, level, start, arrays)
@@ -189,9 +190,13 @@ def test_a_batch_is_written_while_the_model_has_the_next(pets, tmp_path, monkeyp
     monkeypatch.setattr(store.TokenWriter, "write", noticed)
     monkeypatch.setattr(extraction, "CPU_IS_FREE", {"cpu"})  # as with a GPU
     extractor = extraction.Extractor(model, perturb.Clean(), PREPROCESSING)
-    dogs = pets[pets["label"] == "dog"]
-    list(extraction.extract(extractor, dogs, {"dog": str(tmp_path / "dog.h5")}, None, {"config_hash": "h"}, 2))
+    outputs = {label: str(tmp_path / f"{label}.h5") for label in labels}
+    rows = pets[pets["label"].isin(labels)]
+    list(extraction.extract(extractor, rows, outputs, None, {"config_hash": "h"}, batch_size))
     assert overlapped == [True, True, False]
+    for label, path in outputs.items():
+        with store.open_tokens(path, "h") as tokens:
+            assert tokens.images == rows.loc[rows["label"] == label, "image"].tolist()
 
 
 @pytest.mark.parametrize("beside", [set(), {"cpu"}])

@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from torch import Tensor
 from maescope import images, models, store
 from maescope.errors import InputError
 from maescope.forward import forward
-from maescope.perturb import Batch, CorruptionFiles, Geometry
+from maescope.perturb import Batch, CorruptionFiles, Geometry, on_device
 
 CPU_IS_FREE = {"cuda"}  # devices beside whose pass a batch can be written; on a CPU that gains nothing
 log = logging.getLogger(__name__)
@@ -80,14 +80,10 @@ class Extractor:
         InputError
             by the arrays, naming the layer and image of a value that is not finite
         """
-        crops = torch.from_numpy(pixels)
-        if self.device.type == "cuda":
-            crops = crops.pin_memory()  # else their copy would wait for the pass before
-        batch = Batch(
-            crops.to(self.device, non_blocking=True).float().div_(255),
-            names,
-            None if scores is None else torch.from_numpy(scores),
+        crops, scores = (
+            None if array is None else on_device(torch.from_numpy(array), self.device) for array in (pixels, scores)
         )
+        batch = Batch(crops.float().div_(255), names, scores)
         for level in levels or self.perturbation.levels:
             yield level, partial(_arrived, self._level(level, batch, tokens_dtype), names, level)
 
@@ -124,7 +120,7 @@ class OnTheWay:
         self.tensors = {name: _to_host(tensor) for name, tensor in tensors.items()}
         self.event = None
         if any(tensor.is_cuda for tensor in tensors.values()):
-            self.event = torch.cuda.Event()
+            self.event = torch.cuda.Event(blocking=True)  # who waits leaves its core to the threads that decode
             self.event.record()  # behind the copies, in the stream of the pass
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -164,50 +160,57 @@ def extract(
     reads = {label: list(_reads(extractor.perturbation, rows[rows["label"] == label], batch_size)) for label in outputs}
     groups = (read.paths for own in reads.values() for read in own)
     pixels = images.read_ahead(groups, _reader(extractor), workers)
-    for number, (label, path) in enumerate(outputs.items()):
-        part = rows[rows["label"] == label]
-        names, targets = part["image"].tolist(), part["target"].tolist()
-        ranking = None
-        if scores:
-            wanted = extractor.perturbation.scores
-            ranking = _rollout(scores[label], clean_hash, names, attributes["weights_sha256"], wanted)
-        writing = store.writing(path, names, targets, levels, attributes | {"label": label}, tokens_dtype)
-        with writing as writer, writing_behind(writer, extractor.device) as write:
+    with writing_behind(extractor.device) as write:
+        for number, (label, path) in enumerate(outputs.items()):
+            part = rows[rows["label"] == label]
+            names, targets = part["image"].tolist(), part["target"].tolist()
+            ranking = None
+            if scores:
+                wanted = extractor.perturbation.scores
+                ranking = _rollout(scores[label], clean_hash, names, attributes["weights_sha256"], wanted)
+            file = store.writing(path, names, targets, levels, attributes | {"label": label}, tokens_dtype)
             for read in reads[label]:
                 batch = slice(read.start, read.start + len(read.paths))
                 ranks = None if ranking is None else ranking[batch]
                 for level, arrays in extractor.passes(next(pixels), names[batch], ranks, tokens_dtype, read.levels):
                     if number == 0 and read.start == 0 and level == levels[0]:
                         _require_space(path, arrays(), len(read.paths), len(rows) * len(levels))
-                    write(level, read.start, arrays)
+                    write(file, level, read.start, arrays)
                 if read.levels[-1] == levels[-1]:
                     yield from names[batch]
 
 
 @contextmanager
-def writing_behind(writer: store.TokenWriter, device: torch.device) -> Iterator[Callable[..., None]]:
-    """Write what `Extractor.passes` gives, where a GPU computes while it has the next pass.
+def writing_behind(device: torch.device) -> Iterator[Callable[..., None]]:
+    """Write token files one after another, where a GPU computes while it has the next pass.
 
     Yields
     ------
-    a function of level, first image and arrays; an error of one call is raised by the next, or at the end
+    a function of a file (of `store.writing`; the one before ends where another begins), level, first image, and what
+    `Extractor.passes` gives for arrays; an error of one call is raised by the next, or at the end
     """
+    file = writer = None
+    with ExitStack() as opened:
 
-    def write(level: str, start: int, arrays: Callable[[], dict[str, np.ndarray]]) -> None:
-        writer.write(level, start, arrays())
+        def write(own: AbstractContextManager, level: str, start: int, arrays: Callable) -> None:
+            nonlocal file, writer
+            if own is not file:
+                opened.close()
+                file, writer = own, opened.enter_context(own)
+            writer.write(level, start, arrays())
 
-    if device.type not in CPU_IS_FREE:
-        yield write
-        return
-    with ThreadPoolExecutor(1) as pool:
-        last = [pool.submit(bool)]
+        if device.type not in CPU_IS_FREE:
+            yield write
+            return
+        with ThreadPoolExecutor(1) as pool:
+            last = [pool.submit(bool)]
 
-        def write_beside(*arguments) -> None:
+            def write_beside(*arguments) -> None:
+                last.pop().result()
+                last.append(pool.submit(write, *arguments))
+
+            yield write_beside
             last.pop().result()
-            last.append(pool.submit(write, *arguments))
-
-        yield write_beside
-        last.pop().result()
 
 
 @dataclass

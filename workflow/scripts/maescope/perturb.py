@@ -54,6 +54,13 @@ class Geometry:
         return self.grid[0] * self.grid[1]
 
 
+def on_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the host on a device; a GPU that still has a pass is not waited for."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
 @dataclass
 class Clean:
     """The images as they are."""
@@ -81,7 +88,7 @@ class Mask:
 
     def apply(self, level: str, batch: Batch, geometry: Geometry) -> Condition:
         ids = visible_patches(batch.images, geometry.patches, self.ratio, self.seed, self.dataset, int(level))
-        visible = torch.from_numpy(ids).to(batch.pixels.device)
+        visible = on_device(torch.from_numpy(ids), batch.pixels.device)
         return Condition(batch.pixels, visible, {"visible": visible})
 
 
@@ -126,25 +133,24 @@ class Occlusion:
         return "rollout_cls" if self.rollout == "cls" else "rollout"
 
     def apply(self, level: str, batch: Batch, geometry: Geometry) -> Condition:
-        ranks = self._ranks(batch, geometry.patches)  # (B, N), 0 goes first
-        masked = ranks < round(int(level) * geometry.patches / 100)
+        order = self._order(batch, geometry.patches)
+        gone = round(int(level) * geometry.patches / 100)
+        masked = order.argsort(1) < gone  # (B, N)
         if self.fill == "drop":
-            if masked.all():
+            if gone == geometry.patches:
                 raise ValueError(f"occlusion of {level} % leaves none of {geometry.patches} patches; drop fewer tokens")
-            visible = (~masked).nonzero()[:, 1].unflatten(0, (len(masked), -1))  # (B, N_v), ascending
+            visible = order[:, gone:].sort(1).values  # (B, N_v), ascending
             return Condition(batch.pixels, visible, {"masked": masked})
         return Condition(fill_patches(batch.pixels, masked, geometry, self.fill), None, {"masked": masked})
 
-    def _ranks(self, batch: Batch, patches: int) -> Tensor:
-        """Place of each patch in the order of removal (B, N); ties by patch index."""
+    def _order(self, batch: Batch, patches: int) -> Tensor:
+        """Ids of the patches in the order of their removal (B, N); ties by patch index."""
         if self.order == "random":
             scores = np.stack(
                 [seeds.generator(self.seed, self.dataset, image, "occlusion").random(patches) for image in batch.images]
             )
-            removal = torch.from_numpy(scores).argsort(1)
-        else:
-            removal = batch.scores.argsort(dim=1, descending=self.order == "most", stable=True)
-        return removal.argsort(1).to(batch.pixels.device)
+            return on_device(torch.from_numpy(scores).argsort(1), batch.pixels.device)
+        return batch.scores.argsort(dim=1, descending=self.order == "most", stable=True)
 
 
 @dataclass
@@ -170,8 +176,8 @@ class Corruption:
 
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             corrupted = np.stack(list(pool.map(one, crops, batch.images)))
-        pixels = torch.from_numpy(corrupted.transpose(0, 3, 1, 2))
-        return Condition(pixels.to(batch.pixels.device).float().div_(255))
+        pixels = on_device(torch.from_numpy(corrupted), batch.pixels.device)
+        return Condition(pixels.permute(0, 3, 1, 2).float().div_(255))
 
 
 @dataclass
@@ -230,7 +236,8 @@ def fill_patches(pixels: Tensor, masked: Tensor, geometry: Geometry, fill: str) 
     area = masked.reshape(-1, 1, rows, columns)
     area = area.repeat_interleave(height // rows, 2).repeat_interleave(width // columns, 3)  # (B, 1, height, width)
     colour = geometry.mean if fill == "mean" else (0.0, 0.0, 0.0)
-    return torch.where(area, pixels.new_tensor(colour).reshape(1, 3, 1, 1), pixels)
+    painted = on_device(torch.tensor(colour, dtype=pixels.dtype).reshape(1, 3, 1, 1), pixels.device)
+    return torch.where(area, painted, pixels)
 
 
 def visible_patches(
