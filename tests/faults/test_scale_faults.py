@@ -78,6 +78,23 @@ def test_row_18_a_digest_that_is_set_later_makes_nothing_again(run):
         run.configure(config)
 
 
+def test_other_images_of_the_study_make_the_tokens_of_no_other_dataset_again(run, files):
+    """The check against the study's labels is made again, that of the model is not."""
+    config, other = run.config(), "results/tokens/auto/others/clean/cat.h5"
+    try:
+        config["datasets"]["others"] = dataset(files / "pets")
+        run.configure(config)
+        run.must_run("--", other)
+        fewer = config["datasets"]["pets"] | {"count": 2}
+        run.configure(config | {"datasets": config["datasets"] | {"pets": fewer}})
+        assert run.plan(other) == []
+        again = run.plan("results/tokens/auto/pets/clean/cat.h5")
+        assert [job[0] for job in again] == ["check_labels", "extract_pets", "sample"]
+    finally:
+        del config["datasets"]["others"]
+        run.configure(config)
+
+
 def test_row_27_cuda_without_a_gpu_is_an_error(run):
     assert "error: device: cuda, but torch sees no GPU; run where there is one, or set device: auto or cpu" in run.said
     assert not list((run / "results/tokens/cuda").rglob("*.h5"))

@@ -138,8 +138,11 @@ def test_each_model_was_checked_before(run, model):
     assert shapes.items() <= found["shapes"].items()
     assert len(found["sha256"]) == len(found["answer"]["sha256"]) == 64
     assert found["answer"]["of"] == ("cls" if model == "mae_pretrained" else "logits")
-    assert ("clean" in found) == (model != "mae_pretrained")
-    assert "NEAR CHANCE" in (run / f"results/logs/check_model/{model}.log").read_text() or "clean" not in found
+    labels = run / f"results/check_labels/{model}/imagenet.json"
+    assert labels.exists() == (model != "mae_pretrained")
+    if labels.exists():
+        assert json.loads(labels.read_text())["clean"]["images"] == 20
+        assert "NEAR CHANCE" in (run / f"results/logs/check_labels/{model}/imagenet.log").read_text()
 
 
 def test_targets_are_the_numbers_of_the_sorted_synsets(run):

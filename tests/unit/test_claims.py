@@ -370,6 +370,17 @@ def test_shifted_accuracy_beside_clean_of_the_same_classes():
     assert shifts.print_shifts(table)["baseline"].iloc[0] == "90 (val, 100 images)"
 
 
+def test_only_the_first_model_stands_beside_the_papers_accuracy_under_shift():
+    parts = [
+        images({"clean": share}, "x", 100, among="masked200", dataset=dataset, model=model)
+        for model, dataset, share in [("m", "r", 0.5), ("m", "val", 0.9), ("a", "r", 0.6), ("a", "val", 0.8)]
+    ]
+    table = shifts.shifted(pd.concat(parts), {"r": "val"}, {"r": "imagenet-r"}, {"imagenet-r": 48.3}, INTERVALS)
+    tops = table[table["quantity"].str.startswith("top-1")].set_index("quantity")
+    assert tops.loc["top-1 of m, masked200 (%)", "paper"] == 48.3
+    assert tops["value"].tolist() == [50, 60] and np.isnan(tops.loc["top-1 of a, masked200 (%)", "paper"])
+
+
 def test_measured_claims_become_rows_of_shifts(request):
     paper = tidy.read([str(request.config.rootpath / "config/paper/claims.csv")])
     assert shifts.published(paper) == {"imagenet-r": 48.3, "imagenet-a": 35.9}

@@ -17,6 +17,11 @@ def test_wilson_equals_scipy(successes, trials, confidence):
     assert stats.wilson(successes, trials, confidence) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
+@pytest.mark.parametrize("trials", [1, 20, 200, 500])
+def test_ends_of_wilson_are_0_and_1_exactly_where_none_or_all_are_right(trials):
+    assert stats.wilson(0, trials)[0] == 0.0 and stats.wilson(trials, trials)[1] == 1.0
+
+
 def test_the_class_mean_counts_every_class_the_same():
     assert stats.class_mean(np.array([1.0, 1.0, 1.0, 5.0]), np.array(["a", "a", "a", "b"])) == 3.0
 

@@ -80,6 +80,12 @@ def measuring_mb(wildcards, input, attempt):
     return attempt * round(2000 + input.size_mb / 4)
 
 
+def angles_mb(dataset):
+    """A param: the same, and 40 kB for the angles of each two of the dataset's labels in 12 layers."""
+    pairs = len(DATASETS[dataset]["labels"]) ** 2 / 2
+    return lambda wildcards, input, attempt: attempt * round(2000 + input.size_mb / 4 + 0.04 * pairs)
+
+
 def comparing_mb(wildcards, input, attempt):
     """Python, and the clean token files of one side in float64."""
     return attempt * round(2000 + 1.5 * input.size_mb / (1 + levels_of(wildcards.perturbation)))

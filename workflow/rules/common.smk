@@ -92,10 +92,15 @@ def check_of(wildcards):
     return [] if MODELS[wildcards.model]["training"] else f"results/check_model/{wildcards.model}.json"
 
 
-def labelled_for(model):
-    """The study's images, where a model's head is of their classes."""
-    classes = DATASETS[STUDY["dataset"]]["classes"]
-    return images_of(STUDY["dataset"]) if classes and len(classes) == MODELS[model]["num_classes"] else []
+def check_of_labels(dataset):
+    """An input: the check of a head against the labels of the study's dataset; of other datasets there is none."""
+
+    def check(wildcards):
+        model, classes = MODELS[wildcards.model], DATASETS[dataset]["classes"] or []
+        asked = dataset == STUDY["dataset"] and not model["training"] and len(classes) == model["num_classes"] > 0
+        return f"results/check_labels/{wildcards.model}/{dataset}.json" if asked else []
+
+    return check
 
 
 def tokens_of(dataset, labels=None):

@@ -172,7 +172,7 @@ for dataset in DATASETS:
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=measuring_mb,
+            mem_mb=angles_mb(dataset),
             runtime=measuring_minutes,
         params:
             labels=DATASETS[dataset]["labels"],

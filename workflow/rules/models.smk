@@ -1,13 +1,13 @@
 # Models that the workflow trains: images -> results/models/{model}.safetensors and its loss by epoch.
 # A model with weights elsewhere needs no rule, its file is read as it is; `download` fetches it where asked to.
-# Each model from elsewhere is checked before any long job: weights, a few images -> results/check_model/{model}.json.
+# Each model from elsewhere is checked before any long job: weights -> results/check_model/{model}.json, for all of its
+# tokens; with a few images -> results/check_labels/{model}/{dataset}.json, for those of the study's dataset.
 
 
 rule check_model:
     input:
         library=library("check_model"),
         weights=lambda wildcards: weights_of(wildcards.model),
-        images=lambda wildcards: labelled_for(wildcards.model),
     output:
         found="results/check_model/{model}.json",
     log:
@@ -22,11 +22,37 @@ rule check_model:
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
         model=lambda wildcards: content_of(wildcards.model),
-        dataset=STUDY["dataset"],
-        classes=DATASETS[STUDY["dataset"]]["classes"],
         seed=SEED,
     script:
         "../scripts/check_model.py"
+
+
+rule check_labels:
+    input:
+        library=library("check_labels"),
+        weights=lambda wildcards: weights_of(wildcards.model),
+        checked=check_of,
+        images="results/images/{dataset}.csv",
+    output:
+        found="results/check_labels/{model}/{dataset}.json",
+    log:
+        "results/logs/check_labels/{model}/{dataset}.log",
+    priority: 100
+    wildcard_constraints:
+        model=with_head(),
+        dataset=STUDY["dataset"],
+    conda:
+        "../../envs/torch.yaml"
+    threads: lambda wildcards: MODELS[wildcards.model]["threads"]
+    resources:
+        sha256=lambda wildcards: MODELS[wildcards.model]["sha256"] or "any",
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        model=lambda wildcards: content_of(wildcards.model),
+        classes=lambda wildcards: DATASETS[wildcards.dataset]["classes"],
+    script:
+        "../scripts/check_labels.py"
 
 
 rule download:

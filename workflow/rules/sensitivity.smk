@@ -14,6 +14,7 @@ rule extract_by_convention:
         weights=lambda wildcards: weights_of(wildcards.model),
         clean=[],  # no ranking of patches: occlusions are perturbations of their own
         checked=check_of,
+        labelled=check_of_labels(STUDY["dataset"]),
     output:
         tokens=OWN_TOKENS,
     log:
@@ -143,7 +144,7 @@ rule principal_angles_by_convention:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=measuring_mb,
+        mem_mb=angles_mb(STUDY["dataset"]),
         runtime=measuring_minutes,
     params:
         labels=DATASETS[STUDY["dataset"]]["labels"],

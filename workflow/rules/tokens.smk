@@ -13,6 +13,7 @@ for dataset in DATASETS:
             weights=lambda wildcards: weights_of(wildcards.model),
             clean=rollout_of(dataset),
             checked=check_of,  # not ancient: Snakemake would then overlook other reasons
+            labelled=check_of_labels(dataset),
         output:
             tokens=tokens_of(dataset),
         log:

@@ -113,6 +113,7 @@ def _curves(below: SubFigure, separation: pd.DataFrame, tokens: list[str]) -> No
                 fontsize=6,
                 color="0.35",
                 bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5},
+                zorder=1.5,  # above the grid and below the curves
             )
         axis.set(title=title, xlabel="layer")
         axis.set_xticks(few(separation["layer"]))

@@ -20,13 +20,14 @@ def shifted(
     shift : measure `shift` of all datasets with columns `model` and `dataset`
     pairs : shifted dataset -> clean dataset of the same labels
     lists : shifted dataset -> imagenet-r or imagenet-a, where it has all of its classes
-    paper : imagenet-r, imagenet-a -> published top-1 in percent among the 200 classes
+    paper : imagenet-r, imagenet-a -> published top-1 in percent among the 200 classes, of the first model
     """
     rows = []
+    first = shift["model"].iloc[0]
     for (model, among), own in shift.groupby(["model", "among"], sort=False):
         for name, clean in pairs.items():
             (right, images), (right_clean, images_clean) = (_count(own, dataset) for dataset in (name, clean))
-            known = paper.get(lists.get(name)) if among.startswith("masked") else None
+            known = paper.get(lists.get(name)) if among.startswith("masked") and model == first else None
             ends = stats.wilson(right, images, intervals["confidence"])
             change = stats.newcombe((right, images), (right_clean, images_clean), intervals["confidence"])
             before = {"claim": f"accuracy on {name}", "images": images, "baseline": f"{clean}, {images_clean} images"}

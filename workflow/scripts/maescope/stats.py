@@ -16,7 +16,8 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float
     share, squared = successes / trials, z * z / trials
     centre = (share + squared / 2) / (1 + squared)
     half = z * np.sqrt(share * (1 - share) / trials + squared / (4 * trials)) / (1 + squared)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low, high = float(centre - half), float(centre + half)
+    return 0.0 if successes == 0 else low, 1.0 if successes == trials else high  # exactly: rounding leaves 1e-16
 
 
 def newcombe(a: tuple[int, int], b: tuple[int, int], confidence: float = 0.95) -> tuple[float, float]:
