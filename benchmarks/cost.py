@@ -1,10 +1,10 @@
 """What a whole study costs: time and disk, from what was measured and from what is assumed of a GPU.
 
-python benchmarks/cost.py --forward IMAGES_PER_SECOND [--ratio R] [--images N] [--workers N] [--dtype float32|float16]
+python benchmarks/cost.py --forward IMAGES_PER_SECOND [--ratio R] [--images N] [--workers N] [--start S] [--dtype float32|float16]
 
 Measures here, in CPU time so that a busy machine does not count, what decoding costs a core; --forward is the bare
-forward pass of ViT-B/16 on one GPU and --ratio what extraction keeps of it (rows of benchmarks/bench.py). The formula
-is in docs/scale.md. Prints Markdown.
+forward pass of ViT-B/16 on one GPU, at batches of one label (50 images), and --ratio what extraction keeps of it (rows of
+benchmarks/bench.py). The formula is in docs/scale.md. Prints Markdown.
 """
 
 import argparse
@@ -110,9 +110,11 @@ def main() -> None:
         reads = {whole: 1} if not name.startswith("corruption") else {crop: levels}
         reading = options.images * sum(times / rate for rate, times in reads.items()) / options.workers
         computing = options.images * levels / (options.forward * options.ratio)
-        hours[name] = max(reading, computing) / 3600
+        hours[name] = (options.start + max(reading, computing)) / 3600
     disk = options.images * sum(JOBS.values()) * token_bytes(options.dtype)
-    passes, stored = study_cost(checked(ROOT / "config/imagenet.yaml"), options.dtype)
+    study = checked(ROOT / "config/imagenet.yaml")
+    passes, stored = study_cost(study, options.dtype)
+    starts = len(study_jobs(study)) * options.start
     print(f"| {options.images} images x {sum(JOBS.values())} conditions | |\n|---|---|")
     print(f"| JPEGs of 500 x 375 px that a core decodes and resizes in a second (measured) | {whole:.0f} |")
     print(f"| JPEGs of 224 x 224 px that a core decodes in a second (measured) | {crop:.0f} |")
@@ -123,6 +125,8 @@ def main() -> None:
     print(f"| GB of tokens, {options.dtype} | {disk / 1e9:.0f} |")
     print(f"| MB/s to write, one GPU | {disk / 1e6 / sum(hours.values()) / 3600:.0f} |")
     print(f"| forward passes of config/imagenet.yaml | {passes} |")
+    print(f"| minutes of them on one GPU | {passes / (options.forward * options.ratio) / 60:.1f} |")
+    print(f"| minutes to start its {len(study_jobs(study))} extractions | {starts / 60:.1f} |")
     print(f"| GB of tokens of config/imagenet.yaml, {options.dtype} | {stored / 1e9:.1f} |")
 
 
@@ -138,6 +142,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--ratio", type=float, default=0.97)
     parser.add_argument("--images", type=int, default=50_000)
     parser.add_argument("--workers", type=int, default=2, help="cores that decode for one GPU")
+    parser.add_argument("--start", type=float, default=6, help="seconds until an extraction has its model")
     parser.add_argument("--dtype", choices=["float32", "float16"], default="float32")
     return parser.parse_args()
 

@@ -37,10 +37,10 @@ rule check_labels:
         found="results/check_labels/{model}/{dataset}.json",
     log:
         "results/logs/check_labels/{model}/{dataset}.log",
-    priority: 100
     wildcard_constraints:
         model=with_head(),
         dataset=STUDY["dataset"],
+    priority: 100
     conda:
         "../../envs/torch.yaml"
     threads: lambda wildcards: MODELS[wildcards.model]["threads"]
