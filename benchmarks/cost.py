@@ -1,10 +1,11 @@
 """What a whole study costs: time and disk, from what was measured and from what is assumed of a GPU.
 
-python benchmarks/cost.py --forward IMAGES_PER_SECOND [--ratio R] [--images N] [--workers N] [--start S] [--dtype float32|float16]
+python benchmarks/cost.py --forward IMAGES_PER_SECOND [--ratio R] [--images N] [--workers N] [--start S]
+                          [--dtype float32|float16]
 
 Measures here, in CPU time so that a busy machine does not count, what decoding costs a core; --forward is the bare
-forward pass of ViT-B/16 on one GPU, at batches of one label (50 images), and --ratio what extraction keeps of it (rows of
-benchmarks/bench.py). The formula is in docs/scale.md. Prints Markdown.
+forward pass of ViT-B/16 on one GPU, at batches of one label (50 images), and --ratio what extraction keeps of it (rows
+of benchmarks/bench.py). The formula is in docs/scale.md. Prints Markdown.
 """
 
 import argparse

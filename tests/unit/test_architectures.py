@@ -167,6 +167,10 @@ def test_the_rollout_of_beit_follows_its_attention(beit):
         assert np.abs(tokens.rollout[image].numpy() - rows[1:, 1:].mean(0)).max() <= 1e-10
 
 
+def test_the_bias_of_beit_lies_as_fused_attention_on_a_gpu_wants_it(beit):
+    assert beit.blocks[0].attn.bias().stride(-1) == 1
+
+
 def test_beit_needs_all_patches(beit):
     with pytest.raises(InputError, match="no perturbation of kind mask, and none with fill: drop"):
         forward(beit, pictures(64, torch.float64), torch.tensor([[0, 3], [1, 2]]))

@@ -93,7 +93,16 @@ def test_a_value_that_is_not_finite_names_its_image_and_layer():
     torch.nn.init.constant_(model.blocks[1].mlp.fc2.bias, float("nan"))
     extractor = extraction.Extractor(model, perturb.Clean(), PREPROCESSING)
     ((_, given),) = extractor.passes(np.zeros((7, 3, 8, 8), np.uint8), NAMES, None, "float32")
-    with pytest.raises(InputError, match=r"cat/0\.png: \w+ of level clean is not finite at layer 2"):
+    with pytest.raises(InputError, match=r"cat/0\.png: \w+ of level clean is not finite at layer 2; check the weights"):
+        given()
+
+
+def test_what_float16_cannot_hold_is_no_fault_of_the_weights():
+    model = tiny()
+    torch.nn.init.constant_(model.blocks[1].mlp.fc2.bias, 1e5)
+    extractor = extraction.Extractor(model, perturb.Clean(), PREPROCESSING)
+    ((_, given),) = extractor.passes(np.zeros((7, 3, 8, 8), np.uint8), NAMES, None, "float16")
+    with pytest.raises(InputError, match=r"cat/0\.png: \w+ of level clean .* layer 2; set tokens_dtype: float32"):
         given()
 
 

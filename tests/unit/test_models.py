@@ -265,13 +265,20 @@ def test_a_hub_model_that_timm_does_not_know_is_refused():
 
 
 def test_a_model_that_does_not_fit_the_gpu_is_an_error_with_a_remedy(monkeypatch):
+    errors = [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")]
+    errors += [RuntimeError("CUDA error: out of memory"), RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED")]
+
     def full(*_):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        raise errors.pop()
 
     model = tiny()
     assert models.to_device(model, "cpu", "bfloat16").cls_token.dtype == torch.bfloat16
     monkeypatch.setattr(model, "to", full)
-    with pytest.raises(InputError, match=r"does not fit the GPU's memory; .* precision: bfloat16 or device: cpu"):
+    for _ in range(3):
+        with pytest.raises(InputError, match=r"does not fit .*gpu=1.* precision: bfloat16 or device: cpu"):
+            models.to_device(model, "cpu", "float32")
+    errors.append(RuntimeError("CUDA error: an illegal memory access was encountered"))
+    with pytest.raises(RuntimeError, match="illegal"):
         models.to_device(model, "cpu", "float32")
 
 
@@ -280,6 +287,58 @@ def test_cuda_without_a_gpu_is_refused_and_auto_takes_the_cpu(monkeypatch):
     assert models.device_of("auto") == models.device_of("cpu") == torch.device("cpu")
     with pytest.raises(InputError, match="device: cuda, but torch sees no GPU"):
         models.device_of("cuda")
+
+
+def test_a_driver_too_old_for_torch_is_thought_of(monkeypatch, caplog):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", "13.2")
+    with pytest.raises(InputError, match="built for CUDA 13.2; the driver may be too old"):
+        models.device_of("cuda")
+    models.device_of("auto")
+    assert "built for CUDA 13.2; the driver may be too old" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("capability", "built", "runs"),
+    [
+        ((7, 0), ["sm_75", "sm_80", "sm_120"], False),  # V100
+        ((7, 5), ["sm_75", "sm_80"], True),
+        ((8, 9), ["sm_75", "sm_80"], True),  # of the same major version
+        ((9, 0), ["sm_80"], False),
+        ((9, 0), ["sm_80", "compute_80"], True),
+        ((12, 1), ["sm_120"], True),
+        ((10, 3), ["sm_100a"], False),
+        ((10, 0), ["sm_100a"], True),
+        ((8, 0), ["compute_90"], False),
+        ((9, 4), ["gfx942"], True),  # of another maker: not judged
+        ((8, 0), [], True),
+    ],
+)
+def test_a_gpu_needs_programs_for_its_compute_capability(capability, built, runs):
+    assert models.runs_on(capability, built) == runs
+
+
+def test_a_gpu_that_torch_was_not_built_for_is_named(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 0))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla V100")
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_80"])
+    with pytest.raises(InputError, match=r"Tesla V100 has compute capability 7\.0, but .* sm_75, sm_80; .* device: cpu"):
+        models.to_device(tiny(), "cuda", "float32")
+
+
+def test_averaged_weights_beside_those_that_are_read_are_warned_of(tmp_path, caplog):
+    state = tiny(seed=1).state_dict()
+    torch.save({"state_dict": state, "state_dict_ema": tiny(seed=2).state_dict()}, tmp_path / "last.pth")
+    model = tiny()
+    models.load(model, str(tmp_path / "last.pth"))
+    assert same(model, state)
+    assert "last.pth: has averaged weights as well (state_dict_ema), which are not read" in caplog.text
+
+
+def test_names_with_a_prefix_are_named(tmp_path):
+    state = {f"backbone.{name}": value for name, value in tiny().state_dict().items()}
+    refused(tiny(), saved(state, tmp_path / "dino.safetensors"), r"none of its names \(backbone\.\S+, .* their prefix$")
 
 
 def test_auto_takes_a_gpu_where_there_is_one(monkeypatch):

@@ -235,6 +235,12 @@ def test_dropping_all_patches_is_refused_with_both_numbers(config):
     assert "perturbations.occlusion.levels: 99 % leaves none of the 4 patches of vit to keep" in problems(config)
 
 
+def test_a_crop_larger_than_what_it_is_cut_from_is_refused_with_both_numbers(config):
+    config["models"]["vit"]["preprocessing"] = {"crop": 384}  # of 256, the default
+    said = "models.vit.preprocessing.resize: 256 is smaller than the crop of 384; raise it"
+    assert said in problems(config)
+
+
 def test_patches_cannot_be_dropped_from_a_beit(config):
     config["perturbations"]["dropped"] = {"kind": "occlusion", "fill": "drop"}
     config["models"]["beit"] = config["models"]["vit"] | {"architecture": "beit_base_patch16_224"}

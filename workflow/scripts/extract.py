@@ -16,7 +16,6 @@ perturbation = perturb.build(params.perturbation, params.seed, params.dataset)
 extraction.require_corrupted(perturbation, rows)
 model = models.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
 digest = models.load(model, spec["weights"], snakemake.resources.sha256)
-torch.backends.cudnn.allow_tf32 = False  # it would round the patch embedding of float32 to 10 bits
 model = models.to_device(model, snakemake.resources.device, spec["precision"])
 
 extractor = extraction.Extractor(

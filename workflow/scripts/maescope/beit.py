@@ -30,7 +30,8 @@ class RelativeAttention(nn.Module):
 
     def bias(self) -> Tensor:
         """What is added to the logits of every query and key: (H, T, T)."""
-        return self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)
+        bias = self.relative_position_bias_table[self.relative_position_index]  # (T, T, H)
+        return bias.permute(2, 0, 1).contiguous()  # else a GPU's fused attention would refuse it
 
     def forward(self, x: Tensor, shared_rel_pos_bias: None = None) -> Tensor:
         """(B, T, D) -> (B, T, D), T of the full image: the bias belongs to places in it."""

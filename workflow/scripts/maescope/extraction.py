@@ -96,7 +96,7 @@ class Extractor:
                 parts.append(self._pass(level, part, tokens_dtype))
                 done += len(part.images)
             except RuntimeError as error:  # torch.OutOfMemoryError is one
-                if not _is_memory(error):
+                if not models.lacks_memory(error):
                     raise
                 self.most = _half(len(part.images))
             if len(part.images) > self.most:  # behind the exception, which holds on to the memory
@@ -251,11 +251,6 @@ def _require_space(path: str, arrays: dict[str, np.ndarray], images: int, all_im
     store.require_space(Path(path).parent, expected)
 
 
-def _is_memory(error: RuntimeError) -> bool:
-    """Whether a GPU's memory was not enough: for what cuBLAS wants for itself, only words say so."""
-    return isinstance(error, torch.OutOfMemoryError) or "CUBLAS_STATUS_ALLOC_FAILED" in str(error)
-
-
 def _half(images: int) -> int:
     """How many images to go on with where the memory is not enough for so many."""
     if images == 1:
@@ -321,4 +316,7 @@ def _require_finite(arrays: dict[str, np.ndarray], names: Sequence[str], level: 
             where = np.argwhere(~np.isfinite(array))[0]
             layer_first = name in store.LAYER_FIRST
             layer = f" at layer {where[0] + 1}" if layer_first else ""
-            raise InputError(f"{names[where[int(layer_first)]]}: {name} of level {level} is not finite{layer}")
+            half = array.dtype == np.float16
+            remedy = "set tokens_dtype: float32" if half else "check the weights, or set precision: float32"
+            image = names[where[int(layer_first)]]
+            raise InputError(f"{image}: {name} of level {level} is not finite{layer}; {remedy}")

@@ -129,7 +129,10 @@ def centre(path: str, size: int) -> np.ndarray:
     """
     picture = load(path, remedy="replace it")  # sampling looks at clean images alone, and cannot skip it
     if min(picture.size) < size:
-        raise InputError(f"{path}: {picture.size[0]} x {picture.size[1]} px, smaller than the model's {size} px")
+        raise InputError(
+            f"{path}: {picture.size[0]} x {picture.size[1]} px, smaller than the model's {size} px; leave `folder` out "
+            "of the corruptions (they are then generated), or the model out of study.corrupted"
+        )
     return _centre(picture, size)
 
 
@@ -220,9 +223,10 @@ def _require_enough(dataset: str, pattern: str, found: dict, count: int | None, 
         others = f"; not pictures: {', '.join(junk[:5])}" if junk else ""
         lines.append(f"  {label}: {len(pictures)} of {least} images in {where}{others}")
     more = f"\n  and {len(lines) - 20} more" if len(lines) > 20 else ""
+    fewer = ", lower count, or set allow_fewer: true" if all(pictures for pictures, _ in short.values()) else ""
     raise InputError(
         f"datasets.{dataset}: too few images for {len(short)} of {len(found)} labels; correct the pattern or the "
-        "labels, lower count, or set allow_fewer: true\n" + "\n".join(lines[:20]) + more
+        f"labels{fewer}\n" + "\n".join(lines[:20]) + more
     )
 
 

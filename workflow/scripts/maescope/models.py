@@ -28,7 +28,9 @@ RANDOM = "random:"  # before a seed: an encoder that has learned nothing
 DISTRIBUTED = "module."  # before all names, as torch.nn.parallel.DistributedDataParallel has them
 DECODER = ("decoder_", "mask_token")  # of a masked autoencoder; a top-level mask_token would mislead timm's own filter
 DERIVED = ".relative_position_index"  # of BEiT, made from its size alone; older checkpoints carry it
-MORE_MEMORY = "free it, or set precision: bfloat16 or device: cpu"  # of a GPU
+# Of a GPU: what can be done, and what is said in words only, by the driver and by cuBLAS.
+MORE_MEMORY = "free it (other jobs may share it: --resources gpu=1), or set precision: bfloat16 or device: cpu"
+NO_MEMORY = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 log = logging.getLogger(__name__)
 
@@ -197,6 +199,8 @@ def read_weights(path: str) -> dict[str, Tensor]:
     except (SafetensorError, RuntimeError, EOFError, ValueError, LookupError, OSError, struct.error) as error:
         raise InputError(f"{path} ({size} bytes): no whole checkpoint ({_line(error)}); fetch it again") from error
     if isinstance(state, dict):
+        if averaged := [key for key in ("state_dict_ema", "model_ema") if key in state]:
+            log.warning("%s: has averaged weights as well (%s), which are not read; save them alone", path, averaged[0])
         state = state.get("model", state.get("state_dict", state))
     entries = state.items() if isinstance(state, dict) else ()
     if not entries or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in entries):
@@ -228,10 +232,12 @@ def device_of(wanted: str) -> torch.device:
     InputError
         where cuda is asked for and there is none
     """
+    cuda = torch.version.cuda
+    seen = f"torch sees no GPU{f' (it is built for CUDA {cuda}; the driver may be too old)' if cuda else ''}"
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise InputError("device: cuda, but torch sees no GPU; run where there is one, or set device: auto or cpu")
+        raise InputError(f"device: cuda, but {seen}; run where there is one, or set device: auto or cpu")
     if wanted == "auto" and not torch.cuda.is_available():
-        log.warning("device: auto, and torch sees no GPU: running on the CPU")
+        log.warning("device: auto, and %s: running on the CPU", seen)
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
@@ -241,12 +247,45 @@ def to_device(model: VisionTransformer, wanted: str, precision: str) -> VisionTr
     Raises
     ------
     InputError
-        where it does not fit the GPU
+        where it does not fit the GPU, or torch has no programs for that one
     """
+    device = device_of(wanted)
+    if device.type == "cuda":
+        capability, built = torch.cuda.get_device_capability(), torch.cuda.get_arch_list()
+        if not runs_on(capability, built):
+            raise InputError(
+                f"{torch.cuda.get_device_name()} has compute capability {'.'.join(map(str, capability))}, but torch "
+                f"{torch.__version__} is built for {', '.join(built)}; install another build of it, or set device: cpu"
+            )
+        torch.backends.cudnn.allow_tf32 = False  # it would round the patch embedding of float32 to 10 bits
     try:
-        return model.to(device_of(wanted), PRECISIONS[precision])
-    except torch.OutOfMemoryError as error:
+        return model.to(device, PRECISIONS[precision])
+    except RuntimeError as error:
+        if not lacks_memory(error):
+            raise
         raise InputError(f"the model does not fit the GPU's memory; {MORE_MEMORY}") from error
+
+
+def runs_on(capability: tuple[int, int], built: list[str]) -> bool:
+    """Whether torch has programs for a GPU of this compute capability.
+
+    Parameters
+    ----------
+    built : what torch was built for; machine code (sm_80) runs on that major version from its minor one on, where no
+        letter follows, intermediate code (compute_90) on whatever is newer. Other names are not judged
+    """
+    codes = [match for name in built if (match := re.fullmatch(r"(sm|compute)_(\d+)(\d)([a-z]?)", name))]
+    for kind, major, minor, letter in (code.groups() for code in codes):
+        least = int(major), int(minor)
+        newer = not letter and capability > least and (kind == "compute" or capability[0] == least[0])
+        if capability == least or newer:
+            return True
+    return not codes
+
+
+def lacks_memory(error: RuntimeError) -> bool:
+    """Whether a GPU's memory was not enough; that cuBLAS or the driver had none is said in words only."""
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in NO_MEMORY)
 
 
 def hub_repository(identifier: str) -> str:
@@ -298,6 +337,9 @@ def _line(error: Exception | str) -> str:
 
 def _require_fit(path: str, expected: dict[str, Tensor], state: dict[str, Tensor]) -> None:
     """Same names, same shapes, finite values; the first that is not so is named."""
+    if not set(expected) & set(state):
+        first = ", ".join(list(state)[:3])
+        raise InputError(f"{path}: none of its names ({first}, ...) is of a plain ViT; save it without their prefix")
     if "head.weight" in expected and "head.weight" not in state:
         raise InputError(f"{path}: has no classification head (head.weight); give fine-tuned weights")
     for name, value in expected.items():

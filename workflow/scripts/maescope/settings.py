@@ -344,6 +344,8 @@ def _model_contradictions(name: str, model: dict, config: dict) -> Iterator[str]
     size, crop = layersettings.patch_size_of(model), model["preprocessing"]["crop"]
     if size and crop % size:
         yield f"{key}: patches of {size} px do not divide the crop of {crop} px; change one of them"
+    if (resize := model["preprocessing"]["resize"]) < crop:
+        yield f"{key}.preprocessing.resize: {resize} is smaller than the crop of {crop}; raise it"
     asked = [name for name in model["patch_tokens"] if name != "mask"]  # the default, of a study without masks as well
     yield from _missing(f"{key}.patch_tokens", asked, config["perturbations"], "perturbations")
     if weights.startswith(RANDOM) and model["sha256"]:
