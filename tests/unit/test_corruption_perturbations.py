@@ -106,7 +106,7 @@ def test_files_are_cut_and_never_resized(tree):
 
 def test_a_file_smaller_than_the_input_is_refused_by_name(tree):
     Image.new("RGB", (15, 40)).save(tree / "fog/1/a/2.png")
-    with pytest.raises(InputError, match=r"fog/1/a/2\.png: 15 x 40 px, smaller than the model's 16 px; leave `folder` out"):
+    with pytest.raises(InputError, match=r"fog/1/a/2\.png: 15 x 40 px, smaller than .* 16 px; leave `folder` out"):
         images.centre(str(tree / "fog/1/a/2.png"), 16)
 
 

@@ -292,7 +292,7 @@ def test_cuda_without_a_gpu_is_refused_and_auto_takes_the_cpu(monkeypatch):
 def test_a_driver_too_old_for_torch_is_thought_of(monkeypatch, caplog):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.version, "cuda", "13.2")
-    with pytest.raises(InputError, match="built for CUDA 13.2; the driver may be too old"):
+    with pytest.raises(InputError, match=r"built for CUDA 13\.2; the driver may be too old"):
         models.device_of("cuda")
     models.device_of("auto")
     assert "built for CUDA 13.2; the driver may be too old" in caplog.text
@@ -323,7 +323,7 @@ def test_a_gpu_that_torch_was_not_built_for_is_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 0))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla V100")
     monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_80"])
-    with pytest.raises(InputError, match=r"Tesla V100 has compute capability 7\.0, but .* sm_75, sm_80; .* device: cpu"):
+    with pytest.raises(InputError, match=r"Tesla V100 has compute capability 7\.0, but .* sm_75, sm_80; .*cpu$"):
         models.to_device(tiny(), "cuda", "float32")
 
 
