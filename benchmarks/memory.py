@@ -53,7 +53,8 @@ def many_images(options: argparse.Namespace) -> list[Row]:
     few_peak, *_, many_peak = many["curve"]
     where = f"of extraction, 5,000 over 500 images, {options.small}"
     others = " and ".join(f"{run['curve'][-1] / 1e6:.0f}" for run in (before, after))
-    memory = f"{few_peak / 1e6:.0f} and {many_peak / 1e6:.0f} MB above the model's; other runs of 500: {others} MB"
+    points = ", ".join(f"{peak / 1e6:.0f}" for peak in many["curve"])
+    memory = f"{points} MB above the model's after each {MARK}; other runs of {MARK}: {others} MB"
     time = f"{few_seconds:.1f} and {many['seconds']:.1f} s"
     pace = many["seconds"] / (10 * few_seconds)
     curve = {"curve_bytes": many["curve"], "images_between": MARK}

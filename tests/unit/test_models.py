@@ -3,8 +3,10 @@
 import argparse
 import collections
 import hashlib
+import logging
 import os
 import pickle
+import re
 
 import pytest
 import timm
@@ -73,6 +75,21 @@ def test_state_dicts_are_found_where_trainings_put_them(under, before, tmp_path)
     model = tiny()
     models.load(model, str(tmp_path / "w.pth"))
     assert same(model, state)
+
+
+@pytest.mark.parametrize("under", ["model", "state_dict"])
+@pytest.mark.parametrize("other", ["state_dict_ema", "model_ema"])
+def test_an_average_of_the_weights_is_not_read_and_a_warning_says_so(under, other, tmp_path, caplog):
+    state = tiny(seed=1).state_dict()
+    torch.save({under: state, other: tiny(seed=2).state_dict()}, tmp_path / "timm.pth")
+    torch.save({under: state, other: None}, tmp_path / "none.pth")
+    for name, said in (("none.pth", []), ("timm.pth", [f"has {under}, which is read, and {other}: to use that, save"])):
+        model = tiny()
+        with caplog.at_level(logging.WARNING):
+            models.load(model, str(tmp_path / name))
+        assert same(model, state)
+        assert len(caplog.records) == len(said)
+        assert all(words in caplog.text and name in caplog.text for words in said)
 
 
 def test_the_keys_of_a_file_without_a_state_dict_are_named(tmp_path):
@@ -150,6 +167,20 @@ def test_weights_with_fewer_or_more_layers_are_refused(tmp_path):
     refused(tiny(), path, r"has no blocks\.1\.")
     path = saved(tiny(depth=3).state_dict(), tmp_path / "deep.safetensors")
     refused(tiny(), path, r"has blocks\.2\.\S+ and \d+ more that the architecture does not")
+
+
+@pytest.mark.parametrize("before", ["backbone.", "encoder.", "base_encoder."])
+@pytest.mark.parametrize("changes", [{}, {"num_classes": 5, "global_pool": "avg"}])
+def test_names_behind_a_prefix_are_shown_with_what_to_do(before, changes, tmp_path):
+    state = {before + name: value for name, value in tiny(**changes).state_dict().items()}
+    torch.save(state, tmp_path / "wrapped.pth")
+    match = rf"names are '{before}cls_token', '{before}pos_embed', '{before}\S+' and .*\(cls_token, pos_embed, \.\.\.\)"
+    match += "; strip the prefix before them"
+    refused(tiny(**changes), tmp_path / "wrapped.pth", match)
+    torch.save(state | {"head.weight": torch.zeros(5, 16)}, tmp_path / "wrapped.pth")  # a probe of a wrapped encoder
+    refused(tiny(**changes), tmp_path / "wrapped.pth", match)
+    with pytest.raises(InputError, match=match):
+        models.load_encoder(tiny(num_classes=5, global_pool="avg"), str(tmp_path / "wrapped.pth"))
 
 
 def test_pretrained_weights_are_refused_where_a_head_is_needed(tmp_path):
@@ -264,87 +295,112 @@ def test_a_hub_model_that_timm_does_not_know_is_refused():
     assert "vit_base_patch16_224.mae" in str(e.value)
 
 
-def test_a_model_that_does_not_fit_the_gpu_is_an_error_with_a_remedy(monkeypatch):
-    errors = [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")]
-    errors += [RuntimeError("CUDA error: out of memory"), RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED")]
+NO_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    torch.AcceleratorError("CUDA error: out of memory"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"),
+]
+ILLEGAL = torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
 
+
+@pytest.mark.parametrize("error", NO_MEMORY)
+def test_a_model_that_does_not_fit_the_gpu_is_an_error_with_a_remedy(error, monkeypatch):
     def full(*_):
-        raise errors.pop()
+        raise error
 
     model = tiny()
+    assert models.is_memory(error)
     assert models.to_device(model, "cpu", "bfloat16").cls_token.dtype == torch.bfloat16
     monkeypatch.setattr(model, "to", full)
-    for _ in range(3):
-        with pytest.raises(InputError, match=r"does not fit .*gpu=1.* precision: bfloat16 or device: cpu"):
-            models.to_device(model, "cpu", "float32")
-    errors.append(RuntimeError("CUDA error: an illegal memory access was encountered"))
-    with pytest.raises(RuntimeError, match="illegal"):
+    remedies = r".* precision: bfloat16 or device: cpu; .*--resources gpu=1"
+    with pytest.raises(InputError, match=rf"does not fit the GPU's memory; {remedies}"):
         models.to_device(model, "cpu", "float32")
 
 
-def test_cuda_without_a_gpu_is_refused_and_auto_takes_the_cpu(monkeypatch):
+def test_other_errors_on_the_way_to_the_gpu_are_not_taken_for_a_lack_of_memory(monkeypatch):
+    def broken(*_):
+        raise ILLEGAL
+
+    model = tiny()
+    assert not models.is_memory(ILLEGAL)
+    monkeypatch.setattr(model, "to", broken)
+    with pytest.raises(torch.AcceleratorError, match="illegal memory access"):
+        models.to_device(model, "cpu", "float32")
+
+
+@pytest.mark.parametrize(("precision", "rounded"), [("float32", False), ("bfloat16", True)])
+def test_float32_is_not_rounded_to_tf32(precision, rounded, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    models.to_device(tiny(), "cpu", precision)
+    assert torch.backends.cudnn.allow_tf32 == rounded
+
+
+@pytest.mark.parametrize(
+    ("cuda", "built"),
+    [("13.2", r"built for CUDA 13\.2, for which the driver may be too old"), (None, "built without CUDA")],
+)
+def test_cuda_without_a_gpu_is_refused_and_auto_takes_the_cpu(cuda, built, monkeypatch, caplog):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert models.device_of("auto") == models.device_of("cpu") == torch.device("cpu")
-    with pytest.raises(InputError, match="device: cuda, but torch sees no GPU"):
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    with caplog.at_level(logging.WARNING):
+        assert models.device_of("cpu") == torch.device("cpu")
+        assert not caplog.records
+        assert models.device_of("auto") == torch.device("cpu")
+    assert re.search(rf"running on the CPU \(this torch is {built}\)", caplog.text)
+    with pytest.raises(InputError, match=rf"device: cuda, but torch sees no GPU; .* \(this torch is {built}\)"):
         models.device_of("cuda")
 
 
-def test_a_driver_too_old_for_torch_is_thought_of(monkeypatch, caplog):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.version, "cuda", "13.2")
-    with pytest.raises(InputError, match=r"built for CUDA 13\.2; the driver may be too old"):
-        models.device_of("cuda")
-    models.device_of("auto")
-    assert "built for CUDA 13.2; the driver may be too old" in caplog.text
+def gpu(monkeypatch, capability, built, cuda="13.2"):
+    """Torch as it is with a GPU of a capability."""
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla V100")
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: built)
+
+
+@pytest.mark.parametrize(
+    ("built", "cuda"), [(["sm_70", "sm_75"], "12.6"), ([], "13.2"), (["gfx90a", "gfx942"], None)]
+)  # the last is ROCm
+def test_auto_takes_a_gpu_where_there_is_one(built, cuda, monkeypatch):
+    gpu(monkeypatch, (7, 0), built, cuda)
+    assert models.device_of("auto") == models.device_of("cuda") == torch.device("cuda")
+    assert models.device_of("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize("wanted", ["auto", "cuda"])
+def test_a_gpu_that_torch_is_not_built_for_is_refused_by_name(wanted, monkeypatch):
+    gpu(monkeypatch, (7, 0), ["sm_75", "sm_80"])
+    match = r"GPU Tesla V100 has compute capability 7\.0, but this torch is built for sm_75, sm_80; .*device: cpu"
+    with pytest.raises(InputError, match=match):
+        models.device_of(wanted)
+    assert models.device_of("cpu") == torch.device("cpu")
 
 
 @pytest.mark.parametrize(
     ("capability", "built", "runs"),
     [
-        ((7, 0), ["sm_75", "sm_80", "sm_120"], False),  # V100
-        ((7, 5), ["sm_75", "sm_80"], True),
-        ((8, 9), ["sm_75", "sm_80"], True),  # of the same major version
-        ((9, 0), ["sm_80"], False),
-        ((9, 0), ["sm_80", "compute_80"], True),
-        ((12, 1), ["sm_120"], True),
-        ((10, 3), ["sm_100a"], False),
+        ((7, 0), ["sm_75", "sm_80"], False),
+        ((8, 9), ["sm_75", "sm_80"], True),  # the same major, a higher minor
+        ((8, 0), ["sm_86"], False),
+        ((9, 0), ["sm_75", "sm_80"], False),
+        ((9, 0), ["sm_75", "compute_80"], True),  # PTX is compiled for what is newer
+        ((7, 5), ["compute_80"], False),
+        ((12, 0), ["sm_90", "sm_120"], True),
+        ((12, 0), ["sm_12"], False),  # 1.2
         ((10, 0), ["sm_100a"], True),
-        ((8, 0), ["compute_90"], False),
-        ((9, 4), ["gfx942"], True),  # of another maker: not judged
-        ((8, 0), [], True),
+        ((10, 3), ["sm_100a"], False),
+        ((10, 3), ["sm_100f"], True),
+        ((12, 0), ["compute_100f"], False),
+        ((12, 0), ["compute_90a"], False),
+        ((8, 0), ["gfx90a"], False),
+        ((8, 0), [], False),
     ],
 )
-def test_a_gpu_needs_programs_for_its_compute_capability(capability, built, runs):
-    assert models.runs_on(capability, built) == runs
-
-
-def test_a_gpu_that_torch_was_not_built_for_is_named(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 0))
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla V100")
-    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_80"])
-    with pytest.raises(InputError, match=r"Tesla V100 has compute capability 7\.0, but .* sm_75, sm_80; .*cpu$"):
-        models.to_device(tiny(), "cuda", "float32")
-
-
-def test_averaged_weights_beside_those_that_are_read_are_warned_of(tmp_path, caplog):
-    state = tiny(seed=1).state_dict()
-    torch.save({"state_dict": state, "state_dict_ema": tiny(seed=2).state_dict()}, tmp_path / "last.pth")
-    model = tiny()
-    models.load(model, str(tmp_path / "last.pth"))
-    assert same(model, state)
-    assert "last.pth: has averaged weights as well (state_dict_ema), which are not read" in caplog.text
-
-
-def test_names_with_a_prefix_are_named(tmp_path):
-    state = {f"backbone.{name}": value for name, value in tiny().state_dict().items()}
-    refused(tiny(), saved(state, tmp_path / "dino.safetensors"), r"none of its names \(backbone\.\S+, .* their prefix$")
-
-
-def test_auto_takes_a_gpu_where_there_is_one(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert models.device_of("auto") == models.device_of("cuda") == torch.device("cuda")
-    assert models.device_of("cpu") == torch.device("cpu")
+def test_binaries_run_on_their_major_capability_and_ptx_on_all_that_follow(capability, built, runs):
+    assert models.runs_on(capability, built) is runs
 
 
 def test_an_ordered_state_dict_with_metadata_loads(tmp_path):

@@ -96,7 +96,7 @@ class Extractor:
                 parts.append(self._pass(level, part, tokens_dtype))
                 done += len(part.images)
             except RuntimeError as error:  # torch.OutOfMemoryError is one
-                if not models.lacks_memory(error):
+                if not models.is_memory(error):
                     raise
                 self.most = _half(len(part.images))
             if len(part.images) > self.most:  # behind the exception, which holds on to the memory
@@ -316,7 +316,7 @@ def _require_finite(arrays: dict[str, np.ndarray], names: Sequence[str], level: 
             where = np.argwhere(~np.isfinite(array))[0]
             layer_first = name in store.LAYER_FIRST
             layer = f" at layer {where[0] + 1}" if layer_first else ""
-            half = array.dtype == np.float16
-            remedy = "set tokens_dtype: float32" if half else "check the weights, or set precision: float32"
+            too_large = array.dtype == np.float16 and np.isinf(array[tuple(where)])  # for float16, which makes no NaN
+            remedy = "set tokens_dtype: float32" if too_large else "check the weights, or set precision: float32"
             image = names[where[int(layer_first)]]
             raise InputError(f"{image}: {name} of level {level} is not finite{layer}; {remedy}")

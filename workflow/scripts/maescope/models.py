@@ -8,6 +8,7 @@ import math
 import pickle
 import re
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import timm
@@ -28,9 +29,13 @@ RANDOM = "random:"  # before a seed: an encoder that has learned nothing
 DISTRIBUTED = "module."  # before all names, as torch.nn.parallel.DistributedDataParallel has them
 DECODER = ("decoder_", "mask_token")  # of a masked autoencoder; a top-level mask_token would mislead timm's own filter
 DERIVED = ".relative_position_index"  # of BEiT, made from its size alone; older checkpoints carry it
-# Of a GPU: what can be done, and what is said in words only, by the driver and by cuBLAS.
-MORE_MEMORY = "free it (other jobs may share it: --resources gpu=1), or set precision: bfloat16 or device: cpu"
+AVERAGES = ("state_dict_ema", "model_ema")  # of weights, which timm's trainings keep beside them
+MORE_MEMORY = (  # of a GPU
+    "free it, or set precision: bfloat16 or device: cpu; where other jobs share the GPU, --resources gpu=1 gives it to "
+    "one at a time"
+)
 NO_MEMORY = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED")
+ARCHITECTURE = re.compile(r"(sm|compute)_(\d+)(\d)([af]?)")  # in torch.cuda.get_arch_list()
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 log = logging.getLogger(__name__)
 
@@ -134,6 +139,7 @@ def load(model: VisionTransformer, weights: str, sha256: str = "any") -> str:
         raise InputError(f"{path}: its SHA-256 is {digest}, but the configuration says {sha256}; fetch it again")
     state = {key: value for key, value in read_weights(path).items() if not key.startswith(DECODER)}
     state = {key: value for key, value in state.items() if not key.endswith(DERIVED)}
+    _require_names(path, model.state_dict(), state)
     _require_fit(path, model.state_dict(), state)
     model.load_state_dict(state)
     return digest
@@ -171,6 +177,7 @@ def load_encoder(model: VisionTransformer, weights: str) -> None:
     own = ("norm.", "fc_norm.", "head.")  # the final norm moves behind the pooling
     state = {key: value for key, value in read_weights(weights).items() if not key.startswith((*DECODER, *own))}
     fresh = {key: value for key, value in model.state_dict().items() if key.startswith(own)}
+    _require_names(weights, model.state_dict(), state)
     _require_fit(weights, model.state_dict(), state | fresh)
     model.load_state_dict(state | fresh)
 
@@ -179,6 +186,7 @@ def read_weights(path: str) -> dict[str, Tensor]:
     """The tensors of a checkpoint file. Nothing in it is executed: pickles may hold tensors and plain options only.
 
     The state dict may lie under `model` or `state_dict`, and its names behind the `module.` of a distributed training.
+    An average of weights beside it is not read, and a warning says so.
 
     Raises
     ------
@@ -198,10 +206,10 @@ def read_weights(path: str) -> dict[str, Tensor]:
         raise InputError(f"{path} ({size} bytes): {_unpicklable(str(error))}") from error
     except (SafetensorError, RuntimeError, EOFError, ValueError, LookupError, OSError, struct.error) as error:
         raise InputError(f"{path} ({size} bytes): no whole checkpoint ({_line(error)}); fetch it again") from error
-    if isinstance(state, dict):
-        if averaged := [key for key in ("state_dict_ema", "model_ema") if key in state]:
-            log.warning("%s: has averaged weights as well (%s), which are not read; save them alone", path, averaged[0])
-        state = state.get("model", state.get("state_dict", state))
+    if isinstance(state, dict) and (under := next((key for key in ("model", "state_dict") if key in state), None)):
+        for other in (key for key in AVERAGES if state.get(key) is not None):
+            log.warning("%s: has %s, which is read, and %s: to use that, save it alone", path, under, other)
+        state = state[under]
     entries = state.items() if isinstance(state, dict) else ()
     if not entries or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in entries):
         found = f", but {', '.join(map(repr, list(state)[:5]))[:200]}" if entries else ""
@@ -230,61 +238,81 @@ def device_of(wanted: str) -> torch.device:
     Raises
     ------
     InputError
-        where cuda is asked for and there is none
+        where cuda is asked for and there is none, or torch has no binaries for the GPU
     """
-    cuda = torch.version.cuda
-    seen = f"torch sees no GPU{f' (it is built for CUDA {cuda}; the driver may be too old)' if cuda else ''}"
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device: cuda, but {seen}; run where there is one, or set device: auto or cpu")
-    if wanted == "auto" and not torch.cuda.is_available():
-        log.warning("device: auto, and %s: running on the CPU", seen)
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+    if wanted == "cpu":
+        return torch.device("cpu")
+    if torch.cuda.is_available():
+        _require_binaries()
+        return torch.device("cuda")
+    version = torch.version.cuda
+    built = f"built for CUDA {version}, for which the driver may be too old" if version else "built without CUDA"
+    if wanted == "cuda":
+        raise InputError(
+            "device: cuda, but torch sees no GPU; run where there is one, or set device: auto or cpu "
+            f"(this torch is {built})"
+        )
+    log.warning("device: auto, and torch sees no GPU: running on the CPU (this torch is %s)", built)
+    return torch.device("cpu")
+
+
+def _require_binaries() -> None:
+    """Torch must be built for the GPU; else its first kernel fails without a word of why."""
+    built = torch.cuda.get_arch_list()
+    if not torch.version.cuda or not built:  # ROCm names its GPUs otherwise
+        return
+    capability = torch.cuda.get_device_capability()
+    if not runs_on(capability, built):
+        raise InputError(
+            f"GPU {torch.cuda.get_device_name()} has compute capability {capability[0]}.{capability[1]}, but this "
+            f"torch is built for {', '.join(built)}; install another build of torch, or set device: cpu"
+        )
+
+
+def runs_on(capability: tuple[int, int], built: Sequence[str]) -> bool:
+    """Whether a GPU runs any of what torch is built for.
+
+    A binary runs on GPUs of the same major and no lower minor capability, PTX on all that are not older. Behind a
+    number, `a` means this capability alone and `f` its family, of the same major and no lower minor.
+
+    Parameters
+    ----------
+    capability : major and minor, as `torch.cuda.get_device_capability` has them
+    built : as `torch.cuda.get_arch_list` has them: sm_XY for binaries, compute_XY for PTX
+    """
+    for found in filter(None, map(ARCHITECTURE.fullmatch, built)):
+        kind, suffix, given = found[1], found[4], (int(found[2]), int(found[3]))
+        if suffix == "a":
+            runs = capability == given
+        elif kind == "compute" and not suffix:
+            runs = capability >= given
+        else:
+            runs = capability[0] == given[0] and capability >= given
+        if runs:
+            return True
+    return False
 
 
 def to_device(model: VisionTransformer, wanted: str, precision: str) -> VisionTransformer:
-    """A model on the device of `device_of`, in its precision.
+    """A model on the device of `device_of`, in its precision; for float32 torch's TF32 of convolutions is switched off.
 
     Raises
     ------
     InputError
-        where it does not fit the GPU, or torch has no programs for that one
+        where it does not fit the GPU
     """
-    device = device_of(wanted)
-    if device.type == "cuda":
-        capability, built = torch.cuda.get_device_capability(), torch.cuda.get_arch_list()
-        if not runs_on(capability, built):
-            raise InputError(
-                f"{torch.cuda.get_device_name()} has compute capability {'.'.join(map(str, capability))}, but torch "
-                f"{torch.__version__} is built for {', '.join(built)}; install another build of it, or set device: cpu"
-            )
-        torch.backends.cudnn.allow_tf32 = False  # it would round the patch embedding of float32 to 10 bits
+    if precision == "float32":
+        torch.backends.cudnn.allow_tf32 = False  # it would round the patch embedding to 10 bits
     try:
-        return model.to(device, PRECISIONS[precision])
+        return model.to(device_of(wanted), PRECISIONS[precision])
     except RuntimeError as error:
-        if not lacks_memory(error):
+        if not is_memory(error):
             raise
         raise InputError(f"the model does not fit the GPU's memory; {MORE_MEMORY}") from error
 
 
-def runs_on(capability: tuple[int, int], built: list[str]) -> bool:
-    """Whether torch has programs for a GPU of this compute capability.
-
-    Parameters
-    ----------
-    built : what torch was built for; machine code (sm_80) runs on that major version from its minor one on, where no
-        letter follows, intermediate code (compute_90) on whatever is newer. Other names are not judged
-    """
-    codes = [match for name in built if (match := re.fullmatch(r"(sm|compute)_(\d+)(\d)([a-z]?)", name))]
-    for kind, major, minor, letter in (code.groups() for code in codes):
-        least = int(major), int(minor)
-        newer = not letter and capability > least and (kind == "compute" or capability[0] == least[0])
-        if capability == least or newer:
-            return True
-    return not codes
-
-
-def lacks_memory(error: RuntimeError) -> bool:
-    """Whether a GPU's memory was not enough; that cuBLAS or the driver had none is said in words only."""
+def is_memory(error: RuntimeError) -> bool:
+    """Whether a GPU's memory was not enough: for what CUDA and cuBLAS want for themselves, only words say so."""
     return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in NO_MEMORY)
 
 
@@ -335,11 +363,19 @@ def _line(error: Exception | str) -> str:
     return str(error).strip().split("\n")[0][:200] or type(error).__name__
 
 
+def _require_names(path: str, expected: dict[str, Tensor], state: dict[str, Tensor]) -> None:
+    """Some names of the encoder must be in a file; where there is none, all are behind a prefix or of another kind."""
+    encoder = [name for name in expected if not name.startswith("head.")]
+    if state and not set(state) & set(encoder):
+        found = ", ".join(map(repr, list(state)[:3]))[:200]
+        raise InputError(
+            f"{path}: its names are {found} and so on, none the architecture's ({', '.join(encoder[:2])}, ...); "
+            "strip the prefix before them, or give weights of this architecture"
+        )
+
+
 def _require_fit(path: str, expected: dict[str, Tensor], state: dict[str, Tensor]) -> None:
     """Same names, same shapes, finite values; the first that is not so is named."""
-    if not set(expected) & set(state):
-        first = ", ".join(list(state)[:3])
-        raise InputError(f"{path}: none of its names ({first}, ...) is of a plain ViT; save it without their prefix")
     if "head.weight" in expected and "head.weight" not in state:
         raise InputError(f"{path}: has no classification head (head.weight); give fine-tuned weights")
     for name, value in expected.items():
