@@ -403,6 +403,11 @@ def test_binaries_run_on_their_major_capability_and_ptx_on_all_that_follow(capab
     assert models.runs_on(capability, built) is runs
 
 
+def test_a_head_that_nobody_asked_for_is_thought_of_first(tmp_path):
+    path = saved(tiny(num_classes=5, global_pool="avg").state_dict(), tmp_path / "finetuned.safetensors")
+    refused(tiny(), path, r"has no norm\.weight; it has a head: set num_classes: 5, or it is of another architecture")
+
+
 def test_an_ordered_state_dict_with_metadata_loads(tmp_path):
     state = collections.OrderedDict(tiny(seed=1).state_dict())
     state._metadata = {"": {"version": 1}}

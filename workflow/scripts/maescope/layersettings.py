@@ -161,7 +161,7 @@ def _tsne_problems(config: dict) -> Iterator[str]:
     if perplexity >= (points := len(labels) * images):
         yield (
             f"analysis.perplexity: {perplexity:g} must be below the number of points, {points} "
-            f"({len(labels)} labels of {images} images, study.tsne)"
+            f"({len(labels)} labels of {images} images, study.tsne); lower it"
         )
 
 

@@ -380,7 +380,10 @@ def _require_fit(path: str, expected: dict[str, Tensor], state: dict[str, Tensor
         raise InputError(f"{path}: has no classification head (head.weight); give fine-tuned weights")
     for name, value in expected.items():
         if name not in state:
-            raise InputError(f"{path}: has no {name}; it is of another architecture, or pooling should be the other")
+            classes = len(state["head.weight"]) if "head.weight" in state and "head.weight" not in expected else 0
+            hint = f"it has a head: set num_classes: {classes}, or " if classes else ""
+            other = "it is of another architecture, or pooling should be the other"
+            raise InputError(f"{path}: has no {name}; {hint}{other}")
         if state[name].shape != value.shape:
             given, wanted = tuple(state[name].shape), tuple(value.shape)
             asks = f"num_classes: {wanted[0]} asks for" if name.startswith("head.") else "the architecture needs"
