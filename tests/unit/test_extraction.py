@@ -240,3 +240,12 @@ def test_batches_are_as_large_as_each_other_and_take_no_room_for_what_is_not_the
     extracted(tmp_path, pets, perturb.Clean(), 4)
     with h5py.File(tmp_path / "4/dog.h5") as file:
         assert file["levels/clean/cls"].chunks[:2] == (1, 3)  # five images: three and two, not four and one
+
+
+def test_the_file_of_a_label_is_whole_before_the_next_is_done(pets, tmp_path):
+    extractor = extraction.Extractor(tiny(), perturb.Clean(), PREPROCESSING)
+    outputs = {label: str(tmp_path / f"{label}.h5") for label in LABELS}
+    there = {}
+    for image in extraction.extract(extractor, pets, outputs, None, {"config_hash": "h"}, 2):
+        there[image.split("/")[0]] = sorted(path.stem for path in tmp_path.glob("*.h5"))
+    assert there == {"cat": [], "dog": ["cat"], "owl": ["cat", "dog"]}
