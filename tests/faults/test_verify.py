@@ -126,7 +126,7 @@ def test_a_level_more_makes_its_own_results_stale_and_no_others(finished, tmp_pa
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     code, said, _ = verify(finished, tmp_path / "other.yaml")
     assert code == 1
-    assert "made with other settings (those of the tokens, perturbation)" in said[f"{TOKENS}/blur/0.h5"]
+    assert "made with other settings (perturbation.levels.III, those of the tokens)" in said[f"{TOKENS}/blur/0.h5"]
     assert f"{ACCURACY}/blur.csv" in said and f"{TABLE}.csv" in said
     assert not {f"{TOKENS}/clean/0.h5", f"{ACCURACY}/clean.csv", "results/smoke/figures/figure_5.pdf"} & set(said)
 

@@ -161,6 +161,8 @@ def test_row_11_a_clean_accuracy_near_chance_is_a_loud_note():
     assert tables.notes_on_chance(frame, classes=10) == []
     guessing = frame.assign(correct=[1, 0] * 10)
     assert "CLEAN ACCURACY NEAR CHANCE: m, 50.0 % among 2 classes" in tables.notes_on_chance(guessing, 2)[0]
+    both = pd.concat([frame.assign(model="n"), guessing])
+    assert tables.guessing(both[both["level"] == "clean"], classes=10) == {"m": 0.5}  # of n 0.8
 
 
 def test_two_models_have_a_block_each():

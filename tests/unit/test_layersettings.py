@@ -56,6 +56,13 @@ def test_what_does_not_fit_is_refused_with_its_numbers(key, value, said):
     assert said in str(caught.value)
 
 
+def test_without_a_pretrained_model_there_are_no_maps_whose_perplexity_could_be_too_large():
+    without = dict.fromkeys(("study.pretrained", "study.mask_variants", "study.scenes", "study.supervised"))
+    settings.check(embedded(**without, conventions={}, **{"analysis.perplexity": 90}), SCHEMA)
+    with pytest.raises(InputError, match=r"study\.tsne\.images: 51"):  # which separation is measured of as well
+        settings.check(embedded(**without, **{"study.compared": ["supervised"], "study.tsne": {"images": 51}}), SCHEMA)
+
+
 def test_k_above_the_rows_of_half_a_class():
     changes = {"analysis.subspace": {"k": 40}, "datasets.digits.count": 5, "study.tsne": {"images": 5}}
     with pytest.raises(InputError) as caught:

@@ -49,6 +49,13 @@ def test_figure_5_has_rows_of_three_models_so_that_legends_do_not_meet():
     assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
+def test_row_11_figure_5_says_of_which_model_its_clean_accuracy_could_be_guessing():
+    curves = pd.DataFrame({"model": ["m", "n"], "perturbation": "o", "percent": 0, "area": 50.0})
+    curves = curves.assign(accuracy=50, accuracy_low=40, accuracy_high=60)
+    figure = plots.figure_5(curves, {"o": "most attended"}, 50, guessing={"n": 0.5})
+    assert [axis.get_title() for axis in figure.axes] == ["m", "n\nCLEAN ACCURACY NEAR CHANCE"]
+
+
 def test_the_label_of_a_single_row_of_maps_is_not_longer_than_the_figure():
     maps = pd.DataFrame({"level": "clean", "layer": [1, 2], "head": [1, 1], "features": [1.0, 2.0]})
     maps = pd.concat([maps, maps.assign(level="I"), maps.assign(level="II"), maps.assign(level="III")])

@@ -10,6 +10,8 @@ curves = tables.occlusion_curves(accuracy, params.intervals)
 names = {"most": "most attended", "least": "least attended", "random": "random"}
 fills = {"mean": "", "black": ", black", "drop": ", tokens dropped"}
 titles = {name: names[entry["order"]] + fills[entry["fill"]] for name, entry in params.orders.items()}
-chance = 100 / len(params.labels if params.among == "labels" else params.classes)
-plots.save(plots.figure_5(curves, titles, chance), snakemake.output.pdf, snakemake.output.png)
+choices = len(params.labels if params.among == "labels" else params.classes)
+clean = accuracy[(accuracy["perturbation"] == params.perturbations[0]) & (accuracy["level"] == "0")]
+figure = plots.figure_5(curves, titles, 100 / choices, tables.guessing(clean, choices))
+plots.save(figure, snakemake.output.pdf, snakemake.output.png)
 tidy.write(curves, snakemake.output.numbers)

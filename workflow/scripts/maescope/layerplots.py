@@ -195,6 +195,7 @@ def figure_4(first_angles: pd.DataFrame, singular_values: pd.DataFrame) -> Figur
     left.yaxis.set_major_formatter("{x:g}")
     left.yaxis.set_minor_formatter(sparse)
     left.margins(y=0.1)
+    left.set_ylim(top=min(left.get_ylim()[1], 95))  # no angle is above 90
     figure.legend(loc="outside upper left", ncols=3)
     _spectra(right, singular_values)
     return figure

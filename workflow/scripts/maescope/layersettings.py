@@ -145,7 +145,7 @@ def _shown(config: dict) -> tuple[list[str], int]:
 
 def _tsne_problems(config: dict) -> Iterator[str]:
     """The images that t-SNE shows must be there, and more than the perplexity."""
-    name = config["study"]["dataset"]
+    study, name = config["study"], config["study"]["dataset"]
     dataset, perplexity, folds = config["datasets"][name], config["analysis"]["perplexity"], config["analysis"]["folds"]
     labels, images = _shown(config)
     unknown = [label for label in labels if label not in (dataset["labels"] or [])]
@@ -158,7 +158,8 @@ def _tsne_problems(config: dict) -> Iterator[str]:
         yield f"study.tsne.images: {images} images of each label, but datasets.{name}.count is {count}; show {count}"
     elif images < folds:
         yield f"study.tsne.images: {images} images of each label are too few for analysis.folds, {folds}"
-    if perplexity >= (points := len(labels) * images):
+    # the study's own model alone has maps
+    if study["pretrained"] and perplexity >= (points := len(labels) * images):
         yield (
             f"analysis.perplexity: {perplexity:g} must be below the number of points, {points} "
             f"({len(labels)} labels of {images} images, study.tsne); lower it"

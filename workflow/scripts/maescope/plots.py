@@ -1,7 +1,7 @@
 """Figures: tidy numbers in, a matplotlib figure out. Colours are Okabe and Ito's, safe for colour-blind readers."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import cycle
 from textwrap import fill
 
@@ -50,7 +50,7 @@ def save(figure: Figure, *paths: str | os.PathLike) -> None:
     plt.close(figure)
 
 
-def figure_5(curves: pd.DataFrame, titles: dict[str, str], chance: float) -> Figure:
+def figure_5(curves: pd.DataFrame, titles: dict[str, str], chance: float, guessing: Container[str] = ()) -> Figure:
     """Figure 5: accuracy over occluded patches, one panel a model, one curve an order of removal.
 
     Parameters
@@ -58,6 +58,7 @@ def figure_5(curves: pd.DataFrame, titles: dict[str, str], chance: float) -> Fig
     curves : model, perturbation, percent, accuracy, accuracy_low, accuracy_high (percent), area (mean accuracy)
     titles : perturbation -> how its curve is named
     chance : accuracy of guessing, in percent
+    guessing : models of which the figure says that their clean accuracy is no better
     """
     models = list(curves["model"].unique())
     columns = min(3, len(models))
@@ -77,6 +78,8 @@ def figure_5(curves: pd.DataFrame, titles: dict[str, str], chance: float) -> Fig
             )
         axis.axhline(chance, label=f"chance ({chance:.3g} %)", **CHANCE)
         axis.set(title=model, xlabel="patches occluded (%)", ylim=(0, 102), xlim=(-2, None))
+        if model in guessing:
+            axis.set_title(f"{model}\nCLEAN ACCURACY NEAR CHANCE", color=COLOURS[1])
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), title="first to go")
     for axis in axes[:, 0]:
         axis.set_ylabel("top-1 accuracy (%)")

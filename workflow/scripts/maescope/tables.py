@@ -178,13 +178,17 @@ NOTES_SHIFTS = [
 
 def notes_on_chance(accuracy: pd.DataFrame, classes: int) -> list[str]:
     """A loud note on each model whose clean accuracy could be guessing."""
-    clean = accuracy[accuracy["level"] == "clean"].groupby("model", sort=False)["correct"]
     return [
-        f"CLEAN ACCURACY NEAR CHANCE: {model}, {100 * correct.mean():.1f} % among {classes} classes; most often the "
-        "labels are in another order than the outputs of the head. Nothing in this table means anything then."
-        for model, correct in clean
-        if near_chance(correct, classes)
+        f"CLEAN ACCURACY NEAR CHANCE: {model}, {100 * share:.1f} % among {classes} classes; most often the labels are "
+        "in another order than the outputs of the head. Nothing in this table means anything then."
+        for model, share in guessing(accuracy[accuracy["level"] == "clean"], classes).items()
     ]
+
+
+def guessing(clean: pd.DataFrame, classes: int) -> dict[str, float]:
+    """Accuracy, in [0, 1], of the models that could be guessing, by their answers to clean images."""
+    by_model = clean.groupby("model", sort=False)["correct"]
+    return {model: correct.mean() for model, correct in by_model if near_chance(correct, classes)}
 
 
 def notes_on_accuracy(accuracy: pd.DataFrame, count: int | None, intervals: dict) -> list[str]:

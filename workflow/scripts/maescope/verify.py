@@ -1,6 +1,6 @@
 """Whether the files under results/ are what the workflow wrote, and what it would write now."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -101,9 +101,8 @@ class Judge:
     def _of_job(self, record: dict, job: Job) -> tuple[str, str]:
         """A record against what would be made now: settings, what was read, code."""
         then, now = record["settings"], provenance.plain(job.settings)
-        if others := sorted(key for key in now | then if now.get(key) != then.get(key)):
-            named = ", ".join("those of the tokens" if key in HASHES else key for key in others)
-            return "stale", f"made with other settings ({named}); {AGAIN}, or put the configuration back"
+        if others := sorted({name for key in now | then for name in _differing(key, then.get(key), now.get(key))}):
+            return "stale", f"made with other settings ({', '.join(others)}); {AGAIN}, or put the configuration back"
         there = provenance.digests(job.inputs)
         if changed := sorted(name for name, digest in there.items() if record["inputs"].get(name) != digest):
             return "stale", f"made from another {', '.join(changed)}; put that back, or {DELETE}"
@@ -113,6 +112,15 @@ class Judge:
             if name in self.jobs and (word := self.of_place(name)[0]) != "whole":
                 return "stale", f"made from {name}, which is {word}; {DELETE} as well"
         return "whole", ""
+
+
+def _differing(key: str, then: object, now: object) -> Iterator[str]:
+    """What differs in a setting: the keys in it, where then and now it is a mapping."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        for inner in then | now:
+            yield from _differing(f"{key}.{inner}", then.get(inner), now.get(inner))
+    elif then != now:
+        yield "those of the tokens" if key in HASHES else key
 
 
 def _to_its_end(path: str, record: dict) -> tuple[str, str]:
