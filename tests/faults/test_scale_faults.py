@@ -79,13 +79,15 @@ def test_row_18_a_digest_that_is_set_later_makes_nothing_again(run):
         run.configure(config)
 
 
-def test_other_images_of_the_study_make_the_tokens_of_no_other_dataset_again(run, files):
-    """The check against the study's labels is made again, that of the model is not."""
+def test_another_study_or_other_images_of_one_dataset_make_the_tokens_of_no_other_again(run, files):
+    """The check against the labels of that dataset is made again, that of the model is not."""
     config, other = run.config(), "results/tokens/auto/others/clean/cat.h5"
     try:
         config["datasets"]["others"] = dataset(files / "pets")
         run.configure(config)
         run.must_run("--", other)
+        run.configure(config | {"study": config["study"] | {"name": "another", "dataset": "others"}})
+        assert run.plan(other, "results/tokens/auto/pets/clean/cat.h5") == []
         fewer = config["datasets"]["pets"] | {"count": 2}
         run.configure(config | {"datasets": config["datasets"] | {"pets": fewer}})
         assert run.plan(other) == []

@@ -1,7 +1,7 @@
 # Models that the workflow trains: images -> results/models/{model}.safetensors and its loss by epoch.
 # A model with weights elsewhere needs no rule, its file is read as it is; `download` fetches it where asked to.
 # Each model from elsewhere is checked before any long job: weights -> results/check_model/{model}.json, for all of its
-# tokens; with a few images -> results/check_labels/{model}/{dataset}.json, for those of the study's dataset.
+# tokens; with a few images of a dataset -> results/check_labels/{model}/{dataset}.json, for those of that dataset.
 
 
 rule check_model:
@@ -39,7 +39,6 @@ rule check_labels:
         "results/logs/check_labels/{model}/{dataset}.log",
     wildcard_constraints:
         model=with_head(),
-        dataset=STUDY["dataset"],
     priority: 100
     conda:
         "../../envs/torch.yaml"
