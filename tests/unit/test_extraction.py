@@ -70,6 +70,20 @@ def test_a_gpu_too_small_for_one_image_is_an_error_with_a_remedy():
         arrays(0, perturb.Clean())
 
 
+def test_images_that_do_not_fit_on_their_way_to_the_gpu_are_halved_as_well(monkeypatch):
+    def room_for_three(tensor, device):
+        if len(tensor) > 3:
+            raise NO_MEMORY
+        return perturb.on_device(tensor, device)
+
+    expected, _ = arrays(7, perturb.Occlusion((0, 50), "most", "mean", 0, "pets"))
+    monkeypatch.setattr(extraction, "on_device", room_for_three)
+    found, passes = arrays(7, perturb.Occlusion((0, 50), "most", "mean", 0, "pets"))
+    assert passes == [3, 3, 1] * 2
+    for level, own in expected.items():
+        np.testing.assert_allclose(found[level]["logits"], own["logits"], atol=1e-5)
+
+
 def test_what_cublas_wants_for_itself_counts_as_memory():
     error = RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
     assert arrays(2, perturb.Clean(), error)[1] == [7, 3, 1, 1, 1, 1, 1, 1, 1]

@@ -34,7 +34,11 @@ MORE_MEMORY = (  # of a GPU
     "free it, or set precision: bfloat16 or device: cpu; where other jobs share the GPU, --resources gpu=1 gives it to "
     "one at a time"
 )
-NO_MEMORY = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED")
+NO_MEMORY = (
+    "CUDA error: out of memory",
+    *(f"{library}_STATUS_{word}" for library in ("CUBLAS", "CUDNN") for word in ("ALLOC_FAILED", "NOT_INITIALIZED")),
+    "unable to find an engine to execute this computation",  # cuDNN, where its workspace is not to be had
+)
 ARCHITECTURE = re.compile(r"(sm|compute)_(\d+)(\d)([af]?)")  # in torch.cuda.get_arch_list()
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 log = logging.getLogger(__name__)
@@ -312,7 +316,7 @@ def to_device(model: VisionTransformer, wanted: str, precision: str) -> VisionTr
 
 
 def is_memory(error: RuntimeError) -> bool:
-    """Whether a GPU's memory was not enough: for what CUDA and cuBLAS want for themselves, only words say so."""
+    """Whether a GPU's memory was not enough: for what CUDA, cuBLAS and cuDNN want for themselves, only words say so."""
     return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in NO_MEMORY)
 
 

@@ -27,11 +27,6 @@ class Batch:
     images: Sequence[str]  # (B,) identities
     scores: Tensor | None = None  # (B, N), rollout of the clean image, where `needs_scores`
 
-    def part(self, start: int, stop: int) -> "Batch":
-        """Images `start` to `stop`."""
-        scores = None if self.scores is None else self.scores[start:stop]
-        return Batch(self.pixels[start:stop], self.images[start:stop], scores)
-
 
 @dataclass
 class Condition:
