@@ -358,7 +358,7 @@ def test_shifted_accuracy_beside_clean_of_the_same_classes():
             ("r", "masked200", 0.5), ("r", "full1000", 0.4), ("val", "masked200", 0.9), ("val", "full1000", 0.8),
         ]
     ]  # fmt: skip
-    table = shifts.shifted(pd.concat(parts), {"r": "val"}, {"r": "imagenet-r"}, {"imagenet-r": 48.3}, INTERVALS)
+    table = shifts.shifted(pd.concat(parts), {"r": "val"}, {"r": "imagenet-r"}, {"imagenet-r": 48.3}, "m", INTERVALS)
     assert list(table) == shifts.COLUMNS
     by_name = table.set_index("quantity")
     top = by_name.loc["top-1 of m, masked200 (%)"]
@@ -370,15 +370,26 @@ def test_shifted_accuracy_beside_clean_of_the_same_classes():
     assert shifts.print_shifts(table)["baseline"].iloc[0] == "90 (val, 100 images)"
 
 
-def test_only_the_first_model_stands_beside_the_papers_accuracy_under_shift():
+def test_only_the_study_s_first_model_stands_beside_the_papers_accuracy_under_shift():
     parts = [
         images({"clean": share}, "x", 100, among="masked200", dataset=dataset, model=model)
-        for model, dataset, share in [("m", "r", 0.5), ("m", "val", 0.9), ("a", "r", 0.6), ("a", "val", 0.8)]
+        for model, dataset, share in [("a", "r", 0.6), ("a", "val", 0.8), ("m", "r", 0.5), ("m", "val", 0.9)]
     ]
-    table = shifts.shifted(pd.concat(parts), {"r": "val"}, {"r": "imagenet-r"}, {"imagenet-r": 48.3}, INTERVALS)
+    table = shifts.shifted(pd.concat(parts), {"r": "val"}, {"r": "imagenet-r"}, {"imagenet-r": 48.3}, "m", INTERVALS)
     tops = table[table["quantity"].str.startswith("top-1")].set_index("quantity")
     assert tops.loc["top-1 of m, masked200 (%)", "paper"] == 48.3
-    assert tops["value"].tolist() == [50, 60] and np.isnan(tops.loc["top-1 of a, masked200 (%)", "paper"])
+    assert tops["value"].tolist() == [60, 50] and np.isnan(tops.loc["top-1 of a, masked200 (%)", "paper"])
+
+
+def test_row_11_the_table_of_shifts_says_of_which_clean_images_the_answers_could_be_guessing():
+    parts = [
+        images({"clean": share}, "x", 100, among=among, dataset=dataset, model="m")
+        for dataset, among, share in [
+            ("r", "full100", 0), ("val", "masked20", 0.01), ("val", "full100", 0.02), ("fine", "full100", 0.5),
+        ]
+    ]  # fmt: skip
+    (said,) = shifts.notes_on_chance(pd.concat(parts), {"r": "val", "a": "val", "s": "fine"})
+    assert said.startswith("CLEAN ACCURACY NEAR CHANCE: m on val, 2.0 % among 100 classes")
 
 
 def test_measured_claims_become_rows_of_shifts(request):

@@ -40,7 +40,7 @@ EVERY = list(itertools.product(CORRUPTIONS, corrupted.SEVERITIES))
 
 @pytest.fixture(scope="module")
 def full():
-    return corrupted.table_2(measure(EVERY), ALL, INTERVALS, None, imagenet=True)
+    return corrupted.table_2(measure(EVERY), ALL, INTERVALS, None, "m", imagenet=True)
 
 
 def value(table, perturbation, level, column="accuracy"):
@@ -82,7 +82,7 @@ def test_alexnet_errors_are_those_of_the_fifteen_with_the_published_mean():
 
 
 def test_only_all_of_imagenet_has_an_mce():
-    table = corrupted.table_2(measure(EVERY), ALL, INTERVALS, None, imagenet=False)
+    table = corrupted.table_2(measure(EVERY), ALL, INTERVALS, None, "m", imagenet=False)
     assert not {"mCE", "mean error"} & set(table["perturbation"])
     assert any("No mCE" in line for line in corrupted.notes(table, ALL, small=False))
 
@@ -91,7 +91,7 @@ def test_only_all_of_imagenet_has_an_mce():
 def gappy():
     """Fog lacks severity 4, snow is not there at all."""
     conditions = [(c, s) for c, s in EVERY if (c, s) != ("fog", "4") and c != "snow"]
-    return corrupted.table_2(measure(conditions), ALL, INTERVALS, None, imagenet=True)
+    return corrupted.table_2(measure(conditions), ALL, INTERVALS, None, "m", imagenet=True)
 
 
 def test_row_25_what_is_missing_is_a_dash_and_no_mean_runs_over_the_rest(gappy):
@@ -115,7 +115,9 @@ def test_row_25_the_note_names_what_is_missing(gappy):
 
 def test_a_table_of_two_corruptions_says_so():
     sources = {name: ALL[name] for name in ("fog", "frost")}
-    table = corrupted.table_2(measure([c for c in EVERY if c[0] in sources]), sources, INTERVALS, None, imagenet=True)
+    table = corrupted.table_2(
+        measure([c for c in EVERY if c[0] in sources]), sources, INTERVALS, None, "m", imagenet=True
+    )
     assert value(table, "mean", "mean") == pytest.approx(share([c for c in EVERY if c[0] in sources]))
     assert np.isnan(value(table, "mCE", "mean"))  # not of two
     assert any("the 2 corruptions of this table only" in line for line in corrupted.notes(table, sources, small=True))
@@ -124,7 +126,7 @@ def test_a_table_of_two_corruptions_says_so():
 def test_generated_images_and_synthetic_frost_are_labelled():
     sources = {name: {"corruption": name, "source": "generated"} for name in CORRUPTIONS}
     sources["frost"]["source"] = "generated, synthetic"
-    table = corrupted.table_2(measure(EVERY), sources, INTERVALS, None, imagenet=False)
+    table = corrupted.table_2(measure(EVERY), sources, INTERVALS, None, "m", imagenet=False)
     notes = "\n".join(corrupted.notes(table, sources, small=True))
     assert "Generated: 15 of 15 corruptions" in notes and "32 px (CIFAR-C)" in notes
     assert "overlays a synthetic texture" in notes
@@ -136,7 +138,7 @@ def test_a_condition_like_clean_is_marked():
     frame = measure([("fog", "1")])
     frame["correct"] = 1
     sources = {"fog": ALL["fog"]}
-    table = corrupted.table_2(frame, sources, INTERVALS, None, imagenet=False)
+    table = corrupted.table_2(frame, sources, INTERVALS, None, "m", imagenet=False)
     printed = corrupted.print_table_2(table).set_index("corruption")
     assert printed.loc["fog", "1"].startswith("100.0= [")
     assert printed.loc["clean", "mean"].startswith("100.0 [") and printed.loc["clean", "1"] == ""
@@ -145,7 +147,7 @@ def test_a_condition_like_clean_is_marked():
 def test_the_papers_values_stand_beside(full):
     paper = pd.DataFrame({"severity": range(1, 6)} | {c: [90.0, 80, 70, 60, 50] for c in CORRUPTIONS})
     paper["fog"] = [10.0, 20, 30, 40, 55]
-    table = corrupted.table_2(measure(EVERY), ALL, INTERVALS, paper, imagenet=False)
+    table = corrupted.table_2(measure(EVERY), ALL, INTERVALS, paper, "m", imagenet=False)
     assert value(table, "fog", "2", "accuracy_paper") == 20
     assert value(table, "fog", "2", "accuracy_difference") == pytest.approx(share([("fog", "2")]) - 20)
     assert value(table, "fog", "mean", "accuracy_paper") == pytest.approx(31)
@@ -167,7 +169,7 @@ def test_row_11_a_clean_accuracy_near_chance_is_a_loud_note():
 
 def test_two_models_have_a_block_each():
     both = pd.concat([measure(EVERY, "m"), measure(EVERY, "n")])
-    table = corrupted.table_2(both, ALL, INTERVALS, None, imagenet=False)
+    table = corrupted.table_2(both, ALL, INTERVALS, None, "m", imagenet=False)
     assert list(corrupted.print_table_2(table)["model"].loc[lambda m: m != ""]) == ["m", "n"]
     assert (table.groupby("model").size() == 1 + 75 + 15 + 5 + 1).all()
 

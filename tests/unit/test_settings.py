@@ -229,6 +229,11 @@ def test_hub_and_random_weights_need_no_file(weights, config):
     assert settings.weights_file("vit", weights) is None
 
 
+def test_an_occlusion_of_figure_5_without_level_0_is_refused(config):
+    config["perturbations"]["occlusion"]["levels"] = [10, 50]
+    assert "perturbations.occlusion.levels: lack 0, where the curves of Figure 5 begin; add it" in problems(config)
+
+
 def test_dropping_all_patches_is_refused_with_both_numbers(config):
     config["perturbations"]["occlusion"] |= {"fill": "drop", "levels": [0, 99]}
     config["models"]["vit"] |= {"architecture": "vit_tiny_patch16_224", "preprocessing": {"resize": 32, "crop": 32}}

@@ -71,6 +71,7 @@ rule table_2:
         perturbations=lambda wildcards: [
             name for model in STUDY["corrupted"] for name in ("clean", *corruptions_of(model))
         ],
+        first=STUDY["finetuned"][0],
         sources={name: source_of(name) for name in STUDY["corruptions"]},
         small=MODELS[STUDY["corrupted"][0]]["preprocessing"]["crop"] <= 64,
         imagenet=settings.known_list(DATASETS[STUDY["dataset"]]["labels"]) == "imagenet-1k",
@@ -214,6 +215,7 @@ rule shifts:
     params:
         models=[model for model in STUDY["corrupted"] for _ in SHIFT_DATASETS],
         datasets=SHIFT_DATASETS * len(STUDY["corrupted"]),
+        first=STUDY["finetuned"][0],
         pairs=STUDY["shifts"],
         repeats_paper=bool(STUDY["paper"]),
         lists={dataset: name for name, dataset in SHIFTED_LISTS.items()},

@@ -6,11 +6,12 @@ from maescope import invariance, logs, shifts, tables, tidy
 
 logs.begin(snakemake)
 
-given, params, parts = snakemake.input, snakemake.params, []
+given, params, parts, notes = snakemake.input, snakemake.params, [], []
 if given.shift:
     paper = shifts.published(tidy.read([given.paper]))
     shift = tidy.read(given.shift, model=params.models, dataset=params.datasets)
-    parts.append(shifts.shifted(shift, params.pairs, params.lists, paper, params.intervals))
+    parts.append(shifts.shifted(shift, params.pairs, params.lists, paper, params.first, params.intervals))
+    notes = shifts.notes_on_chance(shift, params.pairs)
 if given.mask_invariance:
     pairs = tidy.read([given.mask_invariance])
     pairs["compared"] = invariance.compared(pairs)
@@ -18,5 +19,5 @@ if given.mask_invariance:
 parts.append(shifts.from_claims(tidy.read([given.claims])))
 table = shifts.with_differences(pd.concat(parts, ignore_index=True), params.repeats_paper)
 title = "Distribution shift, mask invariance, and the numbers of the text"
-notes = shifts.NOTES + (tables.NOTES_SHIFTS if given.mask_invariance else [])
+notes += shifts.NOTES + (tables.NOTES_SHIFTS if given.mask_invariance else [])
 tables.write_table(table, shifts.print_shifts(table), title, notes, snakemake.output)

@@ -7,7 +7,7 @@ logs.begin(snakemake)
 params = snakemake.params
 accuracy = tidy.read(snakemake.input.accuracy, model=params.models, perturbation=params.perturbations)
 paper = tidy.read(snakemake.input.paper) if snakemake.input.paper else None
-table = corrupted.table_2(accuracy, params.sources, params.intervals, paper, params.imagenet)
+table = corrupted.table_2(accuracy, params.sources, params.intervals, paper, params.first, params.imagenet)
 notes = tables.notes_on_chance(accuracy, params.choices)
 notes += tables.notes_on_accuracy(accuracy, params.images_asked, params.intervals)
 notes += corrupted.notes(table, params.sources, params.small)

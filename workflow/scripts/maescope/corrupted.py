@@ -31,7 +31,12 @@ ALEXNET = {
 
 
 def table_2(
-    accuracy: pd.DataFrame, sources: dict[str, dict], intervals: dict, paper: pd.DataFrame | None, imagenet: bool
+    accuracy: pd.DataFrame,
+    sources: dict[str, dict],
+    intervals: dict,
+    paper: pd.DataFrame | None,
+    first: str,
+    imagenet: bool,
 ) -> pd.DataFrame:
     """Table II, tidy: a row for each condition, and the means over severities, over corruptions and over all.
 
@@ -42,6 +47,7 @@ def table_2(
     accuracy : measure `accuracy` of clean and corrupted images with columns `model` and `perturbation`
     sources : perturbation -> corruption and source ("generated", "files", ...), all that the table is to have
     paper : the published table (severity and a column for each corruption), or None
+    first : the model that is set beside it
     imagenet : whether the classes are all 1000 of ImageNet, which mCE and mean error are defined on
     """
     measured = tables.accuracies(accuracy, ["model", "perturbation", "level"], intervals)
@@ -58,9 +64,9 @@ def table_2(
         table[column] = table["perturbation"].map({name: source[column] for name, source in sources.items()})
     table["group"] = table["corruption"].map(GROUP_OF)
     if paper is not None:
-        table = _beside_paper(table, paper)
-    first = ["model", "group", "perturbation", "corruption", "source", "level"]
-    return table[[*first, *table.columns.drop(first)]]
+        table = _beside_paper(table, paper, first)
+    leading = ["model", "group", "perturbation", "corruption", "source", "level"]
+    return table[[*leading, *table.columns.drop(leading)]]
 
 
 def _means(accuracy: pd.DataFrame, sources: dict, intervals: dict) -> pd.DataFrame:
@@ -110,7 +116,7 @@ def errors(accuracy: pd.DataFrame, sources: dict, intervals: dict) -> pd.DataFra
     return pd.DataFrame(rows)
 
 
-def _beside_paper(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
+def _beside_paper(table: pd.DataFrame, paper: pd.DataFrame, first: str) -> pd.DataFrame:
     """The paper's values, with their means over just the corruptions that the table has, and the differences."""
     corruptions = table["corruption"].dropna().unique()
     values = paper.astype({"severity": str}).set_index("severity").reindex(columns=corruptions)
@@ -121,7 +127,7 @@ def _beside_paper(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
         values.loc[level, column] if column in values and level in values.index else np.nan
         for column, level in zip(name, table["level"], strict=True)
     ]
-    table.loc[table["model"] != table["model"].iloc[0], "accuracy_paper"] = np.nan  # the first is the paper's
+    table.loc[table["model"] != first, "accuracy_paper"] = np.nan
     table["accuracy_difference"] = table["accuracy"] - table["accuracy_paper"]
     return table
 

@@ -11,8 +11,8 @@ def keep_freed() -> None:
 
     glibc gives large arrays back at once, and the kernel clears each page again when the next layer asks for it: up to
     a tenth of a forward pass of ViT-B on a CPU. Other C libraries are left alone. What is kept is some 300 MB for
-    batches of 16, and does not grow with the number of images. Call it once the model is there, or the memory of
-    reading its weights is kept as well.
+    batches of 16; with the number of images it grows by pieces, and ever less (docs/scale.md). Call it once the model
+    is there, or the memory of reading its weights is kept as well.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:  # macOS and musl have none

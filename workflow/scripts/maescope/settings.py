@@ -280,6 +280,9 @@ def _contradictions(config: dict) -> Iterator[str]:
     first = perturbations.get(study["occlusion"][0], {})
     if first.get("order", "most") != "most":
         yield f"study.occlusion: {study['occlusion'][0]} comes first and must have order: most, not {first['order']}"
+    for name in study["occlusion"]:
+        if 0 not in perturbations.get(name, {}).get("levels", [0]):
+            yield f"perturbations.{name}.levels: lack 0, where the curves of Figure 5 begin; add it"
     if study["paper"] is not None and not Path(study["paper"]).is_dir():
         yield f"study.paper: there is no folder {study['paper']}; the published tables are in config/paper"
     for name in {"mean", "mCE"} & set(perturbations):

@@ -3,13 +3,18 @@
 import numpy as np
 import pandas as pd
 
-from maescope import layertables, stats
+from maescope import layertables, stats, tables
 
 COLUMNS = ["claim", "quantity", "value", "low", "high", "baseline", "baseline_value", "images", "paper", "difference"]
 
 
 def shifted(
-    shift: pd.DataFrame, pairs: dict[str, str], lists: dict[str, str], paper: dict[str, float], intervals: dict
+    shift: pd.DataFrame,
+    pairs: dict[str, str],
+    lists: dict[str, str],
+    paper: dict[str, float],
+    first: str,
+    intervals: dict,
 ) -> pd.DataFrame:
     """Top-1 under distribution shift, beside that of clean images of the same classes, and their difference.
 
@@ -20,10 +25,10 @@ def shifted(
     shift : measure `shift` of all datasets with columns `model` and `dataset`
     pairs : shifted dataset -> clean dataset of the same labels
     lists : shifted dataset -> imagenet-r or imagenet-a, where it has all of its classes
-    paper : imagenet-r, imagenet-a -> published top-1 in percent among the 200 classes, of the first model
+    paper : imagenet-r, imagenet-a -> published top-1 in percent among the 200 classes
+    first : the model that is set beside them
     """
     rows = []
-    first = shift["model"].iloc[0]
     for (model, among), own in shift.groupby(["model", "among"], sort=False):
         for name, clean in pairs.items():
             (right, images), (right_clean, images_clean) = (_count(own, dataset) for dataset in (name, clean))
@@ -129,6 +134,17 @@ NOTES = [
     "Wilson's; of changes, which are between different images, Newcombe's; of the text's claims as in their own table.",
     "The paper's values are of its own model, images and pixels; the difference is taken where the study repeats it.",
 ]
+
+
+def notes_on_chance(shift: pd.DataFrame, pairs: dict[str, str]) -> list[str]:
+    """A loud note on each model whose answers to clean images, among all outputs, could be guessing."""
+    notes = []
+    for clean in dict.fromkeys(pairs.values()):
+        for among, own in shift[shift["dataset"] == clean].groupby("among", sort=False):
+            if among.startswith("full"):
+                named = own.assign(model=own["model"] + " on " + clean)
+                notes += tables.notes_on_chance(named, int(among.removeprefix("full")))
+    return notes
 
 
 def print_shifts(rows: pd.DataFrame) -> pd.DataFrame:
