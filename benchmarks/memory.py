@@ -56,13 +56,14 @@ def many_images(options: argparse.Namespace) -> list[Row]:
     where = f"of extraction, 5,000 over 500 images, {options.small}"
     others = " and ".join(f"{run['curve'][-1] / 1e6:.0f}" for run in (before, after))
     points = ", ".join(f"{peak / 1e6:.0f}" for peak in many["curve"])
-    memory = f"{few_peak / 1e6:.0f} and {many_peak / 1e6:.0f} MB in all; "
-    memory += f"above the model's {points} MB after each {MARK}, in other runs of {MARK} {others} MB"
+    above = many["curve"][-1] / many["curve"][0]
+    memory = f"{few_peak / 1e6:.0f} and {many_peak / 1e6:.0f} MB; above the loaded model's {above:.3g}: "
+    memory += f"{points} MB after each {MARK}, in other runs of {MARK} {others} MB"
     time = f"{few_seconds:.1f} and {many['seconds']:.1f} s"
     pace = many["seconds"] / (10 * few_seconds)
     curve = {"model_bytes": many["model"], "curve_bytes": many["curve"], "images_between": MARK}
     return [
-        Row(f"peak memory {where}", many_peak / few_peak, 1.1, limit=True, remark=memory, details=curve),
+        Row(f"peak memory of the process {where}", many_peak / few_peak, 1.1, limit=True, remark=memory, details=curve),
         Row(f"time for each image {where}", pace, 1.1, limit=True, span=tuple(spans), remark=time),
     ]
 

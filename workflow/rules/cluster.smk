@@ -80,10 +80,19 @@ def measuring_mb(wildcards, input, attempt):
     return attempt * round(2000 + input.size_mb / 4)
 
 
-def angles_mb(dataset):
-    """A param: the same, and 40 kB for the angles of each two of the dataset's labels in 12 layers."""
-    pairs = len(DATASETS[dataset]["labels"]) ** 2 / 2
-    return lambda wildcards, input, attempt: attempt * round(2000 + input.size_mb / 4 + 0.04 * pairs)
+def angles_mb(dataset, k):
+    """A param: Python, the bases, and 330 bytes an angle, of each two of the dataset's labels in each layer.
+
+    `k` tells of a job how many angles two labels have; a share of the energy counts as 50.
+    """
+
+    def mb(wildcards, input, attempt):
+        dimensions, depth = k(wildcards), layersettings.sizes_of(MODELS[wildcards.model])["depth"] or 24
+        angles = sum(dimensions) if isinstance(dimensions, list) else max(dimensions, 50 * (dimensions < 1))
+        pairs = len(DATASETS[dataset]["labels"]) ** 2 / 2
+        return attempt * round(2000 + input.size_mb + 330e-6 * pairs * depth * angles)
+
+    return mb
 
 
 def comparing_mb(wildcards, input, attempt):

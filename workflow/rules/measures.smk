@@ -172,7 +172,7 @@ for dataset in DATASETS:
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=angles_mb(dataset),
+            mem_mb=angles_mb(dataset, lambda wildcards: CONFIG["analysis"]["subspace"]["k"]),
             runtime=measuring_minutes,
         params:
             labels=DATASETS[dataset]["labels"],

@@ -144,7 +144,7 @@ rule principal_angles_by_convention:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=angles_mb(STUDY["dataset"]),
+        mem_mb=angles_mb(STUDY["dataset"], lambda wildcards: setting("subspace")(wildcards)["k"]),
         runtime=measuring_minutes,
     params:
         labels=DATASETS[STUDY["dataset"]]["labels"],
