@@ -147,6 +147,13 @@ def test_cosines_of_right_and_wrong_images_at_the_last_layer():
     assert claims.cosine_misclassified(turned, 0.289).verdict == claims.FAILS
 
 
+def test_cosines_of_right_and_wrong_images_of_a_model_that_may_be_guessing_say_nothing():
+    guessing = evidence(accuracy=images({"clean": 0.1}, "clean"), alignment=cosines(0.8, 0.8))
+    for rule in (claims.cosine_correct, claims.cosine_misclassified):
+        found = rule(guessing, 0.5)
+        assert (found.verdict, found.why) == (claims.UNKNOWN, "the clean accuracy is near chance")
+
+
 def test_a_handful_of_wrong_images_says_nothing():
     found = claims.cosine_misclassified(evidence(alignment=cosines(0.9, 0.2, number=2)), 0.289)
     assert found.verdict == claims.UNKNOWN and found.why == "only 4 such images"

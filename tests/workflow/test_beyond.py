@@ -136,8 +136,8 @@ def test_a_target_without_models_is_refused_while_planning(workflow):
     config["study"] |= {"compared": [], "finetuned": ["mae_finetuned"]}
     workflow.configure(config)
     for target in ("figure_rank", "figure_cka", "figure_spectrum"):
-        assert "study.compared: this target needs 1 or more models" in refused(workflow, target)
-    assert "study.finetuned: this target needs 2 or more models" in refused(workflow, "table_models")
+        assert "study.compared: this target needs 1 or more;" in refused(workflow, target)
+    assert "study.finetuned: this target needs 2 or more;" in refused(workflow, "table_models")
 
 
 def test_a_study_without_a_pretrained_model_compares_nothing(without_pretrained):

@@ -304,6 +304,7 @@ rule table_models:
         login=1,
     params:
         judged=lambda wildcards: judged(),
+        choices=CHOICES,
         intervals=INTERVALS,
     script:
         "../scripts/table_models.py"

@@ -281,9 +281,9 @@ def beyond(measure, models):
 
 
 def at_least(number, key):
-    """The models of study.<key>, which must be so many."""
+    """What study.<key> names, which must be so many."""
     if len(STUDY[key]) < number:
-        raise WorkflowError(f"study.{key}: this target needs {number} or more models; config/README.md explains it")
+        raise WorkflowError(f"study.{key}: this target needs {number} or more; config/README.md explains it")
     return STUDY[key]
 
 

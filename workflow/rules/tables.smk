@@ -48,7 +48,7 @@ rule table_2:
             "results/measures/accuracy/{model}/{dataset}/{perturbation}.csv",
             model=STUDY["corrupted"],
             dataset=STUDY["dataset"],
-            perturbation=["clean", *corruptions_of(STUDY["corrupted"][0])],
+            perturbation=["clean", *(at_least(1, "corruptions") and corruptions_of(STUDY["corrupted"][0]))],
         ),
         paper=published("table_2"),
     output:

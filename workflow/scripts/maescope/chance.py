@@ -24,7 +24,7 @@ def warn_near_chance(measure: pd.DataFrame, classes: int) -> None:
     """Say so loudly where the clean accuracy could be guessing: most often the labels are in the wrong order."""
     clean = measure.loc[measure["level"] == "clean", "correct"]
     if near_chance(clean, classes):
-        log.warning(
+        log.critical(
             "CLEAN ACCURACY NEAR CHANCE: %.1f %% of %d images among %d classes. Do `classes` follow the order of the "
             "head's outputs, and are preprocessing and pooling those of the model?",
             100 * clean.mean(),

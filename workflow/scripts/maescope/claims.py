@@ -184,6 +184,8 @@ def _cosine(evidence: Evidence, paper: float, correct: int, direction: str, rule
     values, labels = part["cosine"].to_numpy(), part["label"].to_numpy()
     low, high = stats.bootstrap(values, labels, **evidence.intervals)
     verdict, why = agreement(low, high, paper, direction, 0.05)
+    if why := _guessing(evidence) or why:  # right and wrong mean nothing then
+        verdict = UNKNOWN
     return Finding(rule, verdict, stats.class_mean(values, labels), low, high, "", len(part), why)
 
 

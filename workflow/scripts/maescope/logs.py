@@ -16,11 +16,16 @@ def begin(job) -> None:
 
 
 def to_file(path: str) -> None:
-    """Send logging, warnings and standard error of this process to a log file."""
+    """Send logging, warnings and standard error of this process to a log file; what is critical also where it began."""
     stream = open(path, "w", buffering=1)  # noqa: SIM115 - open as long as the process lives
     sys.stderr = stream
     logging.basicConfig(stream=stream, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
     logging.captureWarnings(True)
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # which tells of each font in each PDF
+    loud = logging.StreamHandler(sys.__stderr__)
+    loud.setLevel(logging.CRITICAL)
+    loud.setFormatter(logging.Formatter(f"{path}: %(message)s"))
+    logging.getLogger().addHandler(loud)
     sys.excepthook = _report
 
 

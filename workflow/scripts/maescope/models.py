@@ -60,7 +60,7 @@ def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str
         model = timm.create_model(architecture, num_classes=num_classes, global_pool=pooling, **arguments)
     except (RuntimeError, TypeError, AssertionError, ValueError) as error:
         known = timm.list_models() + timm.list_pretrained()
-        hint = "change `arguments`" if architecture in known else f"timm has {_near(architecture, known)}"
+        hint = "change `arguments` or take a ViT" if architecture in known else f"timm has {_near(architecture, known)}"
         raise InputError(f"architecture {architecture} with {arguments}: {error} ({hint})") from error
     if type(model) is Beit:
         return beit.plain(model).eval()

@@ -80,7 +80,7 @@ def figure_5(curves: pd.DataFrame, titles: dict[str, str], chance: float, guessi
         axis.set(title=model, xlabel="patches occluded (%)", ylim=(0, 102), xlim=(-2, None))
         if model in guessing:
             axis.set_title(f"{model}\nCLEAN ACCURACY NEAR CHANCE", color=COLOURS[1])
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), title="first to go")
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), title="first to go")
     for axis in axes[:, 0]:
         axis.set_ylabel("top-1 accuracy (%)")
     for axis in axes.flat[len(models) :]:
@@ -218,4 +218,4 @@ def _lost_features(axis: plt.Axes, part: pd.DataFrame) -> None:
         axis.errorbar(places, drop, None if prefix else errors, label=label, **style)
     axis.plot([], [], color="0.35", linestyle=(0, (1, 2)), linewidth=1.2, label="all of them lost (same colours)")
     axis.set_xticks(places, part["level"])
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), title="common features of")
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), title="common features of")

@@ -159,6 +159,7 @@ NOTES_1 = [
     "PSNR: data range 1, mean over images of the PSNR of each.",
     "SSIM: Wang et al. 2004, Gaussian window 11 x 11, sigma 1.5, K1 0.01, K2 0.03, population covariance, mean over "
     "RGB and over positions where the whole window is inside, data range 1; mean over images.",
+    "A dash for a model that sees other crops than the first, on which PSNR and SSIM are measured.",
     "Order by PSNR: 1 is the level that, as measured, changes the images least; the paper's order need not be it.",
 ]
 NOTES_3 = [
@@ -197,7 +198,7 @@ def notes_on_accuracy(accuracy: pd.DataFrame, count: int | None, intervals: dict
     notes = [
         f"{sizes.sum()} images of {len(sizes)} classes; {100 * intervals['confidence']:g} % intervals in brackets: "
         f"Wilson's for accuracies; for cosines and changes bootstrap over images within classes, "
-        f"{intervals['resamples']} resamples."
+        f"{intervals['resamples']} resamples, of no width where the images of each class agree."
     ]
     fewer = sizes[sizes < count] if count else sizes[:0]
     if len(fewer):
