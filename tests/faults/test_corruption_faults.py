@@ -1,6 +1,8 @@
 """ImageNet-C trees and shifted datasets with faults, through the real workflow: FAULTS.md rows 11, 16 and 25."""
 
+import re
 import shutil
+import zlib
 
 import pandas as pd
 import pytest
@@ -35,6 +37,13 @@ def clone(tmp_path):
         config["perturbations"][name] = {"kind": "corruption", "folder": str(tmp_path / "tree")}
     workflow.configure(config)
     return workflow
+
+
+def words_of(pdf):
+    """All text of a PDF of matplotlib's, without spaces."""
+    streams = re.findall(rb"stream\n(.*?)\nendstream", pdf.read_bytes(), re.DOTALL)
+    pages = b"".join(zlib.decompress(stream) for stream in streams if stream.startswith(b"x"))
+    return b"".join(re.findall(rb"\(([^()]*)\)", pages)).decode("latin-1").replace("\0", "").replace(" ", "")
 
 
 def table(workflow):
@@ -102,8 +111,13 @@ def test_row_11_labels_that_do_not_fit_are_refused_or_loud(clone, tmp_path):
 
     config["datasets"]["pets"] |= {"labels": ["cat", "dog"]}
     clone.configure(config)
-    said = clone.must_run("table_2")  # random weights on noise: right at half of six images
+    config["models"]["twin"] = config["models"]["vit"]
+    config["study"] |= {"finetuned": ["vit", "twin"], "corrupted": ["vit"]}
+    clone.configure(config)
+    said = clone.must_run("table_2", "table_models", "figure_5")  # random weights on noise: right at half of six images
     assert "results/logs/accuracy/vit/pets/clean.log: CLEAN ACCURACY NEAR CHANCE" in said
+    assert "CLEAN ACCURACY NEAR CHANCE: twin" in (clone / "results/pets/tables/table_models.md").read_text()
+    assert words_of(clone / "results/pets/figures/figure_5.pdf").count("CLEANACCURACYNEARCHANCE") == 2
     text = (clone / "results/pets/tables/table_2.md").read_text()
     assert "CLEAN ACCURACY NEAR CHANCE: vit" in text
     assert "CLEAN ACCURACY NEAR CHANCE" in (clone / "results/logs/accuracy/vit/pets/clean.log").read_text()

@@ -358,14 +358,22 @@ def test_the_printed_claims_have_a_dash_where_nothing_was_measured(request):
 # --- the table of shifts --------------------------------------------------------------------------------------------
 
 
+def shift(*rows):
+    """A measure `shift` of 100 images for each model, dataset, among, and share that is right."""
+    return pd.concat(
+        images({"clean": share}, "x", 100, model=model, dataset=dataset, among=among)
+        for model, dataset, among, share in rows
+    )
+
+
+def shifted(measure):
+    """The table of it; the paper's model is m."""
+    return shifts.shifted(measure, {"r": "val"}, {"r": "imagenet-r"}, {"imagenet-r": 48.3}, "m", INTERVALS)
+
+
 def test_shifted_accuracy_beside_clean_of_the_same_classes():
-    parts = [
-        images({"clean": share}, "x", 100, among=among, dataset=dataset, model="m")
-        for dataset, among, share in [
-            ("r", "masked200", 0.5), ("r", "full1000", 0.4), ("val", "masked200", 0.9), ("val", "full1000", 0.8),
-        ]
-    ]  # fmt: skip
-    table = shifts.shifted(pd.concat(parts), {"r": "val"}, {"r": "imagenet-r"}, {"imagenet-r": 48.3}, "m", INTERVALS)
+    own, full = [("r", "masked200", 0.5), ("val", "masked200", 0.9)], [("r", "full1000", 0.4), ("val", "full1000", 0.8)]
+    table = shifted(shift(*(("m", *row) for row in own + full)))
     assert list(table) == shifts.COLUMNS
     by_name = table.set_index("quantity")
     top = by_name.loc["top-1 of m, masked200 (%)"]
@@ -377,25 +385,18 @@ def test_shifted_accuracy_beside_clean_of_the_same_classes():
     assert shifts.print_shifts(table)["baseline"].iloc[0] == "90 (val, 100 images)"
 
 
-def test_only_the_study_s_first_model_stands_beside_the_papers_accuracy_under_shift():
-    parts = [
-        images({"clean": share}, "x", 100, among="masked200", dataset=dataset, model=model)
-        for model, dataset, share in [("a", "r", 0.6), ("a", "val", 0.8), ("m", "r", 0.5), ("m", "val", 0.9)]
-    ]
-    table = shifts.shifted(pd.concat(parts), {"r": "val"}, {"r": "imagenet-r"}, {"imagenet-r": 48.3}, "m", INTERVALS)
+def test_only_the_studys_first_model_stands_beside_the_papers_accuracy_under_shift():
+    other, first = [("a", "r", 0.6), ("a", "val", 0.8)], [("m", "r", 0.5), ("m", "val", 0.9)]
+    table = shifted(shift(*((*where, "masked200", share) for *where, share in other + first)))
     tops = table[table["quantity"].str.startswith("top-1")].set_index("quantity")
     assert tops.loc["top-1 of m, masked200 (%)", "paper"] == 48.3
     assert tops["value"].tolist() == [60, 50] and np.isnan(tops.loc["top-1 of a, masked200 (%)", "paper"])
 
 
 def test_row_11_the_table_of_shifts_says_of_which_clean_images_the_answers_could_be_guessing():
-    parts = [
-        images({"clean": share}, "x", 100, among=among, dataset=dataset, model="m")
-        for dataset, among, share in [
-            ("r", "full100", 0), ("val", "masked20", 0.01), ("val", "full100", 0.02), ("fine", "full100", 0.5),
-        ]
-    ]  # fmt: skip
-    (said,) = shifts.notes_on_chance(pd.concat(parts), {"r": "val", "a": "val", "s": "fine"})
+    shifted_ones, fine = ("m", "r", "full100", 0), ("m", "fine", "full100", 0.5)
+    measure = shift(shifted_ones, fine, ("m", "val", "masked20", 0.02), ("m", "val", "full100", 0.02))
+    (said,) = shifts.notes_on_chance(measure, {"r": "val", "a": "val", "s": "fine"})
     assert said.startswith("CLEAN ACCURACY NEAR CHANCE: m on val, 2.0 % among 100 classes")
 
 

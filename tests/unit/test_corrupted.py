@@ -158,6 +158,13 @@ def test_the_papers_values_stand_beside(full):
     assert after_fog["corruption"] == "paper (difference)" and after_fog["2"].startswith("20.0 (")
 
 
+def test_the_papers_values_stand_beside_the_studys_first_model_alone():
+    paper = pd.DataFrame({"severity": range(1, 6)} | {c: [90.0, 80, 70, 60, 50] for c in CORRUPTIONS})
+    both = pd.concat([measure(EVERY, "other"), measure(EVERY, "m")])
+    table = corrupted.table_2(both, ALL, INTERVALS, paper, "m", imagenet=False).set_index("model")["accuracy_paper"]
+    assert table["m"].notna().sum() == 75 + 15 + 5 + 1 and table["other"].isna().all()
+
+
 def test_row_11_a_clean_accuracy_near_chance_is_a_loud_note():
     frame = measure([("fog", "1")])
     assert tables.notes_on_chance(frame, classes=10) == []

@@ -84,6 +84,13 @@ def test_images_that_do_not_fit_on_their_way_to_the_gpu_are_halved_as_well(monke
         np.testing.assert_allclose(found[level]["logits"], own["logits"], atol=1e-5)
 
 
+def test_a_batch_goes_to_the_device_once_for_all_its_levels(monkeypatch):
+    gone = []
+    monkeypatch.setattr(extraction, "on_device", lambda tensor, device: gone.append(tuple(tensor.shape)) or tensor)
+    arrays(7, perturb.Occlusion((0, 50), "most", "mean", 0, "pets"))
+    assert gone == [(7, 3, 8, 8), (7, 4)]  # pixels and scores
+
+
 def test_what_cublas_wants_for_itself_counts_as_memory():
     error = RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
     assert arrays(2, perturb.Clean(), error)[1] == [7, 3, 1, 1, 1, 1, 1, 1, 1]

@@ -56,11 +56,19 @@ def test_what_does_not_fit_is_refused_with_its_numbers(key, value, said):
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(("k", "dimensions"), [(10, 10), ([5, 10], 15), (0.9, 50)])
+@pytest.mark.parametrize(("size", "layers"), [("base", 12), ("large", 24)])
+def test_angles_of_ten_labels(k, dimensions, size, layers):
+    model = {"architecture": f"vit_{size}_patch16_224", "arguments": {}, "preprocessing": {"crop": 224}}
+    assert layersettings.angles_of(model, 10, k) == 45 * layers * dimensions
+
+
 def test_without_a_pretrained_model_there_are_no_maps_whose_perplexity_could_be_too_large():
     without = dict.fromkeys(("study.pretrained", "study.mask_variants", "study.scenes", "study.supervised"))
-    settings.check(embedded(**without, conventions={}, **{"analysis.perplexity": 90}), SCHEMA)
+    without |= {"study.compared": ["supervised"], "conventions": {}}
+    settings.check(embedded(**without, **{"analysis.perplexity": 90}), SCHEMA)
     with pytest.raises(InputError, match=r"study\.tsne\.images: 51"):  # which separation is measured of as well
-        settings.check(embedded(**without, **{"study.compared": ["supervised"], "study.tsne": {"images": 51}}), SCHEMA)
+        settings.check(embedded(**without, **{"study.tsne": {"images": 51}}), SCHEMA)
 
 
 def test_k_above_the_rows_of_half_a_class():

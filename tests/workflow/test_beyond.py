@@ -131,13 +131,14 @@ def refused(workflow, target):
     return done.stdout
 
 
-def test_a_target_without_models_is_refused_while_planning(workflow):
+def test_a_target_without_what_it_needs_is_refused_while_planning(workflow):
     config = workflow.config()
-    config["study"] |= {"compared": [], "finetuned": ["mae_finetuned"]}
+    config["study"] |= {"compared": [], "finetuned": ["mae_finetuned"], "corruptions": []}
     workflow.configure(config)
     for target in ("figure_rank", "figure_cka", "figure_spectrum"):
         assert "study.compared: this target needs 1 or more;" in refused(workflow, target)
     assert "study.finetuned: this target needs 2 or more;" in refused(workflow, "table_models")
+    assert "study.corruptions: this target needs 1 or more;" in refused(workflow, "table_2")
 
 
 def test_a_study_without_a_pretrained_model_compares_nothing(without_pretrained):

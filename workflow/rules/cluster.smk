@@ -81,16 +81,11 @@ def measuring_mb(wildcards, input, attempt):
 
 
 def angles_mb(dataset, k):
-    """A param: Python, the bases, and 330 bytes an angle, of each two of the dataset's labels in each layer.
-
-    `k` tells of a job how many angles two labels have; a share of the energy counts as 50.
-    """
+    """A param: Python, the bases, and the angles of each two of the dataset's labels; `k` tells that of a job."""
 
     def mb(wildcards, input, attempt):
-        dimensions, depth = k(wildcards), layersettings.sizes_of(MODELS[wildcards.model])["depth"] or 24
-        angles = sum(dimensions) if isinstance(dimensions, list) else max(dimensions, 50 * (dimensions < 1))
-        pairs = len(DATASETS[dataset]["labels"]) ** 2 / 2
-        return attempt * round(2000 + input.size_mb + 330e-6 * pairs * depth * angles)
+        angles = layersettings.angles_of(MODELS[wildcards.model], len(DATASETS[dataset]["labels"]), k(wildcards))
+        return attempt * round(2000 + input.size_mb + 330e-6 * angles)  # 330 bytes each, while they are written
 
     return mb
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -80,37 +80,38 @@ class Extractor:
         InputError
             by the arrays, naming the layer and image of a value that is not finite
         """
-        for level in levels or self.perturbation.levels:
-            yield level, partial(_arrived, self._level(level, pixels, names, scores, tokens_dtype), names, level)
 
-    def _level(
-        self, level: str, pixels: np.ndarray, names: Sequence[str], scores: np.ndarray | None, tokens_dtype: str
-    ) -> list["OnTheWay"]:
+        @lru_cache(1)  # once for all levels, where the memory takes all images
+        def on_the_device(start: int, stop: int) -> Batch:
+            part = slice(start, stop)
+            crops, ranks = (
+                None if array is None else on_device(torch.from_numpy(array[part]), self.device)
+                for array in (pixels, scores)
+            )
+            return Batch(crops.float().div_(255), names[part], ranks)
+
+        for level in levels or self.perturbation.levels:
+            yield level, partial(_arrived, self._level(level, on_the_device, len(names), tokens_dtype), names, level)
+
+    def _level(self, level: str, on_the_device: Callable, count: int, tokens_dtype: str) -> list["OnTheWay"]:
         """One level of a batch; where a GPU's memory is not enough, half as many images at a time from then on."""
         parts, done = [], 0
-        while done < len(names):
-            part = slice(done, done + self.most)
-            size = len(names[part])
+        while done < count:
+            size = min(self.most, count - done)
             try:
-                ranks = None if scores is None else scores[part]
-                parts.append(self._pass(level, pixels[part], names[part], ranks, tokens_dtype))
+                parts.append(self._pass(level, on_the_device(done, done + size), tokens_dtype))
                 done += size
             except RuntimeError as error:  # torch.OutOfMemoryError is one
                 if not models.is_memory(error):
                     raise
                 self.most = _half(size)
             if size > self.most:  # behind the exception, which holds on to the memory
+                on_the_device.cache_clear()
                 torch.cuda.empty_cache()
         return parts
 
-    def _pass(
-        self, level: str, pixels: np.ndarray, names: Sequence[str], scores: np.ndarray | None, tokens_dtype: str
-    ) -> "OnTheWay":
-        """One forward pass of images at one level."""
-        crops, scores = (
-            None if array is None else on_device(torch.from_numpy(array), self.device) for array in (pixels, scores)
-        )
-        batch = Batch(crops.float().div_(255), names, scores)
+    def _pass(self, level: str, batch: Batch, tokens_dtype: str) -> "OnTheWay":
+        """One forward pass of a batch at one level."""
         condition = self.perturbation.apply(level, batch, self.geometry)
         inputs = ((condition.pixels - self.mean) / self.std).to(self.dtype)
         wanted = {"patch": self.patch, "attention": self.attention}

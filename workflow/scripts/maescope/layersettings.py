@@ -71,6 +71,15 @@ def sizes_of(model: dict) -> dict[str, int | None]:
     }
 
 
+def angles_of(model: dict, labels: int, k: int | float | list[int]) -> int:
+    """Principal angles of each two of so many labels, in all layers, that `analysis.subspace.k` asks for.
+
+    A share of the energy, which is no number before it is measured, counts as 50.
+    """
+    dimensions = sum(k) if isinstance(k, list) else 50 if isinstance(k, float) else k
+    return labels * (labels - 1) // 2 * (sizes_of(model)["depth"] or 24) * dimensions
+
+
 def differences(one: dict, other: dict) -> list[str]:
     """Sizes in which two models certainly differ: those that are known of both."""
     others = sizes_of(other)
