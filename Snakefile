@@ -15,17 +15,15 @@ report: "workflow/report/overview.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/cluster.smk"
-include: "workflow/rules/data.smk"
+include: "workflow/rules/images.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/tokens.smk"
 include: "workflow/rules/measures.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/claims.smk"
 include: "workflow/rules/tables.smk"
-include: "workflow/rules/beyond.smk"
-include: "workflow/rules/studies.smk"
 include: "workflow/rules/sweep.smk"
-include: "workflow/rules/overview.smk"
-include: "workflow/rules/sensitivity.smk"
+include: "workflow/rules/conventions.smk"
 
 
 rule all:
@@ -37,18 +35,24 @@ rule all:
         rules.figure_3.output if STUDY["pretrained"] else [],
         rules.figure_4.output if STUDY["pretrained"] else [],
         rules.figure_5.output,
-        rules.figure_masks.output if STUDY["mask_variants"] else [],
-        rules.training_curves.output if TRAINED else [],
-        rules.reconstruction.output if PRETRAINED_HERE else [],
         rules.figure_6.output,
         rules.figure_7.output,
         rules.figure_8.output,
+        rules.figure_masks.output if STUDY["mask_variants"] else [],
+        rules.figure_cka.output if STUDY["compared"] else [],
+        rules.figure_models.output if STUDY["compared"] else [],
+        rules.figure_rank.output if STUDY["compared"] else [],
+        rules.figure_heads.output if STUDY["compared"] else [],
+        rules.figure_spectrum.output if look.seen_whole else [],
+        rules.figure_class_attention.output if look.seen_whole else [],
+        rules.training_curves.output if look.trained else [],
+        rules.reconstruction.output if look.pretrained_here else [],
         rules.table_1.output,
         rules.table_2.output if STUDY["corruptions"] else [],
         rules.table_3.output,
+        rules.table_models.output if len(STUDY["finetuned"]) > 1 else [],
         rules.claims.output,
         rules.shifts.output,
-        BEYOND,
         SWEEP if STUDY["sweep"] else [],
 
 

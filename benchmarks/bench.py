@@ -25,7 +25,8 @@ from row import HEADER
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from maescope import models, provenance  # noqa: E402
+from maescope.base import provenance  # noqa: E402
+from maescope.models import devices  # noqa: E402
 
 ROWS = {  # those of `passes` come behind those of `layers`: with them this process begins to keep freed memory
     "subspaces": layers.subspaces_and_angles,
@@ -64,7 +65,7 @@ def main() -> None:
 
 def _machine(device: str) -> str:
     """What computes, and how busy it was before: on a machine that others use, no number here means much."""
-    gpu = f"{torch.cuda.get_device_name()}, " if models.device_of(device).type == "cuda" else ""
+    gpu = f"{torch.cuda.get_device_name()}, " if devices.device_of(device).type == "cuda" else ""
     return f"{gpu}{torch.get_num_threads()} CPU threads, load {os.getloadavg()[0]:.1f} at the beginning"
 
 

@@ -22,12 +22,13 @@ from sklearn.datasets import load_sample_images
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from maescope import images, settings  # noqa: E402
+from maescope.images.reading import Preprocessing, crop  # noqa: E402
+from maescope.study import class_lists, settings  # noqa: E402
 
 LAYERS, WIDTH, CLASSES, VISIBLE = 12, 768, 1000, 49
 WHOLE = {"imagenet-1k": 50_000, "imagenet-r": 30_000, "imagenet-a": 7_500}  # images of a dataset without `count`
 JOBS = {"clean": 1, "blur": 10, "occlusion": 10} | {f"corruption {number}": 5 for number in range(1, 16)}  # levels
-IMAGENET = images.Preprocessing(256, 224, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+IMAGENET = Preprocessing(256, 224, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def token_bytes(dtype: str) -> int:
@@ -43,7 +44,7 @@ def decoded_per_second(size: tuple[int, int], count: int = 100) -> float:
     start = time.process_time()
     for _ in range(count):
         decoded = Image.open(io.BytesIO(file.getvalue())).convert("RGB")
-        images.crop(decoded, IMAGENET) if size != (224, 224) else np.asarray(decoded)
+        crop(decoded, IMAGENET) if size != (224, 224) else np.asarray(decoded)
     return count / (time.process_time() - start)
 
 
@@ -76,7 +77,7 @@ def images_of(dataset: dict) -> int:
     """Images of a dataset: `count` of each label, or all; of ImageNet's validation split 50 of each label."""
     if dataset["count"]:
         return dataset["count"] * len(dataset["labels"])
-    shifted = None if "/val/" in dataset["pattern"] else settings.known_list(dataset["labels"])
+    shifted = None if "/val/" in dataset["pattern"] else class_lists.known_list(dataset["labels"])
     return WHOLE[shifted] if shifted else 50 * len(dataset["labels"])
 
 

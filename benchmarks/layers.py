@@ -22,7 +22,10 @@ from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from maescope import projection, store, subspaces
+from maescope.measures import subspaces
+from maescope.measures.angles import angle_table
+from maescope.measures.tsne import side_by_side
+from maescope.tokens import store
 
 LABELS = [str(number) for number in range(10)]
 VISIBLE, DIM, K, BATCH = 49, 768, 10, 50
@@ -47,10 +50,10 @@ def tsne(options: argparse.Namespace) -> Row:
     rng, layers = np.random.default_rng(0), options.layers
     sets = [_tokens(rng, 90).reshape(-1, DIM) for _ in range(layers)]
     cores = len(os.sched_getaffinity(0))
-    ours, seconds = _timed(lambda: projection.side_by_side(sets, 0, 30, cores))
+    ours, seconds = _timed(lambda: side_by_side(sets, 0, 30, cores))
     plain = TSNE(init="pca", perplexity=30, random_state=0, n_jobs=cores)
     _, plain_seconds = _timed(lambda: [plain.fit_transform(points) for points in sets])
-    if not np.array_equal(ours[0], projection.side_by_side(sets[:1], 0, 30, 1)[0]):
+    if not np.array_equal(ours[0], side_by_side(sets[:1], 0, 30, 1)[0]):
         raise SystemExit("t-SNE of the same tokens differs from run to run: its speed means nothing")
     what = f"t-SNE of {layers} layers, {len(sets[0])} x {DIM}, {cores} cores, against scikit-learn's"
     return _row(what, seconds, plain_seconds, 1, "a rerun is identical")
@@ -94,7 +97,7 @@ def _with_one_thread(paths: list[Path], layers: int) -> np.ndarray:
     files = store.token_files(LABELS, paths, "")
     with threadpool_limits(1):
         found = subspaces.bases(store.streamer(files, "1", "patch"), layers, LABELS, K, "none")
-        table = subspaces.angle_table(found.whole, found.even, found.odd, LABELS, K, 1, 0)
+        table = angle_table(found.whole, found.even, found.odd, LABELS, K, 1, 0)
     return table.loc[table["kind"] == "between", "angle_deg"].to_numpy().reshape(layers, -1, K)
 
 

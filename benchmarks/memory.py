@@ -20,10 +20,13 @@ from row import Row, forget_peak, in_a_process, resident, seconds
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from maescope import extraction, heap, images, models, perturb
-from maescope.forward import forward
+from maescope.base.memory import keep_freed
+from maescope.images import perturbations, reading
+from maescope.models import architectures
+from maescope.tokens import extraction
+from maescope.tokens.forward import forward
 
-IMAGENET = images.Preprocessing(256, 224, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+IMAGENET = reading.Preprocessing(256, 224, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 EACH = 50  # images of a label
 MARK = 500  # images between two points of the curve
 
@@ -70,7 +73,7 @@ def many_images(options: argparse.Namespace) -> list[Row]:
 
 def _affordable(architecture: str) -> int:
     """Images whose hidden states, head outputs and attention maps fill half of the free memory, in steps of 64."""
-    model = models.build(architecture, {})
+    model = architectures.build(architecture, {})
     tokens, heads = model.pos_embed.shape[1], model.blocks[0].attn.num_heads
     one = 4 * len(model.blocks) * (2 * tokens * model.embed_dim + heads * tokens * tokens)
     free = int(re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())[1]) * 1024
@@ -83,8 +86,8 @@ def _run(kind: str, folder: str, architecture: str, count: int, batch: int) -> d
 
 def _ours(model: torch.nn.Module, rows, folder: str, batch: int) -> Iterator[str]:
     """As the workflow extracts: freed memory kept, files read ahead, a token file a label. Yields each image done."""
-    heap.keep_freed()
-    extractor = extraction.Extractor(model, perturb.Clean(), IMAGENET, attention=True)
+    keep_freed()
+    extractor = extraction.Extractor(model, perturbations.Clean(), IMAGENET, attention=True)
     outputs = {label: f"{folder}/{label}.h5" for label in rows["label"].unique()}
     workers = len(os.sched_getaffinity(0))
     return extraction.extract(extractor, rows, outputs, None, {"config_hash": ""}, batch, workers=workers)
@@ -100,7 +103,7 @@ def _hooks(model: torch.nn.Module, rows, folder: str, batch: int) -> Iterator[st
         block.attn.attn_drop.register_forward_hook(lambda module, inputs, output: maps.append(output))
     mean, std = (torch.tensor(values).reshape(1, 3, 1, 1) for values in (IMAGENET.mean, IMAGENET.std))
     with torch.inference_mode():
-        for pixels in images.batches(rows["path"].tolist(), batch, IMAGENET):
+        for pixels in reading.batches(rows["path"].tolist(), batch, IMAGENET):
             model((torch.from_numpy(pixels).float() / 255 - mean) / std)
             yield from map(str, range(len(pixels)))
     assert len(hidden) == len(heads) == len(maps) == len(model.blocks) * -(-len(rows) // batch)
@@ -109,7 +112,7 @@ def _hooks(model: torch.nn.Module, rows, folder: str, batch: int) -> Iterator[st
 def main(kind: str, folder: str, architecture: str, count: int, batch: int) -> None:
     """Measure one way over so many images."""
     torch.manual_seed(0)
-    model = models.build(architecture, {}, num_classes=1000, pooling="avg")
+    model = architectures.build(architecture, {}, num_classes=1000, pooling="avg")
     labels = [f"label {number:03d}" for number in range(-(-count // EACH))]
     rows = photographs.rows(Path(folder), labels, EACH, 100).iloc[:count]
     forward(model, torch.zeros(1, 3, 224, 224))  # what is made once, at the first pass, is not timed

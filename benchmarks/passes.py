@@ -17,9 +17,12 @@ from row import Row, alternate, ratio, seconds
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from maescope import extraction, heap, images, models, perturb, store
+from maescope.base import memory
+from maescope.images import perturbations, reading
+from maescope.models import architectures, devices
+from maescope.tokens import extraction, store
 
-IMAGENET = images.Preprocessing(256, 224, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+IMAGENET = reading.Preprocessing(256, 224, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 LABELS = ["astronaut", "bicycle", "cat", "deep field"]
 GPU_BATCH = 50  # images of a label in the paper's study, and so its largest batch
 GPU_LABELS = [str(number) for number in range(20)]
@@ -29,7 +32,7 @@ def pixels_to_files(precision: str, target: float, *, patch: bool = False, atten
     """The row of extraction from pixels in memory to finished token files."""
 
     def row(options: argparse.Namespace) -> Row:
-        device = models.device_of(options.device)
+        device = devices.device_of(options.device)
         kept = "clean, with distance, entropy, rollout" if attention else "cls, mean, head, logits"
         what = f"extraction of {kept}{' and patch tokens' * patch}, {precision}"
         return _from_memory(what, target, options, device, precision, options.batch, patch, attention)
@@ -69,9 +72,9 @@ def _from_memory(
     patch: bool,
     attention: bool,
 ) -> Row:
-    model = _model(options.architecture, str(device)).to(models.PRECISIONS[precision])
+    model = _model(options.architecture, str(device)).to(devices.PRECISIONS[precision])
     labels = GPU_LABELS if torch.device(device).type == "cuda" else LABELS[:1]
-    extractor = extraction.Extractor(model, perturb.Clean(), IMAGENET, patch=patch, attention=attention)
+    extractor = extraction.Extractor(model, perturbations.Clean(), IMAGENET, patch=patch, attention=attention)
     pixels = np.random.default_rng(0).integers(0, 256, (size, 3, 224, 224), dtype=np.uint8)
     names = [str(number) for number in range(size)]
     with tempfile.TemporaryDirectory() as folder:
@@ -97,8 +100,8 @@ def _from_jpegs(
     size: int,
     labels: list[str],
 ) -> Row:
-    model = _model(options.architecture, device).to(models.PRECISIONS[precision])
-    extractor = extraction.Extractor(model, perturb.Clean(), IMAGENET)
+    model = _model(options.architecture, device).to(devices.PRECISIONS[precision])
+    extractor = extraction.Extractor(model, perturbations.Clean(), IMAGENET)
     workers, total = len(os.sched_getaffinity(0)), size * len(labels)
     with tempfile.TemporaryDirectory() as folder:
         rows = photographs.rows(Path(folder), labels, size, total)
@@ -109,7 +112,7 @@ def _from_jpegs(
                 pass
 
         times = alternate(_bare(model, size, total // size), full, options.rounds)
-        decoding = total / seconds(lambda: list(images.batches(rows["path"], size, IMAGENET, workers)))
+        decoding = total / seconds(lambda: list(reading.batches(rows["path"], size, IMAGENET, workers)))
     row = _row(what, target, total, times)
     row.remark += f"; decoding alone {decoding:.0f}"
     return row
@@ -143,6 +146,6 @@ def _row(what: str, target: float | None, size: int, times: list[tuple[float, fl
 def _model(architecture: str, device: str) -> torch.nn.Module:
     """A model with random weights; freed memory is kept as in the job, for the bare pass as well."""
     torch.manual_seed(0)
-    model = models.build(architecture, {}, num_classes=1000, pooling="avg").to(device)
-    heap.keep_freed()
+    model = architectures.build(architecture, {}, num_classes=1000, pooling="avg").to(device)
+    memory.keep_freed()
     return model

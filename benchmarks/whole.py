@@ -18,7 +18,7 @@ from row import Row, seconds
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from maescope.corruptions import CORRUPTIONS  # noqa: E402
+from maescope.images.corruptions import CORRUPTIONS  # noqa: E402
 
 PARTS = ("Snakefile", "Makefile", "requirements.txt", "workflow", "config", "profiles")
 

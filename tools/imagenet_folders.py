@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow/scripts"))
 
-from maescope import imagenet
-from maescope.errors import InputError
+from maescope.base.errors import InputError
+from maescope.images import imagenet_folders
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("source")
@@ -22,11 +22,12 @@ parser.add_argument("target")
 parser.add_argument("--labels")
 options = parser.parse_args()
 try:
-    done = imagenet.to_folders(options.source, options.target, options.labels)
+    done = imagenet_folders.to_folders(options.source, options.target, options.labels)
 except InputError as error:
     sys.exit(f"error: {error}")
 print(f"{done.total()} images of {len(done)} synsets in {options.target}")
-if done.total() != imagenet.VALIDATION_IMAGES:  # a tar that was cut between two images reads as a shorter one
+if done.total() != imagenet_folders.VALIDATION_IMAGES:  # a tar that was cut between two images reads as a shorter one
     print(
-        f"warning: the validation split has {imagenet.VALIDATION_IMAGES}; is {options.source} whole?", file=sys.stderr
+        f"warning: the validation split has {imagenet_folders.VALIDATION_IMAGES}; is {options.source} whole?",
+        file=sys.stderr,
     )

@@ -17,10 +17,11 @@ from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow/scripts"))
 
-from maescope import progress, verify
+from maescope.base import progress
+from maescope.verify import records
 
 
-def planned(config: str | None, paths: list[str]) -> verify.Judge:
+def planned(config: str | None, paths: list[str]) -> records.Judge:
     """A judge who knows, of all files that some rule makes, what it would make them with now."""
     if config and not Path(config).is_file():
         sys.exit(f"error: there is no configuration file {config}")
@@ -30,24 +31,24 @@ def planned(config: str | None, paths: list[str]) -> verify.Judge:
             flow = api.workflow(ResourceSettings(cores=1), config_settings=given, snakefile=Path("Snakefile"))
             workflow = flow._workflow  # the API can print a plan, but not hand it over
             made = [path for path in paths if any(rule.is_producer(path) for rule in workflow.rules)]
-            flow.dag(DAGSettings(targets=set({verify.place(path, ()): path for path in made}.values())))
+            flow.dag(DAGSettings(targets=set({records.place(path, ()): path for path in made}.values())))
             workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
             workflow._build_dag()
         except WorkflowError as error:
             sys.exit(f"error: {error}")
-        jobs = {verify.place(str(path), ()): of_job(job) for job in workflow.dag.jobs for path in job.output}
-        return verify.Judge(jobs, workflow.config["study"]["name"])
+        jobs = {records.place(str(path), ()): of_job(job) for job in workflow.dag.jobs for path in job.output}
+        return records.Judge(jobs, workflow.config["study"]["name"])
 
 
-def of_job(job) -> verify.Job:
+def of_job(job) -> records.Job:
     """A job of Snakemake's as the library knows it."""
     code = list(job.input.get("library") or ())
-    return verify.Job(job.rule.name, dict(job.params.items()), [path for path in job.input if path not in code], code)
+    return records.Job(job.rule.name, dict(job.params.items()), [path for path in job.input if path not in code], code)
 
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("config", nargs="?")
-words, paths = Counter(), verify.found()
+words, paths = Counter(), records.found()
 judge = planned(parser.parse_args().config, paths)
 for path in progress.progress(paths, "verify", "file"):
     _, word, why = judge.verdict(path)

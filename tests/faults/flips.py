@@ -11,8 +11,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from maescope import store
-from maescope.errors import InputError
+from maescope.base.errors import InputError
+from maescope.tokens import store
 
 
 def contents(path, arrays=None):

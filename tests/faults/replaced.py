@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from maescope import store
-from maescope.errors import InputError
+from maescope.base.errors import InputError
+from maescope.tokens import store
 
 
 def values(path):

@@ -12,7 +12,7 @@ import pytest
 from conftest import JOB, REPOSITORY
 from tiny import SOAK, Running, finished
 
-from maescope import store
+from maescope.tokens import store
 
 READER = Path(__file__).with_name("replaced.py")
 

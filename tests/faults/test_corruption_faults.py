@@ -10,7 +10,7 @@ from conftest import Workflow
 from safetensors.torch import save_file
 from test_faults import dataset, model, pets, picture, state, study
 
-from maescope import tidy
+from maescope.base import tidy
 
 CORRUPTIONS = ("fog", "snow")
 

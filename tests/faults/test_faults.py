@@ -17,7 +17,8 @@ from conftest import Workflow
 from PIL import Image
 from safetensors.torch import save_file
 
-from maescope import models, tidy
+from maescope.base import tidy
+from maescope.models import architectures
 
 ARCHITECTURE = {"architecture": "vit_tiny_patch16_224"}
 ARGUMENTS = {"img_size": 16, "patch_size": 4, "embed_dim": 24, "depth": 2, "num_heads": 3}
@@ -43,7 +44,7 @@ def pets(folder):
 def state(**changes):
     """Weights of the tiny ViT, random but the same each time."""
     torch.manual_seed(0)
-    model = models.build(**ARCHITECTURE, arguments=ARGUMENTS | changes, num_classes=2, pooling="avg")
+    model = architectures.build(**ARCHITECTURE, arguments=ARGUMENTS | changes, num_classes=2, pooling="avg")
     return model.state_dict()
 
 

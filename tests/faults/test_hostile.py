@@ -17,8 +17,14 @@ from PIL import Image
 from safetensors.torch import save_file
 from test_faults import ARCHITECTURE, ARGUMENTS, Payload, dataset, model, picture, refused_plan, state, study
 
-from maescope import images, layerplots, models, overview, settings, store, tidy
-from maescope.errors import InputError
+from maescope.base import tidy
+from maescope.base.errors import InputError
+from maescope.figures.separation import figure_1
+from maescope.images import sampling
+from maescope.models import architectures, checkpoints
+from maescope.study import settings
+from maescope.tables import overview
+from maescope.tokens import store
 
 LABELS = [
     "-rf",
@@ -70,9 +76,9 @@ def run(tmp_path_factory):
         for number, name in enumerate(IMAGES[seed % 2 : seed % 2 + 4]):
             picture(folder / "pets" / label / name, size=(16, 16), seed=4 * seed + number)
     torch.manual_seed(0)
-    head = models.build(**ARCHITECTURE, arguments=ARGUMENTS, num_classes=len(LABELS), pooling="avg")
+    head = architectures.build(**ARCHITECTURE, arguments=ARGUMENTS, num_classes=len(LABELS), pooling="avg")
     save_file(head.state_dict(), folder / "vit.safetensors")
-    save_file(models.build(**ARCHITECTURE, arguments=ARGUMENTS).state_dict(), folder / "encoder.safetensors")
+    save_file(architectures.build(**ARCHITECTURE, arguments=ARGUMENTS).state_dict(), folder / "encoder.safetensors")
     payload = folder / "initial.pth"
     torch.save({"model": state(), "args": Payload(folder / "pwned")}, payload)
     workflow = Workflow(folder / "clone")
@@ -174,7 +180,7 @@ def test_the_overview_has_no_tag_of_theirs():
 def test_legends_name_every_class_and_set_no_formula(run):
     tsne = tidy.read([run / "results/measures/tsne/encoder/pets/mask.csv"])
     separation = tidy.read([run / "results/measures/separation/encoder/pets/mask.csv"])
-    figure = layerplots.figure_1(tsne, separation)
+    figure = figure_1(tsne, separation)
     blocks = [text for block in figure.subfigs for legend in block.legends for text in legend.get_texts()]
     assert set(LABELS[:8]) <= {text.get_text().strip() for text in blocks}
     assert not any(text.get_parse_math() for text in blocks)
@@ -337,7 +343,7 @@ def test_a_file_that_is_made_to_break_a_reader_is_refused_in_one_line(tmp_path, 
     path = tmp_path / f"bad.{suffix}"
     path.write_bytes(content)
     with pytest.raises(InputError, match=rf"^{path}.*(fetch it again|save the state dict alone)"):
-        models.read_weights(str(path))
+        checkpoints.read_weights(str(path))
 
 
 def test_names_of_images_that_cannot_be_listed_are_refused_and_a_pipe_is_no_picture(tmp_path):
@@ -347,9 +353,9 @@ def test_names_of_images_that_cannot_be_listed_are_refused_and_a_pipe_is_no_pict
         Image.new("RGB", (4, 4)).save(folder / "x.png")
         os.rename(folder / "x.png", os.path.join(os.fsencode(folder), name))
         with pytest.raises(InputError, match="which is not seen, in its name; rename it"):
-            images.sample("pets", f"{folder.parent}/{{label}}/*", ["cat"], 1, 0)
+            sampling.sample("pets", f"{folder.parent}/{{label}}/*", ["cat"], 1, 0)
     pipe = tmp_path / "pipes/cat/x.png"
     pipe.parent.mkdir(parents=True)
     os.mkfifo(pipe)
     with pytest.raises(InputError, match=r"cat/x\.png: is no file; remove it, or set on_bad_image: skip"):
-        images.sample("pets", f"{tmp_path}/pipes/{{label}}/*", ["cat"], 1, 0)
+        sampling.sample("pets", f"{tmp_path}/pipes/{{label}}/*", ["cat"], 1, 0)

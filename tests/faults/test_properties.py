@@ -20,9 +20,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import stats as scipy_stats
 
-from maescope import folders, images, perturb, seeds, stats
-from maescope import settings as configuration
-from maescope.errors import InputError
+from maescope.base import seeds, statistics
+from maescope.base.errors import InputError
+from maescope.images import perturbations, reading, sampling
+from maescope.study import folders
+from maescope.study.settings import check
 
 SOAK = int(os.environ.get("MAESCOPE_SOAK") or 0)
 SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
@@ -86,7 +88,7 @@ def good(tmp_path_factory):
         "analysis": {"features": {"k": 3}, "subspace": {"k": [2, 3]}, "confidence": 0.9},
     }
     smallest = yaml.safe_load((REPOSITORY / "tests/workflow/config.yaml").read_text())
-    return [configuration.check(copy.deepcopy(one), SCHEMA) and one for one in (own, smallest)], folder
+    return [check(copy.deepcopy(one), SCHEMA) and one for one in (own, smallest)], folder
 
 
 def places(value, path=()):
@@ -156,7 +158,7 @@ def test_a_changed_configuration_is_accepted_with_the_right_types_or_refused_by_
         if not list(places(config)):
             return
     try:
-        checked = configuration.check(config, SCHEMA)
+        checked = check(config, SCHEMA)
     except InputError as error:
         lines = str(error).splitlines()
         assert lines[0] == "the configuration is not usable:" or lines[0].startswith(("datasets", "models", "perturb"))
@@ -173,7 +175,7 @@ def test_no_value_at_all_is_a_traceback(good, value):
     for key in SCHEMA["properties"]:
         config = copy.deepcopy(good[0][0]) | {key: value}
         try:
-            configuration.check(config, SCHEMA)
+            check(config, SCHEMA)
         except InputError as error:
             assert key in str(error)
 
@@ -210,10 +212,10 @@ def test_a_sample_is_sorted_without_repetition_seeded_and_a_prefix_of_a_larger_o
             for name in names:
                 Image.new("1", (1, 1)).save(root / label / name)
         draw = [
-            images.sample("d", f"{root}/{{label}}/*", labels, number, seed, allow_fewer=True)[0]
+            sampling.sample("d", f"{root}/{{label}}/*", labels, number, seed, allow_fewer=True)[0]
             for number in (count, count, None if count is None else count + more)
         ]
-        alone = images.sample("d", f"{root}/{{label}}/*", labels[:1], count, seed, allow_fewer=True)[0]
+        alone = sampling.sample("d", f"{root}/{{label}}/*", labels[:1], count, seed, allow_fewer=True)[0]
     finally:
         shutil.rmtree(root)
     assert draw[0] == draw[1]
@@ -230,11 +232,11 @@ def test_a_sample_is_sorted_without_repetition_seeded_and_a_prefix_of_a_larger_o
 @given(st.permutations([f"{number}.png" for number in range(7)]), st.integers(0, 3), st.integers(1, 7))
 def test_a_sample_does_not_depend_on_the_order_of_the_file_system(order, seed, count):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(images, "_fault", lambda path: None)
+        patch.setattr(sampling, "_fault", lambda path: None)
         found = []
         for paths in (order, sorted(order)):
-            patch.setattr(images, "glob", lambda pattern, paths=paths: [f"/data/cat/{path}" for path in paths])
-            found.append(images.sample("d", "/data/{label}/*", ["cat"], count, seed))
+            patch.setattr(reading, "glob", lambda pattern, paths=paths: [f"/data/cat/{path}" for path in paths])
+            found.append(sampling.sample("d", "/data/{label}/*", ["cat"], count, seed))
     assert found[0] == found[1]
 
 
@@ -248,7 +250,7 @@ def test_a_seed_depends_on_all_of_its_names_and_on_nothing_else(seed, names):
 
 # --- perturbations --------------------------------------------------------------------------------------------------
 
-GEOMETRY = perturb.Geometry((4, 4), (0.4, 0.5, 0.6))
+GEOMETRY = perturbations.Geometry((4, 4), (0.4, 0.5, 0.6))
 NAMED = st.lists(st.text("abc/é", min_size=1, max_size=4), min_size=1, max_size=4, unique=True)
 CHEAP = ("gaussian_noise", "shot_noise", "impulse_noise", "brightness", "contrast", "pixelate", "jpeg_compression")
 CHEAP += ("fog", "snow", "defocus_blur", "motion_blur", "zoom_blur", "elastic_transform", "glass_blur", "frost")
@@ -277,23 +279,23 @@ ENTRIES = st.one_of(
 def batch_of(names, seed):
     generator = torch.Generator().manual_seed(seed)
     pixels = torch.randint(0, 256, (len(names), 3, 16, 16), generator=generator).float() / 255
-    return perturb.Batch(pixels, names, torch.rand(len(names), 16, generator=generator))
+    return perturbations.Batch(pixels, names, torch.rand(len(names), 16, generator=generator))
 
 
 def one_of(batch, number):
     one = slice(number, number + 1)
-    return perturb.Batch(batch.pixels[one], batch.images[one], batch.scores[one])
+    return perturbations.Batch(batch.pixels[one], batch.images[one], batch.scores[one])
 
 
 @examples(1000)
 @given(ENTRIES, NAMED, st.integers(0, 99), st.data())
 def test_an_image_is_perturbed_the_same_in_any_batch(entry, names, seed, data):
-    perturbation, batch = perturb.build(entry, seed, "d"), batch_of(names, seed)
+    perturbation, batch = perturbations.build(entry, seed, "d"), batch_of(names, seed)
     level = data.draw(st.sampled_from(perturbation.levels))
     one = data.draw(st.integers(0, len(names) - 1))
     before = batch.pixels.clone()
     together = perturbation.apply(level, batch, GEOMETRY)
-    again = perturb.build(entry, seed, "d").apply(level, batch, GEOMETRY)
+    again = perturbations.build(entry, seed, "d").apply(level, batch, GEOMETRY)
     alone = perturbation.apply(level, one_of(batch, one), GEOMETRY)
     assert torch.equal(batch.pixels, before)  # and nothing is changed in place
     assert together.pixels.shape == before.shape and together.pixels.dtype == torch.float32
@@ -313,14 +315,14 @@ def test_an_image_is_perturbed_the_same_in_any_batch(entry, names, seed, data):
 @given(NAMED, st.integers(0, 99), ORDERS, FILLS)
 def test_no_strength_is_the_image_itself_and_more_contains_less(names, seed, order, fill):
     batch = batch_of(names, seed)
-    occlusion = perturb.Occlusion((0, 30, 60, 90), order, fill, seed, "d")
+    occlusion = perturbations.Occlusion((0, 30, 60, 90), order, fill, seed, "d")
     masked = [occlusion.apply(level, batch, GEOMETRY).stored["masked"] for level in occlusion.levels]
     assert torch.equal(occlusion.apply("0", batch, GEOMETRY).pixels, batch.pixels)
     assert [int(mask.sum(1).unique()) for mask in masked] == [0, round(4.8), round(9.6), round(14.4)]
     assert all((less <= more).all() for less, more in pairwise(masked))
-    one = perturb.Blur({"I": (1, 1.0)}).apply("I", batch, GEOMETRY).pixels
+    one = perturbations.Blur({"I": (1, 1.0)}).apply("I", batch, GEOMETRY).pixels
     torch.testing.assert_close(one, batch.pixels, atol=1e-6, rtol=0)
-    assert perturb.Clean().apply("clean", batch, GEOMETRY).pixels is batch.pixels
+    assert perturbations.Clean().apply("clean", batch, GEOMETRY).pixels is batch.pixels
 
 
 # --- statistics -----------------------------------------------------------------------------------------------------
@@ -333,7 +335,7 @@ RIGHT = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=6
 @examples(1000)
 @given(COUNTS, CONFIDENCE)
 def test_wilsons_interval_holds_the_share_and_is_that_of_scipy(counts, confidence):
-    low, high = stats.wilson(*counts, confidence)
+    low, high = statistics.wilson(*counts, confidence)
     assert 0 <= low <= counts[0] / counts[1] + 1e-12 and counts[0] / counts[1] <= high + 1e-12 and high <= 1
     expected = scipy_stats.binomtest(*counts).proportion_ci(confidence, "wilson")
     assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-9)
@@ -342,10 +344,10 @@ def test_wilsons_interval_holds_the_share_and_is_that_of_scipy(counts, confidenc
 @examples(500)
 @given(COUNTS, COUNTS, CONFIDENCE)
 def test_newcombes_interval_holds_the_difference_and_turns_with_it(a, b, confidence):
-    low, high = stats.newcombe(a, b, confidence)
+    low, high = statistics.newcombe(a, b, confidence)
     difference = a[0] / a[1] - b[0] / b[1]
     assert -1 - 1e-12 <= low <= difference + 1e-12 and difference <= high + 1e-12 and high <= 1 + 1e-12
-    assert stats.newcombe(b, a, confidence) == pytest.approx((-high, -low), abs=1e-12)
+    assert statistics.newcombe(b, a, confidence) == pytest.approx((-high, -low), abs=1e-12)
 
 
 @examples(500)
@@ -353,11 +355,11 @@ def test_newcombes_interval_holds_the_difference_and_turns_with_it(a, b, confide
 def test_mcnemars_p_is_the_binomial_tests_whatever_the_order(pairs, random):
     a, b = np.array(pairs, dtype=bool).T
     only = [int((a & ~b).sum()), int((b & ~a).sum())]
-    p = stats.mcnemar(a, b)
+    p = statistics.mcnemar(a, b)
     expected = scipy_stats.binomtest(only[0], sum(only)).pvalue if sum(only) else 1.0
-    assert 0 <= p <= 1 and p == pytest.approx(expected, abs=1e-9) and p == stats.mcnemar(b, a)
+    assert 0 <= p <= 1 and p == pytest.approx(expected, abs=1e-9) and p == statistics.mcnemar(b, a)
     order = random.sample(range(len(a)), len(a))
-    assert p == stats.mcnemar(a[order], b[order])
+    assert p == statistics.mcnemar(a[order], b[order])
 
 
 GROUPS = st.lists(st.lists(st.floats(-100, 100), min_size=2, max_size=8), min_size=1, max_size=4)
@@ -368,23 +370,23 @@ GROUPS = st.lists(st.lists(st.floats(-100, 100), min_size=2, max_size=8), min_si
 def test_a_bootstrap_interval_lies_within_what_resampling_can_give(groups, confidence, seed, balanced):
     values = np.array([value for group in groups for value in group])
     labels = np.repeat([f"c{number}" for number in range(len(groups))], list(map(len, groups)))
-    low, high = stats.bootstrap(values, labels, 200, confidence, seed, balanced=balanced)
+    low, high = statistics.bootstrap(values, labels, 200, confidence, seed, balanced=balanced)
     shares = np.full(len(groups), 1 / len(groups)) if balanced else np.array(list(map(len, groups))) / len(values)
     bounds = [float(shares @ [pick(group) for group in groups]) for pick in (min, max)]
     assert bounds[0] - 1e-9 <= low <= high <= bounds[1] + 1e-9
-    assert (low, high) == stats.bootstrap(values, labels, 200, confidence, seed, balanced=balanced)
-    wider = stats.bootstrap(values, labels, 200, (1 + confidence) / 2, seed, balanced=balanced)
+    assert (low, high) == statistics.bootstrap(values, labels, 200, confidence, seed, balanced=balanced)
+    wider = statistics.bootstrap(values, labels, 200, (1 + confidence) / 2, seed, balanced=balanced)
     assert wider[0] <= low + 1e-9 and high <= wider[1] + 1e-9
-    constant = stats.bootstrap(np.full(len(values), 3.5), labels, 200, confidence, seed, balanced=balanced)
+    constant = statistics.bootstrap(np.full(len(values), 3.5), labels, 200, confidence, seed, balanced=balanced)
     assert constant == pytest.approx((3.5, 3.5))
-    pair = stats.bootstrap(values[:2], labels[:2], 200, 0.9, seed)  # a quarter of the draws is either one alone
+    pair = statistics.bootstrap(values[:2], labels[:2], 200, 0.9, seed)  # a quarter of the draws is either one alone
     assert pair == pytest.approx((min(values[:2]), max(values[:2])))
     expected = np.mean([np.mean(group) for group in groups])
-    assert stats.class_mean(values, labels) == pytest.approx(expected, abs=1e-9)
+    assert statistics.class_mean(values, labels) == pytest.approx(expected, abs=1e-9)
 
 
 @examples(300)
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=9))
 def test_a_class_of_one_image_has_no_interval(values):
     labels = np.array(["one", *["many"] * (len(values) - 1)])
-    assert np.isnan(stats.bootstrap(np.array(values), labels, 100)).all()
+    assert np.isnan(statistics.bootstrap(np.array(values), labels, 100)).all()

@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from test_faults import dataset, model, pets, refused_plan, state, study
 
-from maescope import models
+from maescope.models import checkpoints
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def files(tmp_path_factory):
 
 
 def digest_of(files):
-    return models.file_sha256(str(files / "vit.safetensors"))
+    return checkpoints.file_sha256(str(files / "vit.safetensors"))
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny import SOAK, finish, finished
 
-from maescope import store
+from maescope.tokens import store
 
 LEVELS, NAMES = ("clean", "Ⅱ"), ["0/ä.png", "0/b c.png", "0/d.png"]
 ATTRIBUTES = {"config_hash": "abc", "weights_sha256": "d" * 64, "model": "m", "dataset": "d", "perturbation": "blur"}

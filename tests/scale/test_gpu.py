@@ -9,19 +9,21 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from maescope import extraction, images, models, perturb, store
+from maescope.images import perturbations, reading
+from maescope.models import architectures, devices
+from maescope.tokens import extraction, store
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 DEVICE = "cuda"
-PREPROCESSING = images.Preprocessing(256, 224, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+PREPROCESSING = reading.Preprocessing(256, 224, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 VIT, BEIT = "vit_small_patch16_224", "beit_base_patch16_224"
 LABELS = ["china", "flower"]
 
 
 def extractor(device, architecture=VIT, perturbation=None, precision="float32", **wanted):
     torch.manual_seed(0)
-    model = models.to_device(models.build(architecture, {}, 1000, "avg"), device, precision)
-    return extraction.Extractor(model, perturbation or perturb.Clean(), PREPROCESSING, **wanted)
+    model = devices.to_device(architectures.build(architecture, {}, 1000, "avg"), device, precision)
+    return extraction.Extractor(model, perturbation or perturbations.Clean(), PREPROCESSING, **wanted)
 
 
 def pieces(count):
@@ -71,7 +73,7 @@ OCCLUSION = {"kind": "occlusion", "fill": "mean", "levels": [0, 30, 90], "rollou
 )
 def test_tokens_are_those_of_the_cpu(architecture, entry, wanted):
     expected, found = (
-        stored(extractor(device, architecture, perturb.build(entry, 0, "photographs"), **wanted), 6)
+        stored(extractor(device, architecture, perturbations.build(entry, 0, "photographs"), **wanted), 6)
         for device in ("cpu", DEVICE)
     )
     assert_near(found, expected, 1e-4)
@@ -97,7 +99,7 @@ def test_files_of_several_labels_and_batches_are_those_of_the_cpu(tmp_path):
     files = {}
     for device in ("cpu", DEVICE):
         made = {label: str(tmp_path / device / f"{label}.h5") for label in LABELS}
-        one = extractor(device, perturbation=perturb.build(blur, 0, "photographs"))
+        one = extractor(device, perturbation=perturbations.build(blur, 0, "photographs"))
         assert list(extraction.extract(one, rows, made, None, {"config_hash": ""}, 4)) == [*names[::2], *names[1::2]]
         files[device] = store.token_files(LABELS, list(made.values()), "")
     for label in LABELS:

@@ -21,9 +21,10 @@ from PIL import Image
 from safetensors.torch import save_file
 from sklearn.datasets import load_sample_images
 
-from maescope import models, tidy
-from maescope.corruptions import CORRUPTIONS
-from maescope.settings import synsets
+from maescope.base import tidy
+from maescope.images.corruptions import CORRUPTIONS
+from maescope.models import architectures
+from maescope.study.class_lists import synsets
 
 WIDTH, DEPTH, PATCH = official.SIZES["base"]
 CONFIG = yaml.safe_load((REPOSITORY / "config/imagenet.yaml").read_text())
@@ -76,7 +77,7 @@ def build_weights(folder):
     official.save(pretrained, folder / "mae_pretrain_vit_base.pth", namespace=False)
     official.save(finetuned, folder / "mae_finetuned_vit_base.pth")
     torch.manual_seed(0)
-    supervised = models.build("vit_base_patch16_224", {}, 1000, "token").state_dict()
+    supervised = architectures.build("vit_base_patch16_224", {}, 1000, "token").state_dict()
     save_file(supervised, folder / "vit_base_patch16_224.augreg_in1k.safetensors")
 
 

@@ -13,8 +13,9 @@ import torch
 from scipy.special import erf
 from sklearn.datasets import load_sample_images
 
-from maescope import models, perturb
-from maescope.forward import forward
+from maescope.images import perturbations
+from maescope.models import architectures, checkpoints
+from maescope.tokens.forward import forward
 
 WIDTH, DEPTH, PATCH = official.SIZES["base"]
 HEADS, GRID, CLASSES = 12, 14, 1000
@@ -35,7 +36,9 @@ def pictures():
 
 @pytest.fixture(scope="module")
 def visible():
-    return perturb.visible_patches(["china", "flower"], GRID * GRID, 0.75, seed=0, dataset="photographs", number=1)
+    return perturbations.visible_patches(
+        ["china", "flower"], GRID * GRID, 0.75, seed=0, dataset="photographs", number=1
+    )
 
 
 def layer_norm(x, weights, name):
@@ -124,8 +127,8 @@ def require_equal(tokens, expected, limit):
 
 def loaded(tensors, folder, **arguments):
     """The model that reads these tensors from an official file."""
-    model = models.build("vit_base_patch16_224", {}, **arguments)
-    models.load(model, str(official.save(tensors, folder / "mae.pth")))
+    model = architectures.build("vit_base_patch16_224", {}, **arguments)
+    checkpoints.load(model, str(official.save(tensors, folder / "mae.pth")))
     return model
 
 

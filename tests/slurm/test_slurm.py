@@ -18,7 +18,7 @@ from conftest import REPOSITORY, SMALLEST, Workflow
 from onenode import wait_until
 from safetensors.torch import save_file
 
-from maescope import models
+from maescope.models import architectures
 
 CLEAN = accuracy("clean")
 QUICK = ("--slurm-init-seconds-before-status-checks", "2")  # a user waits longer, the tests need not
@@ -72,7 +72,7 @@ def small(tmp_path_factory) -> dict:
     entry["weights"] = str(tmp_path_factory.mktemp("weights") / "vit.safetensors")
     del entry["training"]
     torch.manual_seed(0)
-    vit = models.build(entry["architecture"], entry["arguments"], entry["num_classes"], entry["pooling"])
+    vit = architectures.build(entry["architecture"], entry["arguments"], entry["num_classes"], entry["pooling"])
     save_file(vit.state_dict(), entry["weights"])
     config["study"] = {"name": "small", "finetuned": ["mae_finetuned"], "dataset": "three"}
     del config["conventions"]  # of the pretrained model

@@ -4,7 +4,8 @@ import h5py
 import numpy as np
 import pytest
 
-from maescope import similarity, tidy
+from maescope.base import tidy
+from maescope.measures import cka
 
 L, H, C, B, SIDE = 2, 3, 3, 4, 4
 DEPTHS = {"mae_pretrained": L, "mae_finetuned": L, "untrained": 3}
@@ -58,7 +59,7 @@ def test_cka_is_that_of_the_tokens_and_falls_with_blur_and_not_without(finished)
     assert nothing["cka"].to_numpy() == pytest.approx(1, abs=1e-9)
     clean, after = (embeddings(finished, *where) for where in (("clean", "clean"), ("blur", "II")))
     row = blurred.query("level == 'II' and token == 'mean' and layer == 2").iloc[0]
-    expected = similarity.cka(similarity.prepare(after[1]), similarity.prepare(clean[1]))
+    expected = cka.cka(cka.prepare(after[1]), cka.prepare(clean[1]))
     assert row["other_layer"] == 2 and row["cka"] < 0.99
     assert row[["cka", "debiased"]].tolist() == pytest.approx(expected, nan_ok=True)
 

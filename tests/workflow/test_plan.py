@@ -10,7 +10,7 @@ import pytest
 import yaml
 from conftest import REPOSITORY
 
-from maescope.corruptions import CORRUPTIONS
+from maescope.images.corruptions import CORRUPTIONS
 
 OCCLUSIONS = {  # the controls of the first model only
     "mae_finetuned": ("occlusion", "occlusion_random", "occlusion_least"),

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maescope import tidy
+from maescope.base import tidy
 
 L, B, H, D, N, C = 2, 4, 3, 24, 16, 3
 LEVELS = {

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import yaml
 
-from maescope import claims, tidy
+from maescope.base import tidy
+from maescope.claims import verdicts
 
 MADE = "results/conventions"
 CONVENTIONS = ["rollout_cls", "other_mask", "unmasked", "centred_class", "k_1", "norm_after"]
@@ -81,7 +82,7 @@ def test_conventions_change_what_is_measured(compared):
     # rollout_cls may change nothing that its claims see of so small a study; its tokens tell more
     assert set(CONVENTIONS) - {"rollout_cls"} <= set(changed.index) | {"unmasked"}
     said = set(found["verdict"].dropna()) | set(found["verdict_study"])
-    assert said <= {claims.HOLDS, claims.FAILS, claims.UNKNOWN}
+    assert said <= {verdicts.HOLDS, verdicts.FAILS, verdicts.UNKNOWN}
 
 
 def test_table_and_figure_are_there_in_every_form(compared):

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from conftest import REPOSITORY, Workflow
 
-from maescope import tidy
+from maescope.base import tidy
 
 FILES = [f"figures/{name}.{suffix}" for name in ("figure_sweep", "figure_sweep_layers") for suffix in ("pdf", "png")]
 

@@ -1,281 +1,341 @@
 # Figures: measures (CSV) -> results/{study}/figures. Each is a target by its file or by its rule's name.
 
 
-rule figure_5:
-    input:
-        library=library("figure_5"),
-        measures=[
-            f"results/measures/accuracy/{model}/{STUDY['dataset']}/{perturbation}.csv"
-            for model in STUDY["finetuned"]
-            for perturbation in occlusions_of(model)
-        ],
-    output:
-        pdf=f"{RESULTS}/figures/figure_5.pdf",
-        png=report(
-            f"{RESULTS}/figures/figure_5.png",
-            caption="../report/figure_5.rst",
-            category="Robustness",
-            labels={"figure": "5", "what": "occlusion guided by attention"},
-        ),
-        numbers=f"{RESULTS}/figures/figure_5.csv",
-    log:
-        "results/logs/figure_5.log",
-    retries: 0
-    conda:
-        "../../envs/cpu.yaml"
-    resources:
-        login=1,
-    params:
-        models=[model for model in STUDY["finetuned"] for _ in occlusions_of(model)],
-        perturbations=[name for model in STUDY["finetuned"] for name in occlusions_of(model)],
-        orders={name: PERTURBATIONS[name] for name in STUDY["occlusion"]},
-        among=CONFIG["analysis"]["among"],
-        classes=DATASETS[STUDY["dataset"]]["classes"],
-        labels=DATASETS[STUDY["dataset"]]["labels"],
-        intervals=INTERVALS,
-    script:
-        "../scripts/figure_5.py"
-
-
-rule figure_6:
-    input:
-        library=library("figure_6"),
-        measure=f"results/measures/features/{STUDY['heads']}/{STUDY['dataset']}/{STUDY['blur']}.csv",
-    output:
-        pdf=f"{RESULTS}/figures/figure_6.pdf",
-        png=report(
-            f"{RESULTS}/figures/figure_6.png",
-            caption="../report/figure_6.rst",
-            category="Heads",
-            labels={"figure": "6", "what": "common features under blur"},
-        ),
-        numbers=f"{RESULTS}/figures/figure_6.csv",
-    log:
-        "results/logs/figure_6.log",
-    retries: 0
-    conda:
-        "../../envs/cpu.yaml"
-    resources:
-        login=1,
-    params:
-        titles=panels(STUDY["blur"]),
-    script:
-        "../scripts/figure_6.py"
-
-
-rule figure_7:
-    input:
-        library=library("figure_7"),
-        measure=f"results/measures/features/{STUDY['heads']}/{STUDY['dataset']}/{STUDY['occlusion'][0]}.csv",
-    output:
-        pdf=f"{RESULTS}/figures/figure_7.pdf",
-        png=report(
-            f"{RESULTS}/figures/figure_7.png",
-            caption="../report/figure_7.rst",
-            category="Heads",
-            labels={"figure": "7", "what": "common features under occlusion"},
-        ),
-        numbers=f"{RESULTS}/figures/figure_7.csv",
-    log:
-        "results/logs/figure_7.log",
-    retries: 0
-    conda:
-        "../../envs/cpu.yaml"
-    resources:
-        login=1,
-    params:
-        titles=panels(STUDY["occlusion"][0]),
-    script:
-        "../scripts/figure_7.py"
-
-
-rule figure_8:
-    input:
-        library=library("figure_8"),
-        measures=expand(
-            "results/measures/features/{model}/{dataset}/{perturbation}.csv",
-            model=STUDY["finetuned"],
-            dataset=STUDY["dataset"],
-            perturbation=[STUDY["blur"], STUDY["occlusion"][0]],
-        ),
-    output:
-        pdf=f"{RESULTS}/figures/figure_8.pdf",
-        png=report(
-            f"{RESULTS}/figures/figure_8.png",
-            caption="../report/figure_8.rst",
-            category="Heads",
-            labels={"figure": "8", "what": "features lost by level"},
-        ),
-        numbers=f"{RESULTS}/figures/figure_8.csv",
-    log:
-        "results/logs/figure_8.log",
-    retries: 0
-    conda:
-        "../../envs/cpu.yaml"
-    resources:
-        login=1,
-    params:
-        models=[model for model in STUDY["finetuned"] for _ in range(2)],
-        perturbations=[STUDY["blur"], STUDY["occlusion"][0]] * len(STUDY["finetuned"]),
-        titles={STUDY["blur"]: "level of blur", STUDY["occlusion"][0]: "patches occluded (%)"},
-        intervals=INTERVALS,
-    script:
-        "../scripts/figure_8.py"
-
-
 rule figure_1:
     input:
-        library=library("figure_1"),
-        tsne=masked("measures/tsne"),
-        separation=masked("measures/separation"),
+        tsne=look.masked("tsne"),
+        separation=look.masked("separation"),
     output:
-        pdf=f"{RESULTS}/figures/figure_1.pdf",
-        png=report(
-            f"{RESULTS}/figures/figure_1.png",
-            caption="../report/figure_1.rst",
-            category="Layer by layer",
-            labels={"figure": "1", "what": "t-SNE of CLS and mean tokens by layer, and how well classes separate"},
+        **figure(
+            "figure_1",
+            "Layer by layer",
+            "t-SNE of CLS and mean tokens by layer, and how well classes separate",
+            "1",
+            "numbers",
+            "seen",
         ),
-        numbers=f"{RESULTS}/figures/figure_1.csv",
-        seen=f"{RESULTS}/figures/figure_1.rst",
     log:
-        "results/logs/figure_1.log",
+        f"{RESULTS}/logs/figure_1.log",
     retries: 0
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     resources:
         login=1,
+    params:
+        code=code("figures/figure_1"),
     script:
-        "../scripts/figure_1.py"
+        "../scripts/figures/figure_1.py"
 
 
 rule figure_2:
     input:
-        library=library("figure_2"),
-        tsne=masked("measures/tsne"),
-        separation=masked("measures/separation"),
+        tsne=look.masked("tsne"),
+        separation=look.masked("separation"),
     output:
-        pdf=f"{RESULTS}/figures/figure_2.pdf",
-        png=report(
-            f"{RESULTS}/figures/figure_2.png",
-            caption="../report/figure_2.rst",
-            category="Layer by layer",
-            labels={"figure": "2", "what": "t-SNE of patch tokens by layer, and how well classes separate"},
+        **figure(
+            "figure_2",
+            "Layer by layer",
+            "t-SNE of patch tokens by layer, and how well classes separate",
+            "2",
+            "numbers",
+            "seen",
         ),
-        numbers=f"{RESULTS}/figures/figure_2.csv",
-        seen=f"{RESULTS}/figures/figure_2.rst",
     log:
-        "results/logs/figure_2.log",
+        f"{RESULTS}/logs/figure_2.log",
     retries: 0
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     resources:
         login=1,
+    params:
+        code=code("figures/figure_2"),
     script:
-        "../scripts/figure_2.py"
+        "../scripts/figures/figure_2.py"
 
 
 rule figure_3:
     input:
-        library=library("figure_3"),
-        measures=expand(
-            "results/measures/attention/{model}/{dataset}/clean.csv",
-            model=attention_of("models"),
-            dataset=attention_of("datasets"),
-        ),
+        measures=look.figure_3,
     output:
-        pdf=f"{RESULTS}/figures/figure_3.pdf",
-        png=report(
-            f"{RESULTS}/figures/figure_3.png",
-            caption="../report/figure_3.rst",
-            category="Layer by layer",
-            labels={"figure": "3", "what": "attention distance of each head by layer"},
-        ),
-        numbers=f"{RESULTS}/figures/figure_3.csv",
-        seen=f"{RESULTS}/figures/figure_3.rst",
+        **figure("figure_3", "Layer by layer", "attention distance of each head by layer", "3", "numbers", "seen"),
     log:
-        "results/logs/figure_3.log",
+        f"{RESULTS}/logs/figure_3.log",
     retries: 0
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     resources:
         login=1,
     params:
-        models=lambda wildcards: named("pretrained") and attention_of("models"),
-        datasets=attention_of("datasets"),
+        code=code("figures/figure_3"),
     script:
-        "../scripts/figure_3.py"
+        "../scripts/figures/figure_3.py"
 
 
 rule figure_4:
     input:
-        library=library("figure_4"),
-        angles=masked("measures/angles"),
-        singular_values=masked("measures/singular_values"),
+        angles=look.masked("angles"),
+        singular_values=look.masked("singular_values"),
     output:
-        pdf=f"{RESULTS}/figures/figure_4.pdf",
-        png=report(
-            f"{RESULTS}/figures/figure_4.png",
-            caption="../report/figure_4.rst",
-            category="Layer by layer",
-            labels={"figure": "4", "what": "angles between class subspaces by layer, and singular values"},
+        **figure(
+            "figure_4",
+            "Layer by layer",
+            "angles between class subspaces by layer, and singular values",
+            "4",
+            "numbers",
+            "seen",
         ),
-        numbers=f"{RESULTS}/figures/figure_4.csv",
-        seen=f"{RESULTS}/figures/figure_4.rst",
     log:
-        "results/logs/figure_4.log",
+        f"{RESULTS}/logs/figure_4.log",
     retries: 0
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     resources:
         login=1,
     params:
-        centring=CONFIG["analysis"]["subspace"]["centring"],
+        code=code("figures/figure_4"),
     script:
-        "../scripts/figure_4.py"
+        "../scripts/figures/figure_4.py"
 
 
 rule figure_masks:
     input:
-        library=library("figure_masks"),
-        measure=mask_variants,
+        measure=look.mask_variants,
     output:
-        pdf=f"{RESULTS}/figures/figure_masks.pdf",
-        png=report(
-            f"{RESULTS}/figures/figure_masks.png",
-            caption="../report/figure_masks.rst",
-            category="Layer by layer",
-            labels={"figure": "–", "what": "embeddings of one image under many masks"},
-        ),
-        numbers=f"{RESULTS}/figures/figure_masks.csv",
-        seen=f"{RESULTS}/figures/figure_masks.rst",
+        **figure("figure_masks", "Layer by layer", "embeddings of one image under many masks", "–", "numbers", "seen"),
     log:
-        "results/logs/figure_masks.log",
+        f"{RESULTS}/logs/figure_masks.log",
     retries: 0
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     resources:
         login=1,
+    params:
+        code=code("figures/figure_masks"),
     script:
-        "../scripts/figure_masks.py"
+        "../scripts/figures/figure_masks.py"
 
 
-if TRAINED:
+rule figure_5:
+    input:
+        measures=look.occlusions(),
+    output:
+        **figure("figure_5", "Robustness", "occlusion guided by attention", "5", "numbers"),
+    log:
+        f"{RESULTS}/logs/figure_5.log",
+    retries: 0
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        login=1,
+    params:
+        code=code("figures/figure_5"),
+        orders={name: look.perturbations[name] for name in STUDY["occlusion"]},
+        choices=look.choices,
+        intervals=look.intervals,
+    script:
+        "../scripts/figures/figure_5.py"
+
+
+rule figure_6:
+    input:
+        measure=look.measure("features", STUDY["heads"], STUDY["blur"]),
+    output:
+        **figure("figure_6", "Heads", "common features under blur", "6", "numbers"),
+    log:
+        f"{RESULTS}/logs/figure_6.log",
+    retries: 0
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        login=1,
+    params:
+        code=code("figures/figure_6"),
+        titles=look.panels(STUDY["blur"]),
+    script:
+        "../scripts/figures/figure_6.py"
+
+
+use rule figure_6 as figure_7 with:
+    input:
+        measure=look.measure("features", STUDY["heads"], look.occlusion),
+    output:
+        **figure("figure_7", "Heads", "common features under occlusion", "7", "numbers"),
+    log:
+        f"{RESULTS}/logs/figure_7.log",
+    params:
+        titles=look.panels(look.occlusion),
+
+
+rule figure_8:
+    input:
+        measures=look.measured("features", STUDY["finetuned"], [STUDY["blur"], look.occlusion]),
+    output:
+        **figure("figure_8", "Heads", "features lost by level", "8", "numbers"),
+    log:
+        f"{RESULTS}/logs/figure_8.log",
+    retries: 0
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        login=1,
+    params:
+        code=code("figures/figure_8"),
+        titles={STUDY["blur"]: "level of blur", look.occlusion: "patches occluded (%)"},
+        intervals=look.intervals,
+    script:
+        "../scripts/figures/figure_8.py"
+
+
+# ---- Beyond the paper: clean images of the models that study.compared names; for CKA blurred and occluded ones as well
+
+
+rule figure_cka:
+    input:
+        measures=look.alike,
+    output:
+        **figure(
+            "figure_cka",
+            "Beyond the paper",
+            "linear CKA of layers, of models, of clean and perturbed images",
+            "–",
+            "numbers",
+        ),
+    log:
+        f"{RESULTS}/logs/figure_cka.log",
+    retries: 0
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        login=1,
+    params:
+        code=code("figures/figure_cka"),
+    script:
+        "../scripts/figures/figure_cka.py"
+
+
+rule figure_models:
+    input:
+        measures=look.compared("separation", STUDY["compared"]),
+    output:
+        **figure(
+            "figure_models",
+            "Beyond the paper",
+            "how well classes separate by layer, models side by side",
+            "–",
+            "numbers",
+        ),
+    log:
+        f"{RESULTS}/logs/figure_models.log",
+    retries: 0
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        login=1,
+    params:
+        code=code("figures/figure_models"),
+    script:
+        "../scripts/figures/figure_models.py"
+
+
+rule figure_rank:
+    input:
+        measures=look.compared("effective_rank", STUDY["compared"]),
+    output:
+        **figure("figure_rank", "Beyond the paper", "effective rank of embeddings by layer", "–", "numbers"),
+    log:
+        f"{RESULTS}/logs/figure_rank.log",
+    retries: 0
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        login=1,
+    params:
+        code=code("figures/figure_rank"),
+    script:
+        "../scripts/figures/figure_rank.py"
+
+
+rule figure_spectrum:
+    input:
+        measures=look.compared("spectrum", look.seen_whole),
+    output:
+        **figure("figure_spectrum", "Beyond the paper", "spatial frequencies of patch tokens by layer", "–", "numbers"),
+    log:
+        f"{RESULTS}/logs/figure_spectrum.log",
+    retries: 0
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        login=1,
+    params:
+        code=code("figures/figure_spectrum"),
+    script:
+        "../scripts/figures/figure_spectrum.py"
+
+
+rule figure_heads:
+    input:
+        measures=look.compared("attention", STUDY["compared"]),
+    output:
+        **figure("figure_heads", "Beyond the paper", "entropy and mutual information of attention", "–", "numbers"),
+    log:
+        f"{RESULTS}/logs/figure_heads.log",
+    retries: 0
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        login=1,
+    params:
+        code=code("figures/figure_heads"),
+    script:
+        "../scripts/figures/figure_heads.py"
+
+
+rule figure_class_attention:
+    input:
+        measures=look.compared("class_attention", look.seen_whole),
+    output:
+        **figure(
+            "figure_class_attention", "Beyond the paper", "what the CLS token of each head looks at", "–", "numbers"
+        ),
+    log:
+        f"{RESULTS}/logs/figure_class_attention.log",
+    retries: 0
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        login=1,
+    params:
+        code=code("figures/figure_class_attention"),
+    script:
+        "../scripts/figures/figure_class_attention.py"
+
+
+# ---- What the models trained here have learned
+
+if look.trained:
 
     rule training_curves:
         input:
-            library=library("training_curves"),
-            losses=expand("results/models/{model}.loss.csv", model=TRAINED),
+            losses=expand("results/models/{model}.loss.csv", model=look.trained),
         output:
-            pdf=f"{RESULTS}/figures/training_curves.pdf",
-            png=report(
-                f"{RESULTS}/figures/training_curves.png",
-                caption="../report/training_curves.rst",
-                category="Models",
-                labels={"figure": "–", "what": "training loss"},
-            ),
+            **figure("training_curves", "Models", "training loss"),
         log:
-            "results/logs/training_curves.log",
+            f"{RESULTS}/logs/training_curves.log",
         retries: 0
         localrule: True
         conda:
@@ -283,52 +343,35 @@ if TRAINED:
         resources:
             login=1,
         params:
-            models=[without_seed(model) for model in TRAINED],
-            recipes={without_seed(model): MODELS[model]["training"]["recipe"] for model in TRAINED},
+            code=code("figures/training_curves"),
+            names={model: look.without_seed(model, config["models"]) for model in look.trained},
+            recipes={model: look.models[model]["training"]["recipe"] for model in look.trained},
         script:
-            "../scripts/training_curves.py"
+            "../scripts/figures/training_curves.py"
 
 
-if PRETRAINED_HERE:
+if look.pretrained_here:
 
     rule reconstruction:
         input:
-            library=library("reconstruction"),
-            images=images_of(STUDY["dataset"]),
-            weights=lambda wildcards: weights_of(PRETRAINED_HERE[0]),
+            images=look.images_of(STUDY["dataset"]),
+            weights=look.weights_of(look.pretrained_here[0]),
         output:
-            pdf=f"{RESULTS}/figures/reconstruction.pdf",
-            png=report(
-                f"{RESULTS}/figures/reconstruction.png",
-                caption="../report/reconstruction.rst",
-                category="Models",
-                labels={"figure": "–", "what": "what the masked autoencoder makes up"},
-            ),
+            **figure("reconstruction", "Models", "what the masked autoencoder makes up"),
         log:
-            "results/logs/reconstruction.log",
+            f"{RESULTS}/logs/reconstruction.log",
         conda:
             "../../envs/torch.yaml"
         resources:
-            mem_mb=lambda wildcards, attempt: 4000 * attempt,
+            mem_mb=growing(4000),
             runtime=20,
         params:
-            name=PRETRAINED_HERE[0],
-            model=lambda wildcards: architecture_of(PRETRAINED_HERE[0]),
-            training=lambda wildcards: MODELS[PRETRAINED_HERE[0]]["training"],
+            code=code("figures/reconstruction"),
+            name=look.pretrained_here[0],
+            model=look.architecture_of(look.pretrained_here[0]),
+            training=look.models[look.pretrained_here[0]]["training"],
             dataset=STUDY["dataset"],
             columns=8,
             seed=SEED,
         script:
-            "../scripts/reconstruction.py"
-
-
-localrules:
-    figure_1,
-    figure_2,
-    figure_3,
-    figure_4,
-    figure_5,
-    figure_6,
-    figure_7,
-    figure_8,
-    figure_masks,
+            "../scripts/figures/reconstruction.py"

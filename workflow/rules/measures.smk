@@ -1,282 +1,401 @@
 # Measures: tokens -> results/measures/{measure}/{model}/{dataset}/{perturbation}.csv, tidy, one row an observation.
-# Each rule alone; none reads another's. Image quality reads pixels.
+# Each rule alone; none reads another's. Image quality and reconstruction errors read pixels. What a study shows of t-SNE,
+# and the separation of classes that is drawn below it, lies under the study: results/{study}/measures.
 
-for dataset in DATASETS:
 
-    rule:
-        name:
-            f"accuracy_{dataset}"
-        input:
-            library=library("accuracy"),
-            tokens=tokens_of(dataset),
-        output:
-            measure=f"results/measures/accuracy/{{model}}/{dataset}/{{perturbation}}.csv",
-        log:
-            f"results/logs/accuracy/{{model}}/{dataset}/{{perturbation}}.log",
-        wildcard_constraints:
-            model=with_head(),
-        group:
-            "measures_{model}"
-        conda:
-            "../../envs/cpu.yaml"
-        resources:
-            mem_mb=measuring_mb,
-            runtime=measuring_minutes,
-        params:
-            classes=DATASETS[dataset]["classes"],
-            labels=DATASETS[dataset]["labels"],
-            among=CONFIG["analysis"]["among"],
-            config_hash=hash_of(dataset),
-        script:
-            "../scripts/accuracy.py"
+rule accuracy:
+    input:
+        tokens=look.tokens,
+    output:
+        measure="results/measures/accuracy/{model}/{dataset}/{perturbation}.csv",
+    log:
+        "results/logs/accuracy/{model}/{dataset}/{perturbation}.log",
+    wildcard_constraints:
+        model=look.with_head(),
+    group:
+        "measures_{model}"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=ask.measuring_mb,
+        runtime=ask.measuring_minutes,
+    params:
+        code=code("measures/accuracy"),
+        classes=look.classes,
+        labels=look.labels,
+        among=ANALYSIS["among"],
+        config_hash=look.config_hash,
+    script:
+        "../scripts/measures/accuracy.py"
 
-    rule:
-        name:
-            f"alignment_{dataset}"
-        input:
-            library=library("alignment"),
-            clean=clean_tokens_of(dataset),
-            perturbed=tokens_of(dataset),
-        output:
-            measure=f"results/measures/alignment/{{model}}/{dataset}/{{perturbation}}.csv",
-        log:
-            f"results/logs/alignment/{{model}}/{dataset}/{{perturbation}}.log",
-        wildcard_constraints:
-            model=with_head(),
-        group:
-            "measures_{model}"
-        conda:
-            "../../envs/cpu.yaml"
-        resources:
-            mem_mb=measuring_mb,
-            runtime=measuring_minutes,
-        params:
-            classes=DATASETS[dataset]["classes"],
-            labels=DATASETS[dataset]["labels"],
-            among=CONFIG["analysis"]["among"],
-            clean_hash=hash_of(dataset, "clean"),
-            config_hash=hash_of(dataset),
-        script:
-            "../scripts/alignment.py"
 
-    rule:
-        name:
-            f"tsne_{dataset}"
-        input:
-            library=library("tsne"),
-            tokens=tokens_of(dataset, shown(dataset)),
-        output:
-            measure=f"results/measures/tsne/{{model}}/{dataset}/{{perturbation}}.csv",
-        log:
-            f"results/logs/tsne/{{model}}/{dataset}/{{perturbation}}.log",
-        conda:
-            "../../envs/cpu.yaml"
-        threads: 12  # layers side by side, one thread each
-        resources:
-            mem_mb=measuring_mb,
-            runtime=measuring_minutes,
-        params:
-            labels=shown(dataset),
-            images=STUDY["tsne"]["images"],
-            perplexity=CONFIG["analysis"]["perplexity"],
-            seed=SEED,
-            config_hash=hash_of(dataset),
-        script:
-            "../scripts/tsne.py"
+rule alignment:
+    input:
+        clean=look.clean_tokens,
+        perturbed=look.tokens,
+    output:
+        measure="results/measures/alignment/{model}/{dataset}/{perturbation}.csv",
+    log:
+        "results/logs/alignment/{model}/{dataset}/{perturbation}.log",
+    wildcard_constraints:
+        model=look.with_head(),
+    group:
+        "measures_{model}"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=ask.measuring_mb,
+        runtime=ask.measuring_minutes,
+    params:
+        code=code("measures/alignment"),
+        classes=look.classes,
+        labels=look.labels,
+        among=ANALYSIS["among"],
+        clean_hash=look.clean_hash,
+        config_hash=look.config_hash,
+    script:
+        "../scripts/measures/alignment.py"
 
-    rule:
-        name:
-            f"separation_{dataset}"
-        input:
-            library=library("separation"),
-            tokens=tokens_of(dataset),
-        output:
-            measure=f"results/measures/separation/{{model}}/{dataset}/{{perturbation}}.csv",
-        log:
-            f"results/logs/separation/{{model}}/{dataset}/{{perturbation}}.log",
-        conda:
-            "../../envs/cpu.yaml"
-        resources:
-            mem_mb=distances_mb(dataset),
-            runtime=measuring_minutes,
-        params:
-            labels=DATASETS[dataset]["labels"],
-            shown=shown(dataset),
-            patch=lambda wildcards: (wildcards.model, wildcards.perturbation) == (STUDY["pretrained"], STUDY["mask"]),
-            images=STUDY["tsne"]["images"],
-            probes={key: CONFIG["analysis"][key] for key in ("neighbours", "folds")} | {"seed": SEED},
-            config_hash=hash_of(dataset),
-        script:
-            "../scripts/separation.py"
 
-    rule:
-        name:
-            f"attention_{dataset}"
-        input:
-            library=library("attention"),
-            tokens=tokens_of(dataset),
-        output:
-            measure=f"results/measures/attention/{{model}}/{dataset}/{{perturbation}}.csv",
-        log:
-            f"results/logs/attention/{{model}}/{dataset}/{{perturbation}}.log",
-        wildcard_constraints:
-            perturbation="clean",
-        group:
-            "measures_{model}"
-        conda:
-            "../../envs/cpu.yaml"
-        resources:
-            mem_mb=measuring_mb,
-            runtime=measuring_minutes,
-        params:
-            labels=DATASETS[dataset]["labels"],
-            crop=lambda wildcards: MODELS[wildcards.model]["preprocessing"]["crop"],
-            config_hash=hash_of(dataset),
-        script:
-            "../scripts/attention.py"
+rule tsne:
+    input:
+        tokens=look.shown_tokens,
+    output:
+        measure=f"{RESULTS}/measures/tsne/{{model}}/{{dataset}}/{{perturbation}}.csv",
+    log:
+        f"{RESULTS}/logs/tsne/{{model}}/{{dataset}}/{{perturbation}}.log",
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 12  # layers side by side, one thread each
+    resources:
+        mem_mb=ask.measuring_mb,
+        runtime=ask.measuring_minutes,
+    params:
+        code=code("measures/tsne"),
+        labels=look.shown,
+        images=STUDY["tsne"]["images"],
+        perplexity=ANALYSIS["perplexity"],
+        seed=SEED,
+        config_hash=look.config_hash,
+    script:
+        "../scripts/measures/tsne.py"
 
-    rule:
-        name:
-            f"subspace_{dataset}"
-        input:
-            library=library("subspace"),
-            tokens=tokens_of(dataset),
-        output:
-            bases=f"results/subspaces/{{model}}/{dataset}/{{perturbation}}.npz",
-            singular_values=f"results/measures/singular_values/{{model}}/{dataset}/{{perturbation}}.csv",
-        log:
-            f"results/logs/subspace/{{model}}/{dataset}/{{perturbation}}.log",
-        conda:
-            "../../envs/cpu.yaml"
-        resources:
-            mem_mb=measuring_mb,
-            runtime=measuring_minutes,
-        params:
-            labels=DATASETS[dataset]["labels"],
-            k=CONFIG["analysis"]["subspace"]["k"],
-            centring=CONFIG["analysis"]["subspace"]["centring"],
-            config_hash=hash_of(dataset),
-        script:
-            "../scripts/subspace.py"
 
-    rule:
-        name:
-            f"principal_angles_{dataset}"
-        input:
-            library=library("principal_angles"),
-            bases=f"results/subspaces/{{model}}/{dataset}/{{perturbation}}.npz",
-        output:
-            measure=f"results/measures/angles/{{model}}/{dataset}/{{perturbation}}.csv",
-        log:
-            f"results/logs/principal_angles/{{model}}/{dataset}/{{perturbation}}.log",
-        conda:
-            "../../envs/cpu.yaml"
-        resources:
-            mem_mb=angles_mb(dataset, lambda wildcards: CONFIG["analysis"]["subspace"]["k"]),
-            runtime=measuring_minutes,
-        params:
-            labels=DATASETS[dataset]["labels"],
-            draws=25,
-            seed=SEED,
-        script:
-            "../scripts/principal_angles.py"
+rule separation:
+    input:
+        tokens=look.tokens,
+    output:
+        measure=f"{RESULTS}/measures/separation/{{model}}/{{dataset}}/{{perturbation}}.csv",
+    log:
+        f"{RESULTS}/logs/separation/{{model}}/{{dataset}}/{{perturbation}}.log",
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=ask.distances_mb,
+        runtime=ask.measuring_minutes,
+    params:
+        code=code("measures/separation"),
+        labels=look.labels,
+        shown=look.shown,
+        patch=lambda wildcards: (wildcards.model, wildcards.perturbation) == (STUDY["pretrained"], STUDY["mask"]),
+        images=STUDY["tsne"]["images"],
+        probes={key: ANALYSIS[key] for key in ("neighbours", "folds")} | {"seed": SEED},
+        config_hash=look.config_hash,
+    script:
+        "../scripts/measures/separation.py"
 
-    rule:
-        name:
-            f"mask_invariance_{dataset}"
-        input:
-            library=library("mask_invariance"),
-            tokens=tokens_of(dataset),
-        output:
-            measure=f"results/measures/mask_invariance/{{model}}/{dataset}/{{perturbation}}.csv",
-        log:
-            f"results/logs/mask_invariance/{{model}}/{dataset}/{{perturbation}}.log",
-        group:
-            "measures_{model}"
-        conda:
-            "../../envs/cpu.yaml"
-        resources:
-            mem_mb=measuring_mb,
-            runtime=measuring_minutes,
-        params:
-            labels=DATASETS[dataset]["labels"],
-            config_hash=hash_of(dataset),
-        script:
-            "../scripts/mask_invariance.py"
 
-    rule:
-        name:
-            f"features_{dataset}"
-        input:
-            library=library("features"),
-            clean=clean_tokens_of(dataset),
-            perturbed=tokens_of(dataset),
-        output:
-            measure=f"results/measures/features/{{model}}/{dataset}/{{perturbation}}.csv",
-        log:
-            f"results/logs/features/{{model}}/{dataset}/{{perturbation}}.log",
-        group:
-            "measures_{model}"
-        conda:
-            "../../envs/cpu.yaml"
-        resources:
-            mem_mb=measuring_mb,
-            runtime=measuring_minutes,
-        params:
-            labels=DATASETS[dataset]["labels"],
-            features=CONFIG["analysis"]["features"],
-            seed=SEED,
-            clean_hash=hash_of(dataset, "clean"),
-            config_hash=hash_of(dataset),
-        script:
-            "../scripts/features.py"
+rule attention:
+    input:
+        tokens=look.tokens,
+    output:
+        measure="results/measures/attention/{model}/{dataset}/{perturbation}.csv",
+    log:
+        "results/logs/attention/{model}/{dataset}/{perturbation}.log",
+    wildcard_constraints:
+        perturbation="clean",
+    group:
+        "measures_{model}"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=ask.measuring_mb,
+        runtime=ask.measuring_minutes,
+    params:
+        code=code("measures/attention"),
+        labels=look.labels,
+        crop=look.crop,
+        config_hash=look.config_hash,
+    script:
+        "../scripts/measures/attention.py"
 
-    rule:
-        name:
-            f"shift_{dataset}"
-        input:
-            library=library("shift"),
-            tokens=tokens_of(dataset),
-        output:
-            measure=f"results/measures/shift/{{model}}/{dataset}/{{perturbation}}.csv",
-        log:
-            f"results/logs/shift/{{model}}/{dataset}/{{perturbation}}.log",
-        wildcard_constraints:
-            model=with_head(),
-        group:
-            "measures_{model}"
-        conda:
-            "../../envs/cpu.yaml"
-        resources:
-            mem_mb=measuring_mb,
-            runtime=measuring_minutes,
-        params:
-            classes=DATASETS[dataset]["classes"],
-            labels=DATASETS[dataset]["labels"],
-            config_hash=hash_of(dataset),
-        script:
-            "../scripts/shift.py"
+
+rule subspaces:
+    input:
+        tokens=look.tokens,
+    output:
+        bases="results/subspaces/{model}/{dataset}/{perturbation}.npz",
+        singular_values="results/measures/singular_values/{model}/{dataset}/{perturbation}.csv",
+    log:
+        "results/logs/subspaces/{model}/{dataset}/{perturbation}.log",
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=ask.measuring_mb,
+        runtime=ask.measuring_minutes,
+    params:
+        code=code("measures/subspaces"),
+        labels=look.labels,
+        k=ANALYSIS["subspace"]["k"],
+        centring=ANALYSIS["subspace"]["centring"],
+        config_hash=look.config_hash,
+    script:
+        "../scripts/measures/subspaces.py"
+
+
+rule angles:
+    input:
+        bases="results/subspaces/{model}/{dataset}/{perturbation}.npz",
+    output:
+        measure="results/measures/angles/{model}/{dataset}/{perturbation}.csv",
+    log:
+        "results/logs/angles/{model}/{dataset}/{perturbation}.log",
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=ask.angles_mb(lambda wildcards: ANALYSIS["subspace"]["k"]),
+        runtime=ask.measuring_minutes,
+    params:
+        code=code("measures/angles"),
+        labels=look.labels,
+        draws=25,
+        seed=SEED,
+    script:
+        "../scripts/measures/angles.py"
+
+
+rule mask_invariance:
+    input:
+        tokens=look.tokens,
+    output:
+        measure="results/measures/mask_invariance/{model}/{dataset}/{perturbation}.csv",
+    log:
+        "results/logs/mask_invariance/{model}/{dataset}/{perturbation}.log",
+    group:
+        "measures_{model}"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=ask.measuring_mb,
+        runtime=ask.measuring_minutes,
+    params:
+        code=code("measures/mask_invariance"),
+        labels=look.labels,
+        config_hash=look.config_hash,
+    script:
+        "../scripts/measures/mask_invariance.py"
+
+
+rule features:
+    input:
+        clean=look.clean_tokens,
+        perturbed=look.tokens,
+    output:
+        measure="results/measures/features/{model}/{dataset}/{perturbation}.csv",
+    log:
+        "results/logs/features/{model}/{dataset}/{perturbation}.log",
+    group:
+        "measures_{model}"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=ask.measuring_mb,
+        runtime=ask.measuring_minutes,
+    params:
+        code=code("measures/features"),
+        labels=look.labels,
+        features=ANALYSIS["features"],
+        seed=SEED,
+        clean_hash=look.clean_hash,
+        config_hash=look.config_hash,
+    script:
+        "../scripts/measures/features.py"
+
+
+rule shift:
+    input:
+        tokens=look.tokens,
+    output:
+        measure="results/measures/shift/{model}/{dataset}/{perturbation}.csv",
+    log:
+        "results/logs/shift/{model}/{dataset}/{perturbation}.log",
+    wildcard_constraints:
+        model=look.with_head(),
+    group:
+        "measures_{model}"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=ask.measuring_mb,
+        runtime=ask.measuring_minutes,
+    params:
+        code=code("measures/shift"),
+        classes=look.classes,
+        labels=look.labels,
+        config_hash=look.config_hash,
+    script:
+        "../scripts/measures/shift.py"
 
 
 rule quality:
     input:
-        library=library("quality"),
         images="results/images/{dataset}.csv",
     output:
-        measure="results/measures/quality/{dataset}/{perturbation}.csv",
+        measure="results/measures/quality/{model}/{dataset}/{perturbation}.csv",
     log:
-        "results/logs/quality/{dataset}/{perturbation}.log",
+        "results/logs/quality/{model}/{dataset}/{perturbation}.log",
     wildcard_constraints:
-        perturbation=of_kind("blur"),
+        perturbation=look.of_kind("blur"),
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: attempt * round(20 + images_asked(wildcards.dataset) / 100),
+        mem_mb=growing(4000),
+        runtime=ask.quality_minutes,
     params:
-        preprocessing=MODELS[STUDY["finetuned"][0]]["preprocessing"],
-        perturbation=lambda wildcards: PERTURBATIONS[wildcards.perturbation],
+        code=code("measures/quality"),
+        preprocessing=look.preprocessing,
+        perturbation=look.perturbation,
         dataset="{dataset}",
         seed=SEED,
     script:
-        "../scripts/quality.py"
+        "../scripts/measures/quality.py"
+
+
+rule cka:
+    input:
+        tokens=look.tokens,
+        other=look.other_tokens,
+    output:
+        measure="results/measures/cka/{model}/{dataset}/{perturbation}/{other}.csv",
+    log:
+        "results/logs/cka/{model}/{dataset}/{perturbation}/{other}.log",
+    wildcard_constraints:
+        other=lookups.pattern(look.models),
+    group:
+        "measures_{model}"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=ask.comparing_mb,
+        runtime=ask.measuring_minutes,
+    params:
+        code=code("measures/cka"),
+        labels=look.labels,
+        config_hash=look.config_hash,
+        other_hash=look.other_hash,
+    script:
+        "../scripts/measures/cka.py"
+
+
+rule effective_rank:
+    input:
+        tokens=look.tokens,
+    output:
+        measure="results/measures/effective_rank/{model}/{dataset}/{perturbation}.csv",
+    log:
+        "results/logs/effective_rank/{model}/{dataset}/{perturbation}.log",
+    group:
+        "measures_{model}"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=ask.measuring_mb,
+        runtime=ask.measuring_minutes,
+    params:
+        code=code("measures/effective_rank"),
+        labels=look.labels,
+        seed=SEED,
+        config_hash=look.config_hash,
+    script:
+        "../scripts/measures/effective_rank.py"
+
+
+rule spectrum:
+    input:
+        tokens=look.tokens,
+    output:
+        measure="results/measures/spectrum/{model}/{dataset}/{perturbation}.csv",
+    log:
+        "results/logs/spectrum/{model}/{dataset}/{perturbation}.log",
+    wildcard_constraints:
+        model=look.on_all_patches,
+        perturbation="clean",
+    group:
+        "measures_{model}"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=ask.measuring_mb,
+        runtime=ask.measuring_minutes,
+    params:
+        code=code("measures/spectrum"),
+        labels=look.labels,
+        config_hash=look.config_hash,
+    script:
+        "../scripts/measures/spectrum.py"
+
+
+rule class_attention:
+    input:
+        tokens=look.tokens,
+    output:
+        measure="results/measures/class_attention/{model}/{dataset}/{perturbation}.csv",
+    log:
+        "results/logs/class_attention/{model}/{dataset}/{perturbation}.log",
+    wildcard_constraints:
+        model=look.on_all_patches,
+        perturbation="clean",
+    group:
+        "measures_{model}"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=ask.measuring_mb,
+        runtime=ask.measuring_minutes,
+    params:
+        code=code("measures/class_attention"),
+        labels=look.labels,
+        config_hash=look.config_hash,
+    script:
+        "../scripts/measures/class_attention.py"
+
+
+rule reconstruction_error:
+    input:
+        images="results/images/{dataset}.csv",
+        weights=look.weights,
+    output:
+        measure="results/measures/reconstruction_error/{model}/{dataset}/{perturbation}.csv",
+    log:
+        "results/logs/reconstruction_error/{model}/{dataset}/{perturbation}.log",
+    wildcard_constraints:
+        model=lookups.pattern(look.pretrained_here),
+        perturbation=look.of_kind("mask"),
+    group:
+        "measures_{model}"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=ask.extraction_minutes,
+    params:
+        code=code("measures/reconstruction_error"),
+        model=look.architecture,
+        decoder=lambda wildcards: look.training(wildcards)["decoder"],
+        perturbation=look.perturbation,
+        low_frequencies=ANALYSIS["low_frequencies"],
+        batch_size=50,
+        dataset="{dataset}",
+        seed=SEED,
+    script:
+        "../scripts/measures/reconstruction_error.py"

@@ -1,232 +1,161 @@
 # Tables: measures (CSV) -> results/{study}/tables/*.{csv,tex,md,html}. Each is a target by its file or by its rule's name.
 
 
-CHOICES = len(DATASETS[STUDY["dataset"]]["labels" if CONFIG["analysis"]["among"] == "labels" else "classes"] or [])
-
-
 rule table_1:
     input:
-        library=library("table_1"),
-        accuracy=expand(
-            "results/measures/accuracy/{model}/{dataset}/{perturbation}.csv",
-            model=STUDY["finetuned"],
-            dataset=STUDY["dataset"],
-            perturbation=["clean", STUDY["blur"]],
-        ),
-        quality=f"results/measures/quality/{STUDY['dataset']}/{STUDY['blur']}.csv",
-        paper=published("table_1"),
+        accuracy=look.measured("accuracy", STUDY["finetuned"], ["clean", STUDY["blur"]]),
+        quality=look.measure("quality", look.first, STUDY["blur"]),
+        paper=look.published("table_1"),
     output:
-        **tables("table_1"),
-        html=report(
-            f"{RESULTS}/tables/table_1.html",
-            caption="../report/table_1.rst",
-            category="Robustness",
-            labels={"figure": "Table I", "what": "Gaussian blur"},
-        ),
+        **table("table_1", "Robustness", "Gaussian blur", "Table I"),
     log:
-        "results/logs/table_1.log",
+        f"{RESULTS}/logs/table_1.log",
     retries: 0
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     resources:
         login=1,
     params:
-        models=[model for model in STUDY["finetuned"] for _ in range(2)],
-        filters=PERTURBATIONS[STUDY["blur"]].get("levels"),
-        same_crop=[model for model in STUDY["finetuned"] if crop_of(model) == crop_of(STUDY["finetuned"][0])],
-        images_asked=DATASETS[STUDY["dataset"]]["count"],
-        choices=CHOICES,
-        intervals=INTERVALS,
+        code=code("tables/table_1"),
+        filters=look.perturbations[STUDY["blur"]].get("levels"),
+        same_crop=look.same_crop(),
+        images_asked=look.datasets[STUDY["dataset"]]["count"],
+        choices=look.choices,
+        intervals=look.intervals,
     script:
-        "../scripts/table_1.py"
+        "../scripts/tables/table_1.py"
 
 
 rule table_2:
     input:
-        library=library("table_2"),
-        accuracy=lambda wildcards: expand(
-            "results/measures/accuracy/{model}/{dataset}/{perturbation}.csv",
-            model=STUDY["corrupted"],
-            dataset=STUDY["dataset"],
-            perturbation=["clean", *(at_least(1, "corruptions") and corruptions_of(STUDY["corrupted"][0]))],
-        ),
-        paper=published("table_2"),
+        accuracy=look.corrupted,
+        paper=look.published("table_2"),
     output:
-        **tables("table_2"),
-        html=report(
-            f"{RESULTS}/tables/table_2.html",
-            caption="../report/table_2.rst",
-            category="Robustness",
-            labels={"figure": "Table II", "what": "fifteen corruptions"},
-        ),
+        **table("table_2", "Robustness", "fifteen corruptions", "Table II"),
     log:
-        "results/logs/table_2.log",
+        f"{RESULTS}/logs/table_2.log",
     retries: 0
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     resources:
         login=1,
     params:
-        models=lambda wildcards: [model for model in STUDY["corrupted"] for _ in ("clean", *corruptions_of(model))],
-        perturbations=lambda wildcards: [
-            name for model in STUDY["corrupted"] for name in ("clean", *corruptions_of(model))
-        ],
-        first=STUDY["finetuned"][0],
-        sources={name: source_of(name) for name in STUDY["corruptions"]},
-        small=MODELS[STUDY["corrupted"][0]]["preprocessing"]["crop"] <= 64,
-        imagenet=settings.known_list(DATASETS[STUDY["dataset"]]["labels"]) == "imagenet-1k",
-        choices=CHOICES,
-        images_asked=DATASETS[STUDY["dataset"]]["count"],
-        intervals=INTERVALS,
+        code=code("tables/table_2"),
+        first=look.first,
+        sources=look.sources(),
+        small=look.models[STUDY["corrupted"][0]]["preprocessing"]["crop"] <= 64,
+        imagenet=look.images_known() == "imagenet-1k",
+        choices=look.choices,
+        images_asked=look.datasets[STUDY["dataset"]]["count"],
+        intervals=look.intervals,
     script:
-        "../scripts/table_2.py"
+        "../scripts/tables/table_2.py"
 
 
 rule table_3:
     input:
-        library=library("table_3"),
-        alignment=expand(
-            "results/measures/alignment/{model}/{dataset}/{perturbation}.csv",
-            model=STUDY["finetuned"],
-            dataset=STUDY["dataset"],
-            perturbation=[STUDY["blur"], STUDY["occlusion"][0]],
-        ),
-        accuracy=expand(
-            "results/measures/accuracy/{model}/{dataset}/{perturbation}.csv",
-            model=STUDY["finetuned"],
-            dataset=STUDY["dataset"],
-            perturbation=["clean", STUDY["blur"], STUDY["occlusion"][0]],
-        ),
-        paper=published("table_3"),
+        alignment=look.measured("alignment", STUDY["finetuned"], [STUDY["blur"], look.occlusion]),
+        accuracy=look.measured("accuracy", STUDY["finetuned"], ["clean", STUDY["blur"], look.occlusion]),
+        paper=look.published("table_3"),
     output:
-        **tables("table_3"),
-        html=report(
-            f"{RESULTS}/tables/table_3.html",
-            caption="../report/table_3.rst",
-            category="Robustness",
-            labels={"figure": "Table III", "what": "clean against perturbed embeddings"},
-        ),
+        **table("table_3", "Robustness", "clean against perturbed embeddings", "Table III"),
     log:
-        "results/logs/table_3.log",
+        f"{RESULTS}/logs/table_3.log",
     retries: 0
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     resources:
         login=1,
     params:
-        models=STUDY["finetuned"],
-        perturbations=[STUDY["blur"], STUDY["occlusion"][0]],
-        images_asked=DATASETS[STUDY["dataset"]]["count"],
-        choices=CHOICES,
-        intervals=INTERVALS,
+        code=code("tables/table_3"),
+        images_asked=look.datasets[STUDY["dataset"]]["count"],
+        choices=look.choices,
+        intervals=look.intervals,
     script:
-        "../scripts/table_3.py"
+        "../scripts/tables/table_3.py"
 
 
-rule claims:
+rule table_models:
     input:
-        library=library("claims"),
-        claims=claims_file(),
-        accuracy=lambda wildcards: expand(
-            "results/measures/accuracy/{model}/{dataset}/{perturbation}.csv",
-            model=STUDY["finetuned"][0],
-            dataset=STUDY["dataset"],
-            perturbation=["clean", STUDY["occlusion"][0], *corruptions_of(STUDY["finetuned"][0])],
-        ),
-        alignment=expand(
-            "results/measures/alignment/{model}/{dataset}/{perturbation}.csv",
-            model=STUDY["finetuned"][0],
-            dataset=STUDY["dataset"],
-            perturbation=[STUDY["blur"], STUDY["occlusion"][0]],
-        ),
-        shift=expand(
-            "results/measures/shift/{model}/{dataset}/clean.csv",
-            model=STUDY["finetuned"][0],
-            dataset=SHIFTED_LISTS.values(),
-        ),
-        attention=of_layers("attention", "pretrained", perturbation="clean"),
-        attention_supervised=of_layers("attention", "supervised", perturbation="clean"),
-        separation=of_layers("separation", "pretrained", STUDY["mask"]),
-        angles=of_layers("angles", "pretrained", STUDY["mask"]),
-        features=f"results/measures/features/{STUDY['heads']}/{STUDY['dataset']}/{STUDY['blur']}.csv",
-        mask_invariance=mask_variants if STUDY["mask_variants"] else [],
+        accuracy=look.judged,
     output:
-        **tables("claims"),
-        html=report(
-            f"{RESULTS}/tables/claims.html",
-            caption="../report/claims.rst",
-            category="Claims",
-            labels={"figure": "Claims", "what": "what the paper says, and what holds here"},
-        ),
+        **table("table_models", "Beyond the paper", "paired tests between models on the same images", "Models"),
     log:
-        "results/logs/claims.log",
+        f"{RESULTS}/logs/table_models.log",
     retries: 0
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     resources:
         login=1,
     params:
-        perturbations=lambda wildcards: [
-            "clean",
-            STUDY["occlusion"][0],
-            *corruptions_of(STUDY["finetuned"][0]),
-        ],
-        shifted=list(SHIFTED_LISTS),
-        study={
-            "blur": STUDY["blur"],
-            "strongest": list(PERTURBATIONS[STUDY["blur"]]["levels"])[-1],
-            "occlusion": STUDY["occlusion"][0],
-            "sources": {name: source_of(name) for name in STUDY["corruptions"]},
-            "images": settings.known_list(DATASETS[STUDY["dataset"]]["labels"]),
-            "classes": CHOICES,
-            "crop": MODELS[STUDY["pretrained"] or STUDY["finetuned"][0]]["preprocessing"]["crop"],
-            "repeats_paper": bool(STUDY["paper"]),
-        },
-        convention=None,  # of sensitivity.smk
-        intervals=INTERVALS,
+        code=code("tables/table_models"),
+        choices=look.choices,
+        intervals=look.intervals,
     script:
-        "../scripts/claims.py"
+        "../scripts/tables/table_models.py"
 
 
 rule shifts:
     input:
-        library=library("shifts"),
-        claims=rules.claims.output.csv,
-        mask_invariance=mask_variants if STUDY["mask_variants"] else [],
-        paper=claims_file(),
-        shift=expand(
-            "results/measures/shift/{model}/{dataset}/clean.csv", model=STUDY["corrupted"], dataset=SHIFT_DATASETS
-        ),
+        claims=f"{RESULTS}/tables/claims.csv",
+        mask_invariance=look.mask_variants if STUDY["mask_variants"] else [],
+        paper=CLAIMS,
+        shift=look.shifted(STUDY["corrupted"], look.shift_datasets()),
     output:
-        **tables("shifts"),
-        html=report(
-            f"{RESULTS}/tables/shifts.html",
-            caption="../report/shifts.rst",
-            category="Claims",
-            labels={"figure": "Shifts", "what": "distribution shift, mask invariance, the text"},
-        ),
+        **table("shifts", "Claims", "distribution shift, mask invariance, the text", "Shifts"),
     log:
-        "results/logs/shifts.log",
+        f"{RESULTS}/logs/shifts.log",
     retries: 0
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     resources:
         login=1,
     params:
-        models=[model for model in STUDY["corrupted"] for _ in SHIFT_DATASETS],
-        datasets=SHIFT_DATASETS * len(STUDY["corrupted"]),
-        first=STUDY["finetuned"][0],
+        code=code("tables/shifts"),
+        first=look.first,
         pairs=STUDY["shifts"],
         repeats_paper=bool(STUDY["paper"]),
-        lists={dataset: name for name, dataset in SHIFTED_LISTS.items()},
-        intervals=INTERVALS,
+        lists={dataset: name for name, dataset in look.shifted_lists().items()},
+        intervals=look.intervals,
     script:
-        "../scripts/shifts.py"
+        "../scripts/tables/shifts.py"
 
 
-localrules:
-    claims,
-    shifts,
-    table_1,
-    table_2,
-    table_3,
+# Overview, made last: settings, weights, benchmarks -> results/{study}/overview.html, the report's first page.
+
+
+rule overview:
+    input:
+        weights=look.weights_used,
+        made=[
+            f"{RESULTS}/tables/claims.csv",
+            f"{RESULTS}/tables/shifts.csv",
+            f"{RESULTS}/figures/figure_3.csv" if STUDY["pretrained"] else [],
+        ],
+    output:
+        html=report(
+            f"{RESULTS}/overview.html",
+            caption="../report/overview_page.rst",
+            category="Overview",
+            labels={"figure": "Overview", "what": "settings, models, run times, versions"},
+        ),
+    log:
+        f"{RESULTS}/logs/overview.log",
+    retries: 0
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        login=1,
+    params:
+        code=code("tables/overview"),
+        config=CONFIG,
+        used=look.used(),
+        names=[*look.models, *look.datasets, *look.perturbations],
+    script:
+        "../scripts/tables/overview.py"

@@ -1,47 +1,102 @@
 # Tokens: images + weights -> results/tokens/{model}/{dataset}/{perturbation}/{label}.h5, the only stage with a GPU.
-# One job per model, dataset and perturbation walks all levels and labels. Labels differ between datasets and outputs
-# cannot be functions, so there is one rule per dataset.
+# Each model from elsewhere is checked before any long job: weights -> results/check_model/{model}.json, for all of its
+# tokens; with a few images of a dataset -> results/check_labels/{model}/{dataset}.json, for those of that dataset.
 
-for dataset in DATASETS:
+
+rule check_model:
+    input:
+        weights=look.weights,
+    output:
+        found="results/check_model/{model}.json",
+    log:
+        "results/logs/check_model/{model}.log",
+    priority: 100  # before any training
+    conda:
+        "../../envs/torch.yaml"
+    threads: look.threads
+    resources:
+        sha256=look.sha256,  # not params: it makes nothing again
+        mem_mb=growing(8000),
+        runtime=growing(30),
+    params:
+        code=code("tokens/check_model"),
+        model=look.content,
+        seed=SEED,
+    script:
+        "../scripts/tokens/check_model.py"
+
+
+rule check_labels:
+    input:
+        weights=look.weights,
+        checked=look.check,
+        images="results/images/{dataset}.csv",
+    output:
+        found="results/check_labels/{model}/{dataset}.json",
+    log:
+        "results/logs/check_labels/{model}/{dataset}.log",
+    wildcard_constraints:
+        model=look.with_head(),
+    priority: 100
+    conda:
+        "../../envs/torch.yaml"
+    threads: look.threads
+    resources:
+        sha256=look.sha256,
+        mem_mb=growing(8000),
+        runtime=growing(30),
+    params:
+        code=code("tokens/check_labels"),
+        model=look.content,
+        classes=look.classes,
+    script:
+        "../scripts/tokens/check_labels.py"
+
+
+# One job per model, dataset and perturbation walks all levels and labels. Labels differ between datasets and outputs
+# cannot be functions, so there is one rule per dataset, which is wildcard {dataset} as in all other rules.
+for dataset in look.datasets:
 
     rule:
         name:
             f"extract_{dataset}"
         input:
-            library=library("extract"),
-            images=listed(dataset),
-            weights=lambda wildcards: weights_of(wildcards.model),
-            clean=rollout_of(dataset),
-            checked=check_of,  # not ancient: Snakemake would then overlook other reasons
-            labelled=check_of_labels(dataset),
+            images=look.images,
+            weights=look.weights,
+            clean=look.rollout,
+            checked=look.check,  # not ancient: Snakemake would then overlook other reasons
+            labelled=look.check_labels,
         output:
-            tokens=tokens_of(dataset),
+            tokens=look.tokens_of("{model}", "{dataset}", "{perturbation}", look.datasets[dataset]["labels"]),
         log:
-            f"results/logs/extract/{{model}}/{dataset}/{{perturbation}}.log",
+            "results/logs/extract/{model}/{dataset}/{perturbation}.log",
         benchmark:
-            f"results/benchmarks/extract/{{model}}/{dataset}/{{perturbation}}.tsv"
+            "results/benchmarks/extract/{model}/{dataset}/{perturbation}.tsv"
+        wildcard_constraints:
+            dataset=dataset,
         group:
             "tokens_{model}"
         conda:
             "../../envs/torch.yaml"
-        threads: lambda wildcards: MODELS[wildcards.model]["threads"]
+        threads: look.threads
         resources:
-            gpu=gpus,
-            device=lambda wildcards: MODELS[wildcards.model]["device"],  # not params: they make nothing again
-            batch_size=lambda wildcards: MODELS[wildcards.model]["batch_size"],
-            sha256=lambda wildcards: MODELS[wildcards.model]["sha256"] or "any",
-            mem_mb=extraction_mb,
-            runtime=extraction_minutes(dataset),
+            gpu=ask.gpus,
+            device=look.device,  # not params: they make nothing again
+            batch_size=look.batch_size,
+            sha256=look.sha256,
+            mem_mb=ask.extraction_mb,
+            runtime=ask.extraction_minutes,
         params:
-            model=lambda wildcards: content_of(wildcards.model),
-            patch=lambda wildcards: stores_patches(wildcards.model, wildcards.perturbation),
-            perturbation=lambda wildcards: PERTURBATIONS[wildcards.perturbation],
-            classes=DATASETS[dataset]["classes"],
-            dataset=dataset,
-            labels=DATASETS[dataset]["labels"],
+            code=code("tokens/extract"),
+            model=look.content,
+            patch=look.stores_patches,
+            perturbation=look.perturbation,
+            classes=look.classes,
+            dataset="{dataset}",
+            labels=look.labels,
             seed=SEED,
-            options={},  # of the forward pass: conventions have some, see sensitivity.smk
-            config_hash=hash_of(dataset),
-            clean_hash=hash_of(dataset, "clean"),
+            options={},  # of the forward pass: conventions have some, see conventions.smk
+            config_hash=look.config_hash,
+            clean_hash=look.clean_hash,
         script:
-            "../scripts/extract.py"
+            "../scripts/tokens/extract.py"

@@ -1,0 +1,136 @@
+"""Intervals and paired tests against scipy, closed forms and sums done by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+from scipy.stats import binomtest
+
+from maescope.base import statistics
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 10), (1, 10), (10, 10), (37, 50), (450, 500)])
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_wilson_equals_scipy(successes, trials, confidence):
+    expected = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    assert statistics.wilson(successes, trials, confidence) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+@pytest.mark.parametrize("trials", [1, 20, 200, 500])
+def test_ends_of_wilson_are_0_and_1_exactly_where_none_or_all_are_right(trials):
+    assert statistics.wilson(0, trials)[0] == 0.0 and statistics.wilson(trials, trials)[1] == 1.0
+
+
+def test_the_class_mean_counts_every_class_the_same():
+    assert statistics.class_mean(np.array([1.0, 1.0, 1.0, 5.0]), np.array(["a", "a", "a", "b"])) == 3.0
+
+
+@pytest.mark.parametrize(("balanced", "weights"), [(True, (1 / 3, 1 / 3, 1 / 3)), (False, (0.1, 0.3, 0.6))])
+def test_the_bootstrap_interval_is_the_normal_one_for_many_images(balanced, weights):
+    sizes, means = (100, 300, 600), (0.0, 5.0, 10.0)
+    rng = np.random.default_rng(0)
+    parts = [rng.normal(mean, 1.0 + n, size) for n, (mean, size) in enumerate(zip(means, sizes, strict=True))]
+    labels = np.repeat(["a", "b", "c"], sizes)
+    centre = sum(w * part.mean() for w, part in zip(weights, parts, strict=True))
+    half = 1.96 * math.sqrt(sum(w**2 * part.var() / len(part) for w, part in zip(weights, parts, strict=True)))
+    low, high = statistics.bootstrap(np.concatenate(parts), labels, 20_000, balanced=balanced)
+    assert low == pytest.approx(centre - half, abs=0.06 * half)
+    assert high == pytest.approx(centre + half, abs=0.06 * half)
+
+
+def test_a_higher_confidence_gives_a_wider_interval():
+    values, labels = np.random.default_rng(0).normal(size=200), np.repeat(["a", "b"], 100)
+    narrow, wide = (np.ptp(statistics.bootstrap(values, labels, confidence=c)) for c in (0.5, 0.99))
+    assert wide / narrow == pytest.approx(2.576 / 0.674, rel=0.15)
+
+
+def test_resampling_within_classes_takes_no_width_from_differences_between_them():
+    values, labels = np.repeat([0.0, 100.0], 50), np.repeat(["a", "b"], 50)
+    assert statistics.bootstrap(values, labels) == pytest.approx((50, 50))
+    low, high = statistics.bootstrap(values, np.repeat("a", 100))
+    assert high - low == pytest.approx(2 * 1.96 * 50 / math.sqrt(100), rel=0.15)
+
+
+def test_the_bootstrap_repeats_for_a_seed_and_differs_for_another():
+    values, labels = np.random.default_rng(0).normal(size=60), np.repeat(["a", "b"], 30)
+    assert statistics.bootstrap(values, labels, seed=1) == statistics.bootstrap(values, labels, seed=1)
+    assert statistics.bootstrap(values, labels, seed=1) != statistics.bootstrap(values, labels, seed=2)
+
+
+def test_five_hundred_images_give_the_intervals_that_the_method_states():
+    for share, half in ((0.9, 0.026), (0.6, 0.043)):
+        low, high = statistics.wilson(round(500 * share), 500)
+        assert (high - low) / 2 == pytest.approx(half, abs=0.001)
+
+
+def test_a_class_with_one_image_leaves_no_interval():
+    assert np.isnan(statistics.bootstrap([0.5, 0.9, 0.7], ["a", "b", "b"])).all()
+
+
+def test_mcnemar_is_the_exact_binomial_test_of_the_discordant_pairs():
+    a = np.array([True] * 6 + [False] * 1 + [True] * 20 + [False] * 5)
+    b = np.array([False] * 6 + [True] * 1 + [True] * 20 + [False] * 5)
+    assert statistics.mcnemar(a, b) == pytest.approx(2 * (1 + 7) / 2**7)  # six against one
+    assert statistics.mcnemar(b, a) == statistics.mcnemar(a, b)
+
+
+@pytest.mark.parametrize(("only_a", "only_b"), [(0, 1), (0, 9), (3, 3), (4, 3), (40, 12)])
+def test_mcnemar_equals_scipy(only_a, only_b):
+    a = np.repeat([True, False, True], [only_a, only_b, 7])
+    b = np.repeat([False, True, True], [only_a, only_b, 7])
+    assert statistics.mcnemar(a, b) == pytest.approx(binomtest(only_a, only_a + only_b).pvalue, rel=1e-12)
+
+
+def test_mcnemar_of_equal_answers_is_one():
+    answers = np.array([True, False, True])
+    assert statistics.mcnemar(answers, answers) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "interval"),
+    [  # Newcombe 1998, Table II, method 10
+        ((56, 70), (48, 80), (0.0524, 0.3339)),
+        ((9, 10), (3, 10), (0.1705, 0.8090)),
+        ((6, 7), (2, 7), (0.0582, 0.8062)),
+        ((5, 56), (0, 29), (-0.0381, 0.1926)),
+        ((0, 10), (0, 20), (-0.1611, 0.2775)),
+    ],
+)
+def test_newcombe_gives_the_published_intervals(a, b, interval):
+    assert statistics.newcombe(a, b) == pytest.approx(interval, abs=1e-4)
+    low, high = statistics.newcombe(b, a)
+    assert (-high, -low) == pytest.approx(interval, abs=1e-4)
+
+
+def test_students_interval_is_scipys():
+    values = np.array([0.81, 0.84, 0.86])
+    expected = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.9)
+    assert statistics.t_interval(values, 0.9) == pytest.approx([expected.low, expected.high])
+    assert np.isnan(statistics.t_interval(values[:1])).all()
+
+
+def test_a_contrast_of_two_groups_is_welchs_test():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(1, 1, 4), rng.normal(0, 3, 7)
+    expected = scipy.stats.ttest_ind(a, b, equal_var=False)
+    ends = expected.confidence_interval(0.95)
+    found = statistics.contrast([a, b], [1, -1])
+    assert found == pytest.approx((a.mean() - b.mean(), ends.low, ends.high, expected.pvalue))
+
+
+def test_a_contrast_of_three_groups_by_hand():
+    groups = [np.array([1.0, 3]), np.array([2.0, 6]), np.array([0.0, 0, 3])]  # variances 2, 8, 3; means 2, 4, 1
+    found = statistics.contrast(groups, [0.5, 0.5, -1], 0.95)
+    parts = np.array([0.25 * 2 / 2, 0.25 * 8 / 2, 3 / 3])  # 0.25 + 1 + 1 = 2.25, so the error is 1.5
+    freedom = 2.25**2 / (parts**2 / [1, 1, 2]).sum()
+    assert found.value == pytest.approx(2)
+    assert found.p == pytest.approx(2 * scipy.stats.t.sf(2 / 1.5, freedom))
+    assert found.high - 2 == pytest.approx(1.5 * scipy.stats.t.ppf(0.975, freedom)) == pytest.approx(2 - found.low)
+
+
+@pytest.mark.parametrize("groups", [([1.0], [1.0, 2.0]), ([1.0, 1.0], [2.0, 2.0])])
+def test_a_contrast_without_any_spread_has_no_interval(groups):
+    found = statistics.contrast([np.array(group) for group in groups], [1, -1])
+    assert found.value == np.mean(groups[0]) - np.mean(groups[1])
+    assert np.isnan(found[1:]).all()

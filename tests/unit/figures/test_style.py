@@ -1,0 +1,66 @@
+"""Figures of training: what is drawn, and how it is named."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+
+from maescope.figures import head_features, occlusion, training
+
+
+def losses(*ends, epochs=5):
+    """A loss of each seed, by epoch."""
+    return [pd.DataFrame({"epoch": range(1, epochs + 1), "loss": np.linspace(2, end, epochs)}) for end in ends]
+
+
+def test_training_curves_say_where_they_end_above_the_panel_and_count_whole_epochs():
+    trained = {"one": losses(0.25), "three": losses(0.5, 0.75, 0.625), "short": losses(1, epochs=1)}  # begins at 2
+    figure = training.training_curves(trained, dict.fromkeys(trained, "loss"))
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles == ["one\nends at 0.250", "three\nend at 0.500 to 0.750", "short\nends at 2.000"]
+    assert not any(axis.texts for axis in figure.axes)
+    assert {line.get_color() for axis in figure.axes for line in axis.get_lines()} == {"0.25"}
+    figure.draw_without_rendering()
+    ticks = np.concatenate([axis.get_xticks() for axis in figure.axes])
+    assert (ticks == ticks.round()).all()
+
+
+def test_a_reconstruction_names_its_model_and_its_classes():
+    pictures = np.zeros((2, 4, 4, 3))
+    figure = training.reconstruction(pictures, np.full_like(pictures, np.nan), pictures, ["0", "1"], "a model: 75 %")
+    assert figure.get_suptitle() == "a model: 75 %"
+    assert [axis.get_title() for axis in figure.axes[:2]] == ["0", "1"]
+    assert (figure.axes[0].get_images()[0].get_array() == 0.5).all()  # hidden
+
+
+def test_figure_5_has_rows_of_three_models_so_that_legends_do_not_meet():
+    percents = range(0, 100, 50)
+    curves = pd.DataFrame(
+        {"model": f"m{number}", "perturbation": "o", "percent": percent, "area": 50.0}
+        | dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high"), 90 - percent)
+        for number in range(7)
+        for percent in percents
+    )
+    figure = occlusion.figure_5(curves, {"o": "most attended"}, 10)
+    figure.draw_without_rendering()
+    shown = [axis for axis in figure.axes if axis.get_visible()]
+    assert [axis.get_title() for axis in shown] == [f"m{number}" for number in range(7)]
+    boxes = [axis.get_legend().get_window_extent() for axis in shown]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+
+
+def test_row_11_figure_5_says_of_which_model_its_clean_accuracy_could_be_guessing():
+    curves = pd.DataFrame({"model": ["m", "n"], "perturbation": "o", "percent": 0, "area": 50.0})
+    curves = curves.assign(accuracy=50, accuracy_low=40, accuracy_high=60)
+    figure = occlusion.figure_5(curves, {"o": "most attended"}, 50, guessing={"n": 0.5})
+    assert [axis.get_title() for axis in figure.axes] == ["m", "n\nCLEAN ACCURACY NEAR CHANCE"]
+
+
+def test_the_label_of_a_single_row_of_maps_is_not_longer_than_the_figure():
+    maps = pd.DataFrame({"level": "clean", "layer": [1, 2], "head": [1, 1], "features": [1.0, 2.0]})
+    maps = pd.concat([maps, maps.assign(level="I"), maps.assign(level="II"), maps.assign(level="III")])
+    titles = {level: level for level in maps["level"].unique()}
+    figure = head_features.head_maps(maps, titles, "common features, mean over classes")
+    figure.draw_without_rendering()
+    label = figure.axes[-1].yaxis.label.get_window_extent()
+    assert label.y0 >= 0 and label.y1 <= figure.bbox.height

@@ -1,0 +1,51 @@
+"""Cosine and norms: vectors whose answer is known on paper."""
+
+import math
+
+import numpy as np
+import pytest
+
+from maescope.measures import alignment
+
+
+def test_cosine_of_a_vector_with_its_double_its_opposite_and_an_orthogonal_one():
+    x = np.array([3.0, 4.0, 0.0])
+    found = alignment.cosine(np.stack([x, x, x]), np.stack([2 * x, -x, np.array([0.0, 0.0, 7.0])]))
+    assert found == pytest.approx([1, -1, 0], abs=1e-15)
+
+
+def test_cosine_of_a_known_angle():
+    assert alignment.cosine(np.array([1.0, 0.0]), np.array([1.0, 1.0])) == pytest.approx(math.sqrt(0.5))
+
+
+def test_cosine_never_leaves_its_range_and_is_computed_in_float64():
+    x = np.random.default_rng(0).standard_normal((1000, 96)).astype(np.float32)
+    found = alignment.cosine(x, 3 * x)
+    assert found.dtype == np.float64
+    assert found.max() <= 1
+    assert found.min() > 1 - 1e-7  # 3 x is rounded to float32
+
+
+def test_cosine_of_large_float32_vectors_does_not_overflow():
+    assert alignment.cosine(np.full(4, 1e30, np.float32), np.full(4, 1e30, np.float32)) == pytest.approx(1)
+
+
+def test_cosine_with_a_zero_vector_is_nan_without_a_warning(recwarn):
+    assert np.isnan(alignment.cosine(np.zeros(3), np.ones(3)))
+    assert not recwarn.list
+
+
+def test_norm_is_euclidean():
+    assert alignment.norm(np.array([[3.0, 4.0], [0.0, 2.0]])).tolist() == [5.0, 2.0]
+
+
+def test_the_table_has_one_row_an_image_and_layer_with_layers_from_one():
+    clean = np.array([[[3.0, 4.0], [1.0, 0.0]], [[0.0, 2.0], [1.0, 0.0]]])  # (L, B, D)
+    perturbed = np.array([[[3.0, 4.0], [0.0, 2.0]], [[0.0, -2.0], [5.0, 0.0]]])
+    table = alignment.table(clean, perturbed, ["x", "y"], np.array([True, False]))
+    assert table["image"].tolist() == ["x", "y", "x", "y"]
+    assert table["layer"].tolist() == [1, 1, 2, 2]
+    assert table["cosine"].tolist() == pytest.approx([1, 0, -1, 1])
+    assert table["norm_clean"].tolist() == [5, 1, 2, 1]
+    assert table["norm_perturbed"].tolist() == [5, 2, 2, 5]
+    assert table["correct"].tolist() == [1, 0, 1, 0]

@@ -1,0 +1,82 @@
+"""Points of a layer: which tokens, in which order, with which names."""
+
+import os
+import resource
+
+import numpy as np
+
+from maescope.measures import embeddings
+from maescope.tokens import store
+
+
+def token_files(folder, labels=("a", "b"), layers=2, images=3, visible=2, dim=4, levels=("1",)):
+    """Paths of token files with numbers that tell their place apart."""
+    rng = np.random.default_rng(0)
+    paths = []
+    for label in labels:
+        paths.append(folder / f"{label}.h5")
+        names = [f"{number}.png" for number in range(images)]
+        with store.writing(paths[-1], names, [0] * images, levels, {"config_hash": "h"}) as writer:
+            for level in levels:
+                for start in range(0, images, 2):
+                    size = min(2, images - start)
+                    arrays = {
+                        "cls": rng.standard_normal((layers, size, dim)),
+                        "mean": rng.standard_normal((layers, size, dim)),
+                        "patch": rng.standard_normal((layers, size, visible, dim)),
+                        "visible": np.tile(np.arange(visible) * 3, (size, 1)),
+                    }
+                    writer.write(level, start, {k: v.astype("f4") if k != "visible" else v for k, v in arrays.items()})
+    return [str(path) for path in paths]
+
+
+def test_patch_tokens_keep_class_image_and_patch(tmp_path):
+    files = store.token_files(["a", "b"], token_files(tmp_path), "h")
+    found = embeddings.collect(files, "1", "patch", 2, images=2)
+    assert np.array_equal(found.values[:4], files["a"].read("1", "patch", 2)[:2].reshape(4, 4))
+    assert found.values.shape == (8, 4)
+    assert found.labels.tolist() == ["a"] * 4 + ["b"] * 4
+    assert found.images[:4].tolist() == ["a/0.png", "a/0.png", "a/1.png", "a/1.png"]
+    assert found.names["patch"].tolist() == [0, 3] * 4
+    assert len(set(found.images)) == 4  # two labels hold files of the same name
+
+
+def test_mean_tokens_are_one_an_image_without_a_patch(tmp_path):
+    files = store.token_files(["a", "b"], token_files(tmp_path), "h")
+    found = embeddings.collect(files, "1", "mean", 1)
+    assert np.array_equal(found.values[3:], files["b"].read("1", "mean", 1))
+    assert found.values.shape == (6, 4)
+    assert found.names["patch"].isna().all()
+
+
+def test_blocks_are_the_layer_in_pieces(tmp_path):
+    path = token_files(tmp_path, labels=("a",), images=5)[0]
+    with store.open_tokens(path, "h") as file:
+        pieces = list(file.blocks("1", "patch", 2))
+        assert [len(piece) for piece in pieces] == [2, 2, 1]
+        assert np.array_equal(np.concatenate(pieces), file.read("1", "patch", 2))
+        assert file.shape("1", "patch") == (2, 5, 2, 4)
+        stream = store.streamer({"a": file}, "1", "patch")
+        assert np.array_equal(np.concatenate(list(stream(1, "a"))), file.read("1", "patch", 1))
+
+
+def test_a_study_may_have_more_labels_than_a_process_may_have_files(tmp_path):
+    labels = [f"n{number:03d}" for number in range(24)]
+    paths = token_files(tmp_path, labels=labels)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 10, hard))
+    try:
+        files = store.token_files(labels, paths, "h")
+        assert embeddings.collect(files, "1", "mean", 1).values.shape == (72, 4)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_the_first_images_are_read_and_no_more(tmp_path, monkeypatch):
+    files = store.token_files(["a"], token_files(tmp_path, labels=("a",), images=5), "h")
+    whole, read = files["a"].read("1", "patch", 2), []
+    values = store.TokenFile._values
+    monkeypatch.setattr(store.TokenFile, "_values", lambda *given: read.append(values(*given)) or read[-1])
+    assert np.array_equal(embeddings.collect(files, "1", "patch", 2, images=2).values, whole[:2].reshape(4, 4))
+    assert [len(array) for array in read] == [2, 2]  # patch tokens and which patches they are
+    assert np.array_equal(files["a"].read("1", "patch", images=2)[1], whole[:2])

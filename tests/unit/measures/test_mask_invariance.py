@@ -1,0 +1,61 @@
+"""Mask invariance: which pairs are compared, and cases known on paper."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from maescope.measures import mask_invariance
+from maescope.tables import layers, shifts
+
+LABELS, IMAGES = ["a", "a", "b"], ["0", "1", "0"]
+
+
+def embeddings():
+    """Three images along three axes, each under four masks that change its norm alone."""
+    return np.arange(1, 5)[:, None, None] * np.eye(3)  # (masks, B, D)
+
+
+def test_every_two_masks_of_an_image_and_every_two_images_of_a_mask():
+    pairs = mask_invariance.table(embeddings(), LABELS, IMAGES)
+    kinds = mask_invariance.compared(pairs)
+    assert kinds.value_counts().to_dict() == {"one image": 3 * 6, "one class": 4, "two classes": 2 * 4}
+    assert (pairs.loc[kinds == "one image", "mask_a"] < pairs.loc[kinds == "one image", "mask_b"]).all()
+    assert (pairs.loc[kinds != "one image", "mask_a"] == pairs.loc[kinds != "one image", "mask_b"]).all()
+    assert pairs.loc[kinds == "one image", "cosine"].to_numpy() == pytest.approx(1)
+    assert pairs.loc[kinds != "one image", "cosine"].to_numpy() == pytest.approx(0)
+
+
+def test_norms_are_one_a_mask_and_image():
+    pairs = mask_invariance.table(embeddings(), LABELS, IMAGES)
+    norms = mask_invariance.norms(pairs)
+    assert len(norms) == 12
+    assert (norms["norm"] == norms["mask"]).all()
+    spread = layers.norm_spread(norms)
+    assert spread["range"].to_numpy() == pytest.approx(100 * 3 / 2.5)
+    assert spread["deviation"].to_numpy() == pytest.approx(100 * np.std([1, 2, 3, 4], ddof=1) / 2.5)
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (3, 1)])
+def test_one_mask_or_one_image_is_refused_with_both_numbers(shape):
+    with pytest.raises(ValueError, match=f"2 masks and 2 images or more, got {shape[0]} and {shape[1]}"):
+        mask_invariance.table(np.ones((*shape, 4)), LABELS[: shape[1]], IMAGES[: shape[1]])
+
+
+def test_rows_of_the_table_of_shifts():
+    pairs = mask_invariance.table(embeddings(), LABELS, IMAGES)
+    pairs["compared"] = mask_invariance.compared(pairs)
+    paper = pd.DataFrame(
+        [
+            ("lowest norm over 100 random masks (one image)", 92.4),
+            ("highest norm over 100 random masks (one image)", 95.4),
+        ],
+        columns=["claim", "value"],
+    )
+    options = {"resamples": 100, "confidence": 0.95, "seed": 0}
+    rows = shifts.mask_shifts(pairs, mask_invariance.norms(pairs), options, paper)
+    assert rows["value"].tolist() == pytest.approx([1, 120, 100 * np.std([1, 2, 3, 4], ddof=1) / 2.5])
+    assert rows["baseline_value"].tolist()[::2] == pytest.approx([0, 0])  # cosine between images; equal norms
+    assert rows["paper"][1] == pytest.approx(3.195, abs=1e-3)
+    assert rows[["low", "high"]].isna().all(axis=None)  # a class has one image: nothing to resample
+    without = shifts.mask_shifts(pairs, mask_invariance.norms(pairs), options, None)
+    assert without["paper"].isna().all()

@@ -1,0 +1,151 @@
+"""Separation of classes against scikit-learn and cases known on paper."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import pairwise_distances, silhouette_score
+from sklearn.neighbors import KNeighborsClassifier
+
+from maescope.measures import separation
+
+
+def blobs(rng, gap, images=10, tokens=4, dim=16):
+    """Three classes of float32 tokens around centres `gap` apart, with label and image of each."""
+    labels = np.repeat(["a", "b", "c"], images * tokens)
+    groups = np.repeat(np.arange(3 * images), tokens)
+    centres = np.repeat(gap * np.eye(3, dim), images * tokens, axis=0)
+    return (centres + rng.standard_normal(centres.shape)).astype(np.float32), labels, groups
+
+
+def plain_knn(points, labels, groups, k):
+    """Point by point, sorted by distance and then index, votes and then class."""
+    apart = ((points[:, None].astype(np.float64) - points) ** 2).sum(2)
+    correct = 0
+    for i in range(len(points)):
+        others = [j for j in np.argsort(apart[i], kind="stable") if groups[j] != groups[i]][:k]
+        classes, votes = np.unique(labels[others], return_counts=True)
+        correct += classes[votes.argmax()] == labels[i]
+    return correct / len(points)
+
+
+def test_distances_equal_scikit_learn():
+    points = blobs(np.random.default_rng(0), 3)[0] + 50  # far from the origin, where the Gram trick cancels
+    apart = separation.distances(points)
+    expected = pairwise_distances(points.astype(np.float64))
+    np.testing.assert_allclose(apart, expected, rtol=1e-9, atol=1e-9)
+    assert (apart.diagonal() == 0).all()
+
+
+def test_known_distances():
+    assert separation.distances(np.array([[0, 0], [3, 4], [3, 4]])).tolist() == [[0, 5, 5], [5, 0, 0], [5, 0, 0]]
+
+
+@pytest.mark.parametrize("gap", [0, 1, 10])
+def test_silhouette_equals_scikit_learn(gap):
+    points, labels, _ = blobs(np.random.default_rng(1), gap)
+    points, labels = points[5:], labels[5:]  # classes of unequal size
+    found = separation.silhouette(separation.distances(points), labels)
+    assert found == pytest.approx(silhouette_score(points.astype(np.float64), labels), abs=1e-12)
+
+
+def test_silhouette_known_on_paper():
+    """Pairs 1 apart and 4 to 6 away: the outer two score 1 - 1 / 5.5, the inner two 1 - 1 / 4.5."""
+    apart = separation.distances(np.array([[0.0], [1], [5], [6]]))
+    assert separation.silhouette(apart, np.array([0, 0, 1, 1])) == pytest.approx(1 - (1 / 5.5 + 1 / 4.5) / 2)
+    assert separation.silhouette(np.zeros((4, 4)), np.array([0, 0, 1, 1])) == 0
+
+
+@pytest.mark.parametrize("k", [1, 4, 15])
+def test_knn_equals_scikit_learn_without_the_own_image(k):
+    points, labels, groups = blobs(np.random.default_rng(2), 1.5)
+    correct = []
+    for image in np.unique(groups):
+        own = groups == image
+        judge = KNeighborsClassifier(k, algorithm="brute").fit(points[~own].astype(np.float64), labels[~own])
+        correct.extend(judge.predict(points[own].astype(np.float64)) == labels[own])
+    assert separation.knn_accuracy(separation.distances(points), labels, groups, k) == pytest.approx(np.mean(correct))
+    assert 0.4 < np.mean(correct) < 1
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 8])
+def test_knn_ties_equal_plain_loops(k):
+    """Points on a small integer grid: most distances are tied, many are 0; more rows than a block has."""
+    rng = np.random.default_rng(3)
+    points = rng.integers(0, 3, (separation.ROWS + 44, 2))
+    labels = rng.integers(0, 3, len(points))
+    groups = np.arange(len(points)) // 2
+    assert separation.knn_accuracy(separation.distances(points), labels, groups, k) == plain_knn(
+        points, labels, groups, k
+    )
+
+
+def test_own_image_does_not_vote():
+    """Tokens of an image lie together, far from all others, and nearest to the other class."""
+    points = np.array([[0.0], [0.1], [1], [1.1], [10], [10.1], [11], [11.1]])
+    groups = np.repeat([0, 1, 2, 3], 2)
+    labels = np.repeat(["a", "b", "a", "b"], 2)
+    apart = separation.distances(points)
+    assert separation.knn_accuracy(apart, labels, groups, 1) == 0
+    assert separation.knn_accuracy(apart, labels, np.arange(8), 1) == 1
+
+
+def test_separated_blobs_are_perfect_and_random_labels_near_chance():
+    rng = np.random.default_rng(4)
+    points, labels, groups = blobs(rng, 50)
+    silhouette, accuracy = separation.separation(points, labels, groups, 5)
+    assert accuracy == 1 and silhouette > 0.8
+    assert separation.linear_probe_accuracy(points, labels, groups, folds=5, seed=0) == 1
+    points = rng.standard_normal((600, 8))
+    labels, groups = rng.integers(0, 3, 600), np.arange(600)
+    silhouette, accuracy = separation.separation(points, labels, groups, 5)
+    chance = separation.chance_level(labels)
+    assert abs(silhouette) < 0.02
+    assert accuracy == pytest.approx(chance, abs=0.08)  # 4 standard errors
+    assert separation.linear_probe_accuracy(points, labels, groups, folds=5, seed=0) == pytest.approx(chance, abs=0.08)
+
+
+def test_linear_probe_never_trains_on_the_judged_image():
+    """Images differ strongly, labels are drawn by image: tokens of the judged image in training would give it away."""
+    rng = np.random.default_rng(5)
+    groups = np.repeat(np.arange(60), 10)
+    labels = rng.permutation(np.arange(60) % 2)[groups]
+    points = (10 * rng.standard_normal((60, 100)))[groups] + rng.standard_normal((600, 100))
+    assert separation.linear_probe_accuracy(points, labels, np.arange(600), folds=5, seed=0) > 0.95
+    assert separation.linear_probe_accuracy(points, labels, groups, folds=5, seed=0) < 0.75
+
+
+def test_linear_probe_follows_the_seed():
+    points, labels, groups = blobs(np.random.default_rng(6), 0.7)
+    accuracy = [separation.linear_probe_accuracy(points, labels, groups, folds=3, seed=s) for s in (0, 0, 1, 2)]
+    assert accuracy[0] == accuracy[1]
+    assert len(set(accuracy)) > 1
+
+
+def test_chance_level():
+    assert separation.chance_level(np.array(["a", "b", "c", "d"])) == 0.25
+    assert separation.chance_level(np.array([0, 0, 0, 1])) == 0.75
+
+
+def test_errors_name_the_numbers():
+    apart, one, two = np.zeros((6, 6)), np.zeros(6), np.array([0, 0, 0, 0, 1, 1])
+    images = np.arange(6)
+    for found in (lambda: separation.silhouette(apart, one), lambda: separation.knn_accuracy(apart, one, images, 1)):
+        with pytest.raises(ValueError, match="2 classes or more, but the 6 points have 1"):
+            found()
+    with pytest.raises(ValueError, match="2 images or more, but class 1 has 1"):
+        separation.knn_accuracy(apart, two, np.array([0, 1, 2, 3, 4, 4]), 1)
+    with pytest.raises(ValueError, match="2 points or more, but class 1 has 1"):
+        separation.silhouette(apart, np.array([0, 0, 0, 0, 0, 1]))
+    with pytest.raises(ValueError, match=r"k = 5 .* below the 5 "):
+        separation.knn_accuracy(apart, two, images, 5)
+    with pytest.raises(ValueError, match=r"k = 4 .* below the 4 "):
+        separation.knn_accuracy(apart, two, np.array([0, 0, 1, 2, 3, 4]), 4)
+    with pytest.raises(ValueError, match=r"3 folds .* class 1 has 2"):
+        separation.linear_probe_accuracy(apart, two, images, folds=3, seed=0)
+
+
+def test_measure_is_all_of_them_with_chance():
+    points, labels, groups = blobs(np.random.default_rng(6), 3)
+    found = separation.measure(points, labels, groups, neighbours=5, folds=5, seed=0)
+    assert (found["silhouette"], found["knn_accuracy"]) == separation.separation(points, labels, groups, 5)
+    assert found["probe_accuracy"] == separation.linear_probe_accuracy(points, labels, groups, 5, 0)
+    assert (found["chance"], found["classes"], found["images"]) == (pytest.approx(1 / 3), 3, 30)

@@ -1,0 +1,55 @@
+"""Fourier amplitudes of patch tokens: waves whose frequency is known, and sums written out."""
+
+import numpy as np
+import pytest
+
+from maescope.measures import spectrum
+
+SIDE = 6
+
+
+def test_frequencies_go_from_0_to_pi_a_patch():
+    assert spectrum.frequencies(8).tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert spectrum.frequencies(7).tolist() == pytest.approx([0, 2 / 7, 4 / 7, 6 / 7])
+
+
+@pytest.mark.parametrize("frequency", [1, 2, 3])
+def test_a_wave_stands_out_at_its_own_frequency_by_its_own_amplitude(frequency):
+    """1 + a cos(f (row + column)): |F| is N at 0 and a N / 2 at (f, f), a N at the highest, which is its own mirror."""
+    row, column = np.indices((SIDE, SIDE))
+    wave = 1 + 0.3 * np.cos(2 * np.pi * frequency * (row + column) / SIDE)
+    found = spectrum.relative_log_amplitude(np.repeat(wave.reshape(1, -1, 1), 4, axis=-1))
+    assert found.shape == (1, SIDE // 2 + 1)
+    expected = np.log(0.3 if frequency == SIDE / 2 else 0.15)
+    assert found[0, frequency] == pytest.approx(expected, abs=1e-6)
+    others = np.delete(found[0], [0, frequency])
+    assert (others < -15).all()  # nothing but epsilon
+
+
+@pytest.mark.parametrize("side", [4, 5])
+def test_amplitudes_are_the_fourier_sums_written_out(side):
+    tokens = np.random.default_rng(0).normal(size=(2, side * side, 3))
+    found = spectrum.relative_log_amplitude(tokens)
+    for image in range(2):
+        logs = []
+        for f in range(side // 2 + 1):
+            total = np.zeros(3, complex)
+            for patch in range(side * side):
+                row, column = divmod(patch, side)
+                total += tokens[image, patch] * np.exp(-2j * np.pi * f * (row + column) / side)
+            logs.append(np.log(np.abs(total) + 1e-6).mean())
+        assert found[image] == pytest.approx(np.array(logs) - logs[0], abs=1e-10)
+
+
+def test_patches_that_make_no_grid_are_refused():
+    with pytest.raises(ValueError, match="48 patches make no square grid"):
+        spectrum.relative_log_amplitude(np.zeros((1, 48, 2)))
+
+
+@pytest.mark.parametrize("side", [6, 7])
+def test_white_noise_has_what_is_said_of_it(side):
+    tokens = np.random.default_rng(0).normal(size=(300, side * side, 40))
+    table = spectrum.table(iter([tokens[:100], tokens[100:]]))
+    assert table["frequency"].tolist() == spectrum.frequencies(side).tolist()
+    assert table["log_amplitude"].tolist() == pytest.approx(table["noise"].tolist(), abs=0.03)
+    assert set(table["images"]) == {300}

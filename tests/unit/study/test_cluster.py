@@ -1,0 +1,157 @@
+"""What Slurm and Snakemake say, and what it is to be made of."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from snakemake_executor_plugin_slurm.partitions import Partition, PartitionLimits
+
+from maescope.study import cluster
+
+GROUPS = ("tokens_{model}", "measures_{model}")
+PROFILE = Path(__file__).parents[3] / "profiles/slurm/config.yaml"
+
+
+def test_the_profile_as_it_is_has_no_problem():
+    profile = yaml.safe_load(PROFILE.read_text())
+    assert [*cluster.mistakes(profile, PartitionLimits), *cluster.problems(profile, GROUPS)] == []
+
+
+@pytest.mark.parametrize(
+    ("profile", "said"),
+    [
+        ({"set-resource": {"a": {"b": 1}}}, "unknown key 'set-resource' (did you mean 'set-resources'?)"),
+        (
+            {"group-components": ["token_{model}=4"]},
+            "group-components: unknown key 'token_{model}' (did you mean 'tokens_{model}'?)",
+        ),
+    ],
+)
+def test_what_would_be_passed_over_is_named(profile, said):
+    assert list(cluster.problems(profile, GROUPS)) == [said]
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ({}, []),
+        (None, ["partitions.cpu: has no value; write `cpu: {}`"]),
+        ({"maxgpu": 1}, ["partitions.cpu: unknown key 'maxgpu' (did you mean 'max_gpu'?)"]),
+    ],
+)
+def test_what_the_plugin_would_fail_on_is_named(stated, said):
+    profile = {"partitions": {"cpu": stated}, "jobs": 4}
+    assert list(cluster.mistakes(profile, PartitionLimits)) == said
+    if said:
+        with pytest.raises(TypeError):
+            PartitionLimits(**stated)
+
+
+LIMITS = {"max_runtime": 60, "max_mem_mb": 8000}
+
+
+@pytest.mark.parametrize(
+    ("cpu", "gpu", "entered"),
+    [({}, {}, "cpu"), (LIMITS, LIMITS, "cpu"), (LIMITS, {}, "cpu"), ({}, LIMITS, "gpu")],
+)
+def test_limits_that_draw_jobs_to_gpus_are_warned_of(cpu, gpu, entered):
+    """A job without a GPU that fills most of the limits, as the plugin sees it."""
+    given = {"cpu": cpu, "gpu": gpu | {"max_gpu": 8}}
+    job = SimpleNamespace(resources={"runtime": 50, "mem_mb": 7000}, threads=1)
+    score = {name: Partition(name, PartitionLimits(**limits)).score_job_fit(job) for name, limits in given.items()}
+    assert max(score, key=score.get) == entered
+    assert bool(list(cluster.lopsided(given))) == (entered == "gpu")
+
+
+@pytest.mark.parametrize(
+    ("words", "hopeless"),
+    [
+        ("allocation failure: Invalid partition name specified", True),
+        ("Invalid account or account/partition combination specified", True),
+        ("allocation failure: Requested node configuration is not available", False),
+        ("Slurm could not be asked", False),
+    ],
+)
+def test_only_what_no_job_can_enter_ends_a_run(words, hopeless):
+    assert cluster.hopeless(words) == hopeless
+
+
+@pytest.mark.parametrize("script", [None, "#!/bin/sh\nexec sleep 5\n"])
+def test_a_slurm_that_does_not_answer_is_said(tmp_path, monkeypatch, script):
+    if script:
+        (tmp_path / "sbatch").write_text(script)
+        (tmp_path / "sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin" if script else str(tmp_path))
+    monkeypatch.setattr(cluster, "PATIENCE", 0.2)
+    assert "could not be asked" in cluster.refusal("cpu")
+
+
+@pytest.mark.parametrize(
+    ("words", "change"),
+    [
+        ("sbatch: error: Batch job submission failed: Invalid partition name specified", "sinfo"),
+        ("Batch job submission failed: Requested node configuration is not available", "max_gpu"),
+        ("Invalid account or account/partition combination specified", "slurm_account"),
+        ("Requested time limit is invalid (missing or exceeds some limit)", "runtime"),
+        ("something that no one has heard of", "docs/cluster.md"),
+    ],
+)
+def test_each_refusal_has_a_remedy(words, change):
+    assert change in cluster.remedy(words)
+
+
+@pytest.mark.parametrize(
+    ("ended", "change"),
+    [
+        ("slurmstepd: error: Detected 1 oom_kill event in StepId=1.0.", "mem_mb"),
+        ("slurmstepd: error: StepId=6.0 exceeded memory limit (5 > 4), being killed", "mem_mb"),
+        ("*** JOB 7 ON node CANCELLED AT 2026-01-01T00:00:00 DUE TO TIME LIMIT ***", "runtime"),
+        ("/env/bin/python: No such file or directory", "VENV"),
+        ("/env/bin/python: No module named snakemake", "VENV"),
+    ],
+)
+def test_how_a_job_ended_says_what_to_change(tmp_path, ended, change):
+    (tmp_path / "rule_x").mkdir()
+    (tmp_path / "rule_x/7.log").write_text(ended)
+    said = list(cluster.explanations(f"Job 1 has been submitted with SLURM jobid 7 (log: {tmp_path}/rule_x/7.log)."))
+    assert len(said) == 1 and said[0].startswith("Slurm job 7, rule_x: ") and change in said[0]
+
+
+def test_a_failure_of_the_script_itself_is_not_put_on_the_cluster(tmp_path):
+    (tmp_path / "7.log").write_text("error: datasets.a: the room for mem is full; No such file or directory: x.png")
+    assert not list(cluster.explanations(f"submitted with SLURM jobid 7 (log: {tmp_path}/7.log)"))
+    assert not list(cluster.explanations(f"submitted with SLURM jobid 8 (log: {tmp_path}/8.log)"))
+
+
+def test_a_refused_rule_is_explained_once():
+    log = "'sbatch: error: Batch job submission failed: Invalid partition name specified'\n" * 3
+    assert len(list(cluster.explanations(log))) == 1
+
+
+def test_a_refused_group_is_asked_again_with_what_it_wanted(tmp_path, monkeypatch):
+    sbatch = tmp_path / "sbatch"
+    sbatch.write_text(
+        '#!/bin/sh\necho "$@" > asked\necho "allocation failure: Requested node configuration" >&2\nexit 1\n'
+    )
+    sbatch.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.chdir(tmp_path)
+    log = """Group job tokens_vit (jobs in lexicogr. order):
+        resources: mem_mb=4000, mem=4 GB, runtime=20, gpu=1
+        resources: mem_mb=6000, mem=6 GB, runtime=30, gpu=1
+Auto-selected partition 'big' for job tokens_vit_extract_birds with score 0.1
+Group job tokens_other (jobs in lexicogr. order):
+        resources: mem_mb=1, runtime=1
+Auto-selected partition 'big' for job tokens_other_extract_birds with score 0.1
+Job x has been submitted with SLURM jobid 9 (log: /gone/group_tokens_other_extract_birds/9.log).
+Group job tokens_vit2 (jobs in lexicogr. order):
+        resources: mem_mb=6000, mem=6 GB, runtime=50, gpu=1
+Auto-selected partition 'big' for job tokens_vit2_extract_birds with score 0.1
+"""
+    said = list(cluster.explanations(log))
+    assert (
+        len(said) == 1 and said[0].startswith("group tokens_vit, tokens_vit2 was refused") and "lower mem_mb" in said[0]
+    )
+    asked = (tmp_path / "asked").read_text()
+    assert asked.split() == ["--test-only", "--partition=big", "--mem=6000", "--time=50", "--gpus=1", "--wrap=true"]

@@ -1,0 +1,551 @@
+"""The configuration: defaults, and every wrong key named by its path."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from maescope.base import provenance
+from maescope.base.errors import InputError
+from maescope.models.architectures import recorded_preprocessing
+from maescope.study import class_lists, completion, settings, weight_files
+
+ROOT = Path(__file__).parents[3]
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+
+
+@pytest.fixture
+def config(tmp_path):
+    """The least that is valid: one model with weights at hand."""
+    (tmp_path / "w.safetensors").write_bytes(b"x")
+    return {
+        "study": {"name": "s", "finetuned": ["vit"], "dataset": "pets"},
+        "datasets": {"pets": {"pattern": "/data/{label}/*.png", "classes": ["cat", "dog"]}},
+        "models": {"vit": {"architecture": "vit_tiny", "weights": str(tmp_path / "w.safetensors"), "num_classes": 2}},
+        "perturbations": {
+            "clean": {"kind": "clean"},
+            "mask": {"kind": "mask"},
+            "blur": {"kind": "blur", "levels": {"I": {"kernel": 5, "sigma": 1.0}}},
+            "occlusion": {"kind": "occlusion"},
+        },
+    }
+
+
+def change(config, path, value):
+    """Set the value at a dotted path, or delete it."""
+    *parents, key = path.split(".")
+    for parent in parents:
+        config = config[parent] if isinstance(config, dict) else config[int(parent)]
+    if value is None:
+        del config[key]
+    else:
+        config[key] = value
+
+
+def problems(config):
+    with pytest.raises(InputError) as caught:
+        settings.check(config, SCHEMA)
+    return str(caught.value)
+
+
+def test_defaults_are_filled_in_at_every_depth(config):
+    config["models"]["vit"]["training"] = {"recipe": "scratch", "dataset": "pets", "epochs": 3}
+    config["models"]["vit"]["weights"] = "results/models/vit.safetensors"
+    checked = settings.check(config, SCHEMA)
+    assert checked["seed"] == 0
+    assert checked["analysis"] == {
+        "among": "all",
+        "subspace": {"k": 10, "centring": "none"},
+        "neighbours": 5,
+        "folds": 5,
+        "low_frequencies": 0.25,
+        "perplexity": 30,
+        "features": {"k": None, "threshold": 0.6, "shuffles": 10},
+        "confidence": 0.95,
+        "resamples": 2000,
+    }
+    assert checked["study"]["tsne"] == {"labels": None, "images": 30}
+    assert checked["study"]["occlusion"] == ["occlusion"]
+    model = checked["models"]["vit"]
+    assert model["preprocessing"]["resize"] == 256
+    assert model["preprocessing"]["mean"] == [0.485, 0.456, 0.406]
+    assert model["training"]["augmentation"] == {"degrees": 10, "scale": [0.85, 1.1], "shift": 0.1}
+    assert model["training"]["decoder"] == {"width": 64, "depth": 2, "heads": 4}
+    assert checked["perturbations"]["mask"] == {"kind": "mask", "ratio": 0.75, "masks": 1, "seed": None}
+    assert checked["perturbations"]["occlusion"]["levels"] == list(range(0, 100, 10))
+    assert checked["datasets"]["pets"]["labels"] == ["cat", "dog"]
+
+
+def test_given_values_are_kept(config):
+    config["seed"] = 5
+    config["datasets"]["pets"] |= {"labels": ["dog"], "count": 7}
+    checked = settings.check(config, SCHEMA)
+    assert (checked["seed"], checked["datasets"]["pets"]["count"]) == (5, 7)
+    assert checked["datasets"]["pets"]["labels"] == ["dog"]
+
+
+def test_the_input_is_not_modified(config):
+    before = copy.deepcopy(config)
+    settings.check(config, SCHEMA)
+    assert config == before
+
+
+def test_two_entries_do_not_share_their_defaults(config):
+    config["models"]["other"] = copy.deepcopy(config["models"]["vit"])
+    checked = settings.check(config, SCHEMA)
+    checked["models"]["vit"]["preprocessing"]["mean"][0] = 9
+    assert checked["models"]["other"]["preprocessing"]["mean"][0] == 0.485
+    assert settings.check(config, SCHEMA)["models"]["vit"]["preprocessing"]["mean"][0] == 0.485
+
+
+def test_the_embedded_configuration_is_valid():
+    checked = settings.check(yaml.safe_load((ROOT / "config/config.yaml").read_text()), SCHEMA)
+    assert len(checked["perturbations"]["blur"]["levels"]) == 10
+    assert checked["models"]["mae_pretrained"]["training"]["mask_ratio"] == 0.75
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "where", "nearest"),
+    [
+        ("datsets", {}, "the top level", "datasets"),
+        ("study.finetund", ["vit"], "study", "finetuned"),
+        ("datasets.pets.cuont", 5, "datasets.pets", "count"),
+        ("models.vit.wieghts", "x", "models.vit", "weights"),
+        ("perturbations.blur.levels.I.sigam", 1, "perturbations.blur.levels.I", "sigma"),
+        ("perturbations.mask.raito", 0.5, "perturbations.mask", "ratio"),
+        ("analysis", {"confidense": 0.9}, "analysis", "confidence"),
+    ],
+)
+def test_a_mistyped_key_is_named_with_the_nearest_right_one(config, key, value, where, nearest):
+    change(config, key, value)
+    typo = "confidense" if key == "analysis" else key.rpartition(".")[2]
+    assert f"{where}: unknown key '{typo}' (did you mean '{nearest}'?)" in problems(config)
+
+
+@pytest.mark.parametrize("value", ["50", True, 50.0, 0, -1, [50]])
+def test_a_count_must_be_a_positive_whole_number(config, value):
+    change(config, "datasets.pets.count", value)
+    assert "\n  datasets.pets.count: " in problems(config)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", "0"),
+        ("seed", -1),
+        ("perturbations.blur.levels.I.kernel", 4),
+        ("perturbations.blur.levels.I.kernel", 5.0),
+        ("perturbations.blur.levels.I.sigma", 0),
+        ("perturbations.blur.levels.I.sigma", "1"),
+        ("perturbations.mask.ratio", 1),
+        ("perturbations.mask.ratio", 0),
+        ("perturbations.occlusion.order", "best"),
+        ("perturbations.occlusion.fill", "white"),
+        ("models.vit.batch_size", True),
+        ("models.vit.pooling", "max"),
+        ("models.vit.sha256", "abc"),
+        ("models.vit.precision", "float16"),
+        ("datasets.pets.allow_fewer", "yes"),
+        ("datasets.pets.on_bad_image", "ignore"),
+        ("study.name", "../elsewhere"),
+    ],
+)
+def test_a_wrong_type_or_range_is_named_by_its_path(config, key, value):
+    change(config, key, value)
+    assert f"\n  {key}: " in problems(config)
+
+
+@pytest.mark.parametrize("level", [100, -10, "10", 10.0, True])
+def test_an_occlusion_level_is_a_whole_percentage_below_100(config, level):
+    config["perturbations"]["occlusion"]["levels"] = [0, level]
+    assert "\n  perturbations.occlusion.levels.1: " in problems(config)
+
+
+def test_an_even_kernel_is_explained(config):
+    change(config, "perturbations.blur.levels.I.kernel", 6)
+    assert "perturbations.blur.levels.I.kernel: 6 is even; a kernel needs an odd size" in problems(config)
+
+
+@pytest.mark.parametrize(
+    "key", ["study", "datasets", "models", "perturbations", "study.dataset", "models.vit.architecture"]
+)
+def test_a_missing_key_is_named(config, key):
+    change(config, key, None)
+    parent, _, name = key.rpartition(".")
+    assert f"{parent or 'the top level'}: '{name}' is a required property" in problems(config)
+
+
+@pytest.mark.parametrize("key", ["labels", "classes"])
+def test_a_label_given_twice_is_named(config, key):
+    change(config, f"datasets.pets.{key}", ["cat", "dog", "cat"])
+    assert f"datasets.pets.{key}: cat named twice" in problems(config)
+
+
+@pytest.mark.parametrize("label", ["../up", "a/b", "", " a", ".hidden"])
+def test_labels_that_would_leave_their_folder_are_refused(config, label):
+    change(config, "datasets.pets.labels", ["cat", label])
+    assert "\n  datasets.pets.labels.1: " in problems(config)
+
+
+def test_a_label_that_is_a_number_must_be_quoted(config):
+    change(config, "datasets.pets.labels", ["cat", 7])
+    assert "datasets.pets.labels.1: 7 is not of type 'string'" in problems(config)
+
+
+def test_a_pattern_without_a_label_is_refused(config):
+    change(config, "datasets.pets.pattern", "/data/*/*.png")
+    assert "datasets.pets.pattern: '/data/*/*.png' has no {label}" in problems(config)
+
+
+def test_all_problems_come_in_one_message(config):
+    change(config, "seed", "0")
+    change(config, "datasets.pets.count", 0)
+    message = problems(config)
+    assert "seed: " in message and "datasets.pets.count: " in message
+
+
+def test_missing_weights_are_named_with_the_key(config):
+    change(config, "models.vit.weights", "/nowhere/mae.pth")
+    weights = settings.check(config, SCHEMA)["models"]["vit"]["weights"]  # a download must be able to plan
+    with pytest.raises(
+        InputError, match=r"models\.vit\.weights: there is no file /nowhere/mae\.pth; config/README\.md"
+    ):
+        weight_files.weights_file("vit", weights)
+
+
+def test_weights_that_the_workflow_makes_or_the_hub_has_need_not_be_there():
+    assert weight_files.weights_file("vit", "results/models/vit.safetensors") == "results/models/vit.safetensors"
+    assert weight_files.weights_file("vit", "hub:vit_base_patch16_224.mae") is None
+
+
+def test_a_folder_as_weights_is_named_with_the_key(config, tmp_path):
+    change(config, "models.vit.weights", str(tmp_path))
+    assert f"models.vit.weights: {tmp_path} is a folder; give the .pth" in problems(config)
+
+
+@pytest.mark.parametrize("weights", ["hub:vit_base_patch16_224.mae", "random:7"])
+def test_hub_and_random_weights_need_no_file(weights, config):
+    change(config, "models.vit.weights", weights)
+    settings.check(config, SCHEMA)
+    assert weight_files.weights_file("vit", weights) is None
+
+
+def test_an_occlusion_of_figure_5_without_level_0_is_refused(config):
+    config["perturbations"]["occlusion"]["levels"] = [10, 50]
+    assert "perturbations.occlusion.levels: lack 0, where the curves of Figure 5 begin; add it" in problems(config)
+
+
+def test_dropping_all_patches_is_refused_with_both_numbers(config):
+    config["perturbations"]["occlusion"] |= {"fill": "drop", "levels": [0, 99]}
+    config["models"]["vit"] |= {"architecture": "vit_tiny_patch16_224", "preprocessing": {"resize": 32, "crop": 32}}
+    assert "perturbations.occlusion.levels: 99 % leaves none of the 4 patches of vit to keep" in problems(config)
+
+
+def test_a_crop_larger_than_what_it_is_cut_from_is_refused_with_both_numbers(config):
+    config["models"]["vit"]["preprocessing"] = {"crop": 384}  # of 256, the default
+    said = "models.vit.preprocessing.resize: 256 is smaller than the crop of 384; raise it"
+    assert said in problems(config)
+
+
+def test_patches_cannot_be_dropped_from_a_beit(config):
+    config["perturbations"]["dropped"] = {"kind": "occlusion", "fill": "drop"}
+    config["models"]["beit"] = config["models"]["vit"] | {"architecture": "beit_base_patch16_224"}
+    config["study"]["finetuned"] = ["vit", "beit"]
+    said = "dropped takes patches away (fill: drop), but beit is a BEiT, which needs all; fill them"
+    config["conventions"] = {"drop": {"occlusion": "dropped"}}
+    settings.check(config, SCHEMA)  # conventions are of the first model
+    config["study"]["finetuned"] = ["beit", "vit"]
+    assert f"conventions.drop.occlusion: {said}" in problems(config)
+    config["study"]["occlusion"] = ["dropped"]
+    assert f"study.occlusion: {said}" in problems(config)
+
+
+def test_a_folder_does_not_stand_in_another(config):
+    config["folders"] = {"root": "/data", "imagenet": "{root}/imagenet"}
+    assert "folders.imagenet: '{root}/imagenet' stands on another folder; write the whole path" in problems(config)
+
+
+def test_random_weights_have_no_digest_to_check(config):
+    config["models"]["vit"] |= {"weights": "random:7", "sha256": "0" * 64}
+    assert "models.vit.sha256: of weights drawn at random there is no file to check" in problems(config)
+
+
+def test_models_are_compared_where_there_is_a_pretrained_one_or_they_are_named(config):
+    assert settings.check(config, SCHEMA)["study"]["compared"] == []
+    config["study"]["compared"] = ["vit"]
+    config["datasets"]["pets"]["count"] = 1
+    assert "datasets.pets.count: 1 image a label" in problems(config)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("study.finetuned", ["vti"], "study.finetuned: 'vti' is not among models (did you mean 'vit'?)"),
+        ("study.pretrained", "mae", "study.pretrained: 'mae' is not among models"),
+        ("study.dataset", "pest", "study.dataset: 'pest' is not among datasets (did you mean 'pets'?)"),
+        ("study.blur", "blurr", "study.blur: 'blurr' is not among perturbations (did you mean 'blur'?)"),
+        ("study.blur", "mask", "study.blur: mask is of kind mask"),
+        ("study.occlusion", ["occlusion", "blur"], "study.occlusion: blur is of kind blur"),
+        ("models.vit.patch_tokens", ["maks"], "patch_tokens: 'maks' is not among perturbations (did you mean 'mask'?)"),
+        ("perturbations.clean", {"kind": "mask"}, "perturbations.clean: kind must be clean"),
+        ("datasets.pets.labels", ["cat", "cow"], "datasets.pets.labels: cow not among the 2 classes"),
+        ("models.vit.num_classes", 3, "models.vit.num_classes: 3, but datasets.pets has 2 classes"),
+        ("models.vit.num_classes", 0, "models.vit: study.finetuned needs a head"),
+        ("models.vit.weights", "results/models/vit.safetensors", "models.vit.training: needed"),
+        ("perturbations.blur.levels.I.kernel", 449, "kernel: 449 does not fit the 224 px crop of vit"),
+        ("models.vit.arguments", {"patch_size": 15}, "models.vit: patches of 15 px do not divide the crop of 224 px"),
+        ("models.vit.weights", "random:", "models.vit.weights: 'random:' has no seed; write random:0"),
+        ("models.vit.weights", "random:12345678901234567890", "write random:0 or another number of up to nine digits"),
+        ("study.compared", ["vti"], "study.compared: 'vti' is not among models (did you mean 'vit'?)"),
+    ],
+)
+def test_what_does_not_fit_together_is_named(config, key, value, message):
+    change(config, key, value)
+    assert message in problems(config)
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ({"recipe": "finetune", "initial": "mae"}, "training.initial: 'mae' is not among models"),
+        ({"recipe": "scratch", "initial": "vit"}, "training.initial: only for recipe finetune"),
+        ({"recipe": "pretrain"}, "num_classes: 2 does not go with recipe pretrain"),
+        ({"recipe": "scratch", "dataset": "pats"}, "training.dataset: 'pats' is not among datasets"),
+        ({"recipe": "pretrain", "mask_ratio": 0.999}, "mask_ratio: a ratio of 0.999 leaves none of the 196 patches"),
+        ({"recipe": "finetune", "initial": "hub"}, "training.initial: hub has no file of weights to begin with"),
+        ({"recipe": "finetune", "initial": "drawn"}, "training.initial: drawn has no file of weights to begin with"),
+    ],
+)
+def test_a_training_that_does_not_fit_is_named(config, training, message):
+    for name, weights in (("hub", "hub:vit_base_patch16_224.mae"), ("drawn", "random:0")):
+        config["models"][name] = {"architecture": "vit_tiny_patch16_224", "weights": weights}
+    config["models"]["vit"]["architecture"] = "vit_tiny_patch16_224"
+    config["models"]["vit"]["training"] = {"dataset": "pets", "epochs": 1} | training
+    config["models"]["vit"]["weights"] = "results/models/vit.safetensors"
+    assert message in problems(config)
+
+
+def test_a_trained_model_says_where_its_weights_will_be(config):
+    config["models"]["vit"]["training"] = {"recipe": "scratch", "dataset": "pets", "epochs": 1}
+    assert "weights: results/models/vit.safetensors" in problems(config)
+
+
+def test_classes_come_from_a_file_or_from_imagenet(config, tmp_path):
+    (tmp_path / "classes.txt").write_text("dog\ncat\n\n")
+    change(config, "datasets.pets.classes", str(tmp_path / "classes.txt"))
+    assert settings.check(config, SCHEMA)["datasets"]["pets"]["classes"] == ["dog", "cat"]
+    change(config, "datasets.pets.classes", "imagenet-1k")
+    change(config, "models.vit.num_classes", 1000)
+    classes = settings.check(config, SCHEMA)["datasets"]["pets"]["classes"]
+    assert (len(classes), classes[0], classes[-1]) == (1000, "n01440764", "n15075141")
+    change(config, "datasets.pets.classes", "/nowhere.txt")
+    assert "there is no file /nowhere.txt" in problems(config)
+
+
+def keys_without(schema, word, path=""):
+    """Paths of all keys in a schema that lack a word, references followed."""
+    for name, part in schema.get("properties", {}).items():
+        if isinstance(part, dict):
+            target = SCHEMA["$defs"][part["$ref"].rpartition("/")[2]] if "$ref" in part else {}
+            if word not in part and word not in target:
+                yield f"{path}.{name}"
+            yield from keys_without(part, word, f"{path}.{name}")
+    for name in ("additionalProperties", "items", "then"):
+        if isinstance(schema.get(name), dict):
+            yield from keys_without(schema[name], word, path)
+    for name, part in schema.get("$defs", {}).items():
+        yield from keys_without(part, word, f"{path}.{name}")
+
+
+def test_every_key_has_a_description():
+    assert list(keys_without(SCHEMA, "description")) == []
+
+
+def test_no_mapping_of_the_schema_takes_unknown_keys(config):
+    for path in ("study", "datasets.pets", "models.vit", "perturbations.clean", "perturbations.occlusion"):
+        changed = copy.deepcopy(config)
+        change(changed, f"{path}.zzz", 1)
+        assert f"{path}: unknown key 'zzz'" in problems(changed)
+
+
+def test_the_fingerprint_ignores_the_order_of_keys_and_nothing_else():
+    one = provenance.fingerprint({"a": 1, "b": {"c": [1, 2], "d": None}}, 0)
+    assert one == provenance.fingerprint({"b": {"d": None, "c": [1, 2]}, "a": 1}, 0)
+    others = [
+        provenance.fingerprint({"a": 1, "b": {"c": [2, 1], "d": None}}, 0),
+        provenance.fingerprint({"a": 1, "b": {"c": [1, 2]}}, 0),
+        provenance.fingerprint({"a": 1, "b": {"c": [1, 2], "d": None}}, 1),
+    ]
+    assert len({one, *others}) == 4
+
+
+def test_trained_weights_are_known_by_their_folder():
+    assert weight_files.is_trained("results/models/mae.safetensors")
+    assert not weight_files.is_trained("/data/results/models/mae.safetensors")
+
+
+# --- corruptions, shifts and heads ----------------------------------------------------------------------------------
+
+FIFTEEN = SCHEMA["$defs"]["corruption"]["properties"]["name"]["enum"][2:]
+
+
+def test_all_corruptions_are_fifteen_perturbations_of_their_own_names(config):
+    config["perturbations"]["corruptions"] = {"kind": "corruption", "name": "all"}
+    checked = settings.check(config, SCHEMA)
+    assert "corruptions" not in checked["perturbations"]
+    assert checked["study"]["corruptions"] == FIFTEEN
+    assert {checked["perturbations"][name]["name"] for name in FIFTEEN} == set(FIFTEEN)
+    assert checked["perturbations"]["fog"]["levels"] == list("12345")
+
+
+def test_an_entry_of_its_own_goes_before_all(config, tmp_path):
+    config["perturbations"] |= {
+        "corruptions": {"kind": "corruption", "name": "all", "frost": str(tmp_path)},
+        "fog": {"kind": "corruption", "name": "snow"},
+        "plain": {"kind": "corruption", "name": "frost"},
+    }
+    checked = settings.check(config, SCHEMA)["perturbations"]
+    assert checked["fog"]["name"] == "snow"
+    assert (checked["frost"]["frost"], checked["plain"]["frost"]) == (str(tmp_path), None)
+    assert checked["snow"]["frost"] is None  # it would only change the fingerprint
+
+
+def test_a_corruption_is_named_by_its_entry_and_a_wrong_name_gets_the_nearest(config):
+    config["perturbations"]["fog"] = {"kind": "corruption"}
+    assert settings.check(config, SCHEMA)["perturbations"]["fog"]["name"] == "fog"
+    config["perturbations"]["gausian_noise"] = {"kind": "corruption"}
+    assert "perturbations.gausian_noise.name: 'gausian_noise' is none of the fifteen corruptions" in problems(config)
+    assert "did you mean 'gaussian_noise'" in problems(config)
+
+
+@pytest.mark.parametrize("group", ["", "weather/"])
+def test_a_tree_is_read_with_and_without_group_folders(config, tmp_path, group):
+    for severity in ("1", "3", ".DS_Store"):
+        (tmp_path / "c" / f"{group}fog" / severity).mkdir(parents=True)
+    config["perturbations"]["corruptions"] = {"kind": "corruption", "name": "all", "folder": str(tmp_path / "c")}
+    checked = settings.check(config, SCHEMA)["perturbations"]
+    assert checked["fog"]["folder"] == str(tmp_path / "c" / f"{group}fog")
+    assert checked["fog"]["levels"] == ["1", "3"]
+    assert checked["snow"]["levels"] == []
+
+
+@pytest.mark.parametrize("folder", ["tree", "gone"])
+def test_a_tree_without_any_of_them_is_refused_once_they_are_asked_for(folder, config, tmp_path):
+    (tmp_path / "tree/n01440764").mkdir(parents=True)
+    config["perturbations"]["corruptions"] = {"kind": "corruption", "name": "all", "folder": str(tmp_path / folder)}
+    checked = settings.check(config, SCHEMA)["perturbations"]  # a download must be able to plan
+    with pytest.raises(InputError, match=rf"/{folder} has none of the corruptions asked for; looked for .*]fog/1"):
+        completion.corruptions_there(["fog", "snow"], checked)
+    assert completion.corruptions_there(["clean"], checked) == []
+
+
+def test_a_tree_may_lack_some_of_the_corruptions_but_not_the_one_asked_for(config, tmp_path):
+    (tmp_path / "fog/2").mkdir(parents=True)
+    config["perturbations"] |= {
+        "corruptions": {"kind": "corruption", "name": "all", "folder": str(tmp_path)},
+        "snow": {"kind": "corruption"},  # generated
+    }
+    checked = settings.check(config, SCHEMA)["perturbations"]
+    assert completion.corruptions_there(FIFTEEN, checked) == ["snow", "fog"]
+    with pytest.raises(InputError, match=r"has none of the corruptions asked for; looked for .*]frost/1"):
+        completion.corruptions_there(["frost", "snow"], checked)
+
+
+def test_a_folder_of_frost_must_be_there(config):
+    config["perturbations"]["frost"] = {"kind": "corruption", "frost": "/gone"}
+    assert "perturbations.frost.frost: there is no folder /gone" in problems(config)
+
+
+def test_defaults_of_table_2_and_of_the_heads(config):
+    study = settings.check(config, SCHEMA)["study"]
+    assert (study["corruptions"], study["corrupted"], study["heads"], study["shifts"]) == ([], ["vit"], "vit", {})
+    assert study["controlled"] == study["finetuned"]
+
+
+def test_wrong_names_in_the_study_are_refused(config):
+    config["study"] |= {
+        "controlled": ["vti"],
+        "corruptions": ["blur", "fgo"],
+        "corrupted": ["vti"],
+        "heads": "tiv",
+        "shifts": {"r": "pets"},
+    }
+    said = problems(config)
+    assert "study.corruptions: blur is of kind blur" in said
+    assert "study.corruptions: 'fgo' is not among perturbations" in said
+    assert "study.controlled: 'vti' is not among study.finetuned (did you mean 'vit'?)" in said
+    assert "study.corrupted: 'vti' is not among models (did you mean 'vit'?)" in said
+    assert "study.heads: 'tiv' is not among models" in said
+    assert "study.shifts: 'r' is not among datasets" in said
+
+
+def test_the_clean_dataset_of_a_shift_has_the_same_labels(config):
+    config["datasets"]["drawn"] = {"pattern": "/r/{label}/*", "classes": ["cat", "dog"], "labels": ["dog"]}
+    config["study"]["shifts"] = {"drawn": "pets"}
+    assert "study.shifts.drawn: pets must have the same labels and classes" in problems(config)
+    config["study"]["shifts"] = {"drawn": "other"}
+    config["datasets"]["other"] = {"pattern": "/o/{label}/*", "classes": ["cat", "dog"], "labels": ["dog"]}
+    assert settings.check(config, SCHEMA)["study"]["shifts"] == {"drawn": "other"}
+
+
+def test_a_shifted_dataset_must_fit_the_head_as_well(config):
+    config["study"]["shifts"] = {"drawn": "drawn"}
+    config["datasets"]["drawn"] = {"pattern": "/r/{label}/*", "classes": ["cat", "dog", "cow"]}
+    assert "models.vit.num_classes: 2, but datasets.drawn has 3 classes" in problems(config)
+
+
+@pytest.mark.parametrize("name", ["imagenet-r", "imagenet-a"])
+def test_labels_of_imagenet_r_and_a_are_timms_synsets(config, name):
+    config["datasets"]["shifted"] = {"pattern": "/r/{label}/*", "classes": "imagenet-1k", "labels": name}
+    labels = settings.check(config, SCHEMA)["datasets"]["shifted"]["labels"]
+    assert len(labels) == len(set(labels)) == 200
+    assert class_lists.known_list(labels) == name and class_lists.known_list(labels[::-1]) == name
+    assert class_lists.known_list(labels[1:]) is None
+    indices = {"imagenet-r": [1, 2, 4], "imagenet-a": [6, 11, 13]}[name]
+    classes = settings.check(config, SCHEMA)["datasets"]["shifted"]["classes"]
+    assert [classes.index(label) for label in labels[:3]] == indices
+
+
+def test_another_word_for_labels_is_refused(config):
+    change(config, "datasets.pets.labels", "imagenet-x")
+    assert "datasets.pets.labels: 'imagenet-x' does not match" in problems(config)
+
+
+HALF = [0.5, 0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "weights", "mean"),
+    [
+        ("vit_base_patch16_224.augreg_in1k", "results/models/vit.safetensors", HALF),
+        ("vit_base_patch16_224", "hub:vit_base_patch16_224.augreg_in1k", HALF),
+        ("vit_base_patch16_224.augreg_in1k", "hub:deit_base_patch16_224.fb_in1k", [0.485, 0.456, 0.406]),
+    ],
+)
+def test_preprocessing_of_timm_is_that_of_the_weights_or_of_the_architecture(config, architecture, weights, mean):
+    change(config, "models.vit.architecture", architecture)
+    change(config, "models.vit.weights", weights)
+    change(config, "models.vit.preprocessing", "timm")
+    if not weights.startswith("hub:"):
+        change(config, "models.vit.training", {"recipe": "scratch", "dataset": "pets", "epochs": 1})
+    checked = settings.check(config, SCHEMA, recorded_preprocessing)["models"]["vit"]["preprocessing"]
+    assert (checked["resize"], checked["crop"], checked["interpolation"], checked["mean"]) == (
+        248,
+        224,
+        "bicubic",
+        mean,
+    )
+
+
+@pytest.mark.parametrize("architecture", ["vit_tiny_patch16_nonsense", "vit_tiny_patch16_224.nonsense"])
+def test_preprocessing_that_timm_does_not_record_is_named_with_its_model(architecture, config):
+    change(config, "models.vit.architecture", architecture)
+    change(config, "models.vit.preprocessing", "timm")
+    with pytest.raises(InputError, match=r"models\.vit\.preprocessing: timm knows no pretrained model vit_tiny"):
+        settings.check(config, SCHEMA, recorded_preprocessing)
+
+
+def test_another_word_for_preprocessing_is_refused(config):
+    change(config, "models.vit.preprocessing", "torchvision")
+    assert "models.vit.preprocessing: 'timm' was expected" in problems(config)

@@ -1,0 +1,57 @@
+"""Models against each other: differences and tests known on paper."""
+
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from maescope.tables import table_models
+
+INTERVALS = {"resamples": 500, "confidence": 0.95, "seed": 0}
+
+
+def measure(model, level, correct, perturbation="blur"):
+    """One row an image, of two classes by turns."""
+    images = [f"{number}.png" for number in range(len(correct))]
+    labels = ["ab"[number % 2] for number in range(len(correct))]
+    rows = {"model": model, "perturbation": perturbation, "level": level, "label": labels, "image": images}
+    return pd.DataFrame(rows | {"correct": correct})
+
+
+def test_the_difference_is_that_of_the_same_images_whatever_their_order():
+    first = measure("mae", "I", [1, 1, 1, 1, 0, 0, 0, 0, 1, 1])
+    second = measure("twin", "I", [1, 0, 0, 0, 0, 0, 1, 0, 0, 0]).sample(frac=1, random_state=0)
+    row = table_models.paired(pd.concat([first, second]), INTERVALS).iloc[0]
+    assert row[["model_a", "model_b", "level", "images"]].tolist() == ["mae", "twin", "I", 10]
+    assert row[["accuracy_a", "accuracy_b", "difference"]].tolist() == pytest.approx([60, 20, -40])
+    assert row["difference_low"] < -40 < row["difference_high"] <= 0
+    assert row["p_mcnemar"] == pytest.approx(binomtest(1, 6).pvalue)  # of six images where they differ, one
+
+
+def test_all_pairs_of_models_in_their_order_and_only_what_both_were_measured_under():
+    frames = [measure(model, "I", [1, 0, 1, 0]) for model in ("c", "a", "b")]
+    frames.append(measure("a", "clean", [1, 1, 1, 1], "clean"))
+    table = table_models.paired(pd.concat(frames), INTERVALS)
+    assert list(zip(table["model_a"], table["model_b"], strict=True)) == [("c", "a"), ("c", "b"), ("a", "b")]
+    assert set(table["perturbation"]) == {"blur"}
+
+
+def test_holm_multiplies_by_the_number_of_tests_that_are_left():
+    assert table_models.holm(pd.Series([0.01, 0.04, 0.03]).to_numpy()) == pytest.approx([0.03, 0.06, 0.06])
+    assert table_models.holm(pd.Series([0.5, 0.6]).to_numpy()) == pytest.approx([1, 1])
+
+
+def test_the_printed_table_has_intervals_and_both_p():
+    both = pd.concat([measure("mae", "I", [1, 1, 1, 1]), measure("twin", "I", [0, 1, 1, 1])])
+    printed = table_models.printed(table_models.paired(both, INTERVALS)).iloc[0]
+    assert printed[["first (%)", "second (%)", "p", "together"]].tolist() == ["100.0", "75.0", "1", "1"]
+    assert printed["difference"].startswith("-25.0 [")
+
+
+def test_every_image_counts_the_same_in_value_and_interval_and_level_0_is_left_out():
+    # two images of class a, on which alone the second model is wrong, and eighteen of b: 10 points, not 50
+    images = [f"{number}.png" for number in range(20)]
+    rows = {"perturbation": "occlusion", "level": "50", "label": ["a"] * 2 + ["b"] * 18, "image": images}
+    both = [pd.DataFrame(rows | {"model": m, "correct": c}) for m, c in (("x", [1] * 20), ("y", [0] * 2 + [1] * 18))]
+    table = table_models.paired(pd.concat([*both, *(frame.assign(level="0") for frame in both)]), INTERVALS)
+    assert table["level"].tolist() == ["50"]
+    assert table.iloc[0][["difference", "difference_low", "difference_high"]].tolist() == pytest.approx([-10] * 3)

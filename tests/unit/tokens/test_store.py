@@ -1,0 +1,309 @@
+"""Token files: exact, whole, and refused by name where they are not."""
+
+import itertools
+import os
+import platform
+import shutil
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+
+from maescope.base.errors import InputError
+from maescope.tokens import store
+
+GONE = 2**31 - 2  # no process has this number
+IMAGES, TARGETS, LEVELS = ["0/ä.png", "0/b c.png", "0/d.png"], [3, 3, -1], ["10", "9"]
+ATTRIBUTES = {"config_hash": "abc", "weights_sha256": "def", "model": "m", "label": "0"}
+
+
+def arrays(seed=0, images=3):
+    generator = np.random.default_rng(seed)
+    return {
+        "mean": generator.standard_normal((2, images, 5), dtype=np.float32),
+        "head": generator.standard_normal((2, images, 3, 2), dtype=np.float32),
+        "logits": generator.standard_normal((images, 4), dtype=np.float32),
+        "visible": generator.integers(0, 9, (images, 2)),
+        "masked": generator.random((images, 9)) < 0.5,
+    }
+
+
+def write(path, contents=None, batch=3, dtype="float32", **attributes):
+    contents = contents or {level: arrays(n) for n, level in enumerate(LEVELS)}
+    with store.writing(str(path), IMAGES, TARGETS, LEVELS, ATTRIBUTES | attributes, dtype) as writer:
+        for level, data in contents.items():
+            for start in range(0, 3, batch):
+                part = slice(start, start + batch)
+                writer.write(
+                    level, start, {k: v[:, part] if k in store.LAYER_FIRST else v[part] for k, v in data.items()}
+                )
+    return contents
+
+
+def read_all(path):
+    with store.open_tokens(str(path), "abc") as tokens:
+        data = {level: {name: tokens.read(level, name) for name in arrays()} for level in tokens.levels}
+        return tokens.images, tokens.targets.tolist(), data
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_a_float32_round_trip_is_exact_whatever_the_batches(batch, tmp_path):
+    written = write(tmp_path / "0.h5", batch=batch)
+    images, targets, data = read_all(tmp_path / "0.h5")
+    assert (images, targets, list(data)) == (IMAGES, TARGETS, LEVELS)
+    for level, name in itertools.product(LEVELS, arrays()):
+        assert data[level][name].dtype == written[level][name].dtype
+        assert (data[level][name] == written[level][name]).all()
+
+
+def test_a_float16_round_trip_is_exact_in_float16_and_leaves_logits_in_float32(tmp_path):
+    written = write(tmp_path / "0.h5", dtype="float16")["10"]
+    data = read_all(tmp_path / "0.h5")[2]["10"]
+    assert (data["mean"] == written["mean"].astype(np.float16).astype(np.float32)).all()
+    assert (data["logits"] == written["logits"]).all()
+    with h5py.File(tmp_path / "0.h5") as file:
+        assert file["levels/10/mean"].dtype == np.float16
+        assert file["levels/10/logits"].dtype == np.float32
+
+
+def test_one_layer_can_be_read_alone_counted_from_one(tmp_path):
+    written = write(tmp_path / "0.h5")
+    with store.open_tokens(str(tmp_path / "0.h5"), "abc") as tokens:
+        assert (tokens.read("9", "head", layer=2) == written["9"]["head"][1]).all()
+
+
+def test_root_attributes_and_layout_are_those_of_the_contract(tmp_path):
+    write(tmp_path / "0.h5")
+    with h5py.File(tmp_path / "0.h5") as file:
+        assert {"complete", "schema", "dtype", "versions", "levels", "listing", *ATTRIBUTES} == set(file.attrs)
+        assert file.attrs["complete"] == 1
+        assert file["image"].asstr()[:].tolist() == IMAGES
+        assert file["levels/10/head"].shape == (2, 3, 3, 2)
+        assert file["levels/10/head"].chunks == (1, 3, 3, 2)
+        assert file["levels/10/head"].fletcher32
+
+
+def test_a_level_that_was_not_written_leaves_no_file(tmp_path):
+    with pytest.raises(RuntimeError, match="nothing was written for level 9"):
+        write(tmp_path / "0.h5", {"10": arrays()})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_exception_inside_the_block_leaves_no_file_and_no_temporary(tmp_path):
+    def interrupted():
+        with store.writing(str(tmp_path / "0.h5"), IMAGES, TARGETS, LEVELS, ATTRIBUTES) as writer:
+            writer.write("10", 0, arrays())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_rewrite_leaves_the_old_file(tmp_path):
+    written = write(tmp_path / "0.h5")
+    with pytest.raises(RuntimeError):
+        write(tmp_path / "0.h5", {"10": arrays(5)})
+    assert (read_all(tmp_path / "0.h5")[2]["10"]["mean"] == written["10"]["mean"]).all()
+
+
+def test_what_a_killed_job_left_behind_is_removed(tmp_path):
+    (tmp_path / f".tmp.{platform.node()}.{GONE}.0.h5").write_bytes(b"half")
+    write(tmp_path / "0.h5")
+    assert [path.name for path in tmp_path.iterdir()] == ["0.h5"]
+
+
+def test_an_unknown_level_or_token_is_refused_by_name(tmp_path):
+    write(tmp_path / "0.h5")
+    with store.open_tokens(str(tmp_path / "0.h5"), "abc") as tokens:
+        with pytest.raises(InputError, match=r"0\.h5: has no mean for level 20"):
+            tokens.read("20", "mean")
+        with pytest.raises(InputError, match=r"0\.h5: has no patch for level 10"):
+            tokens.read("10", "patch")
+
+
+def test_a_file_that_was_never_completed_is_refused_by_name(tmp_path):
+    write(tmp_path / "0.h5")
+    with h5py.File(tmp_path / "0.h5", "a") as file:
+        del file.attrs["complete"]
+    with pytest.raises(InputError, match=r"0\.h5: was never completed; delete it"):
+        read_all(tmp_path / "0.h5")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_refused_by_name(share, tmp_path):
+    write(tmp_path / "0.h5")
+    os.truncate(tmp_path / "0.h5", int(share * (tmp_path / "0.h5").stat().st_size))
+    with pytest.raises(InputError, match=r"0\.h5"):
+        read_all(tmp_path / "0.h5")
+
+
+def test_a_file_of_other_settings_is_refused_by_name(tmp_path):
+    write(tmp_path / "0.h5", config_hash="other")
+    with pytest.raises(InputError, match=r"0\.h5: was made with other settings; delete it"):
+        read_all(tmp_path / "0.h5")
+
+
+def test_what_is_no_hdf5_or_not_there_is_refused_by_name(tmp_path):
+    (tmp_path / "0.h5").write_text("<html>")
+    for name in ("0.h5", "1.h5"):
+        with pytest.raises(InputError, match=rf"{name[0]}\.h5: cannot be opened as HDF5"):
+            read_all(tmp_path / name)
+
+
+def test_a_flipped_bit_in_a_token_is_refused_by_name(tmp_path):
+    written = write(tmp_path / "0.h5")
+    content = bytearray((tmp_path / "0.h5").read_bytes())
+    place = content.find(written["9"]["mean"][1].tobytes())
+    assert place > 0
+    content[place + 7] ^= 1
+    (tmp_path / "0.h5").write_bytes(content)
+    with pytest.raises(InputError, match=r"0\.h5: mean of level 9 is damaged"):
+        read_all(tmp_path / "0.h5")
+
+
+def stored_bytes(path):
+    """Places in the file of everything that its datasets hold: images, targets and tokens."""
+    chunks = []
+    with h5py.File(path) as file:
+        file.visititems(
+            lambda _, item: chunks.extend(
+                item.id.get_chunk_info(n)
+                for n in range(item.id.get_num_chunks() if isinstance(item, h5py.Dataset) else 0)
+            )
+        )
+    return [place for chunk in chunks for place in range(chunk.byte_offset, chunk.byte_offset + chunk.size)]
+
+
+def test_a_flipped_bit_in_any_image_name_target_or_token_is_refused_by_name(tmp_path):
+    write(tmp_path / "0.h5")
+    content, places = (tmp_path / "0.h5").read_bytes(), stored_bytes(tmp_path / "0.h5")
+    for name in IMAGES:
+        assert content.find(name.encode()) in places
+    for number, place in enumerate(places[::5]):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << number % 8
+        (tmp_path / "0.h5").write_bytes(damaged)
+        with pytest.raises(InputError, match=r"0\.h5: .*damaged"):
+            read_all(tmp_path / "0.h5")
+
+
+def test_a_flipped_bit_in_the_description_of_an_array_is_refused_by_name(tmp_path):
+    write(tmp_path / "0.h5")
+    content = bytearray((tmp_path / "0.h5").read_bytes())
+    with h5py.File(tmp_path / "0.h5") as file:
+        header = h5py.h5o.get_info(file["image"].id).addr
+    assert content[header : header + 4] == b"OHDR"
+    content[header + 4] ^= 64
+    (tmp_path / "0.h5").write_bytes(content)
+    with pytest.raises(InputError, match=r"0\.h5: is damaged"):
+        read_all(tmp_path / "0.h5")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_refused_by_name(value, tmp_path):
+    contents = {level: arrays() for level in LEVELS}
+    contents["9"]["logits"][1, 2] = value
+    write(tmp_path / "0.h5", contents)
+    with pytest.raises(InputError, match=r"0\.h5: logits of level 9 has values that are not finite"):
+        read_all(tmp_path / "0.h5")
+
+
+@pytest.mark.parametrize("name", ["mean", "logits"])
+def test_arrays_of_another_length_than_the_images_are_refused_by_name(name, tmp_path):
+    write(tmp_path / "0.h5")
+    with h5py.File(tmp_path / "0.h5", "a") as file:
+        del file[f"levels/9/{name}"]
+        file[f"levels/9/{name}"] = arrays(images=2)[name]
+    with pytest.raises(InputError, match=rf"0\.h5: {name} has 2 of 3 images"):
+        read_all(tmp_path / "0.h5")
+
+
+@pytest.mark.parametrize(("change", "what"), [({"images": ["0/x.png"]}, "images"), ({"weights": "ghi"}, "weights")])
+def test_pairs_of_other_images_or_weights_are_refused(change, what):
+    def tokens(path, images=("0/a.png",), weights="def"):
+        return SimpleNamespace(path=path, images=list(images), attributes={"weights_sha256": weights})
+
+    store.require_pair(tokens("clean.h5"), tokens("blur.h5"))
+    with pytest.raises(InputError, match=rf"blur\.h5: .* other {what} than clean\.h5"):
+        store.require_pair(tokens("clean.h5"), tokens("blur.h5", **change))
+
+
+def test_a_disk_that_is_too_full_is_refused_beforehand_with_a_fifth_to_spare(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_200_000_000))
+    store.require_space(tmp_path, 1_000_000_000)
+    with pytest.raises(InputError, match=r"1\.200 GB free, but the tokens need 1\.320 GB"):
+        store.require_space(tmp_path, 1_100_000_000)
+
+
+def test_a_file_of_another_label_in_its_place_is_refused(tmp_path):
+    path = tmp_path / "wren.h5"
+    arrays = {"cls": np.zeros((1, 1, 2), np.float32)}
+    with store.writing(str(path), ["a"], [0], ["clean"], {"config_hash": "h", "label": "wren"}) as writer:
+        writer.write("clean", 0, arrays)
+    with store.open_tokens(str(path), "h"):
+        pass
+    path.rename(tmp_path / "robin.h5")
+    with pytest.raises(InputError, match=r"robin\.h5: holds the tokens of wren"):
+        store.open_tokens(str(tmp_path / "robin.h5"), "h").__enter__()
+
+
+def test_a_file_replaced_or_deleted_between_two_reads_is_refused_by_name(tmp_path):
+    path = tmp_path / "0.h5"
+    write(path)
+    tokens = store.token_files(["0"], [str(path)], "abc")["0"]
+    tokens.read("10", "mean")
+    write(path, contents={level: arrays(seed=7) for level in LEVELS})
+    with pytest.raises(InputError, match=r"0\.h5: was replaced while it was being read; run this job again"):
+        tokens.read("10", "mean")
+    path.unlink()
+    with pytest.raises(InputError, match=r"0\.h5: cannot be opened as HDF5"):
+        tokens.read("10", "mean")
+
+
+def test_an_image_of_zeros_was_lost_but_a_pruned_head_was_not(tmp_path):
+    contents = {level: arrays() for level in LEVELS}
+    contents["10"]["head"][:, :, 1] = 0
+    contents["9"]["head"][1, 2] = 0
+    write(tmp_path / "0.h5", contents)
+    with store.open_tokens(str(tmp_path / "0.h5"), "abc") as tokens:
+        assert (tokens.read("10", "head", layer=2)[:, 1] == 0).all()
+        tokens.read("9", "head", layer=1)
+        for read in (lambda: tokens.read("9", "head"), lambda: list(tokens.blocks("9", "head", 2))):
+            with pytest.raises(InputError, match=r"0\.h5: head of level 9 has rows of zeros, a part was lost"):
+                read()
+
+
+def test_labels_of_other_weights_than_the_first_are_refused(tmp_path):
+    for label, weights in (("0", "def"), ("1", "def"), ("2", "ghi")):
+        write(tmp_path / f"{label}.h5", label=label, weights_sha256=weights)
+    paths = [str(tmp_path / f"{label}.h5") for label in "012"]
+    store.token_files(["0", "1"], paths[:2], "abc")
+    with pytest.raises(InputError, match=r"2\.h5: was made with other weights than .*0\.h5; delete both"):
+        store.token_files(["0", "1", "2"], paths, "abc")
+
+
+@pytest.mark.parametrize("name", ["mean", "head", "logits", "visible", "image", "target"])
+def test_a_block_that_was_lost_and_reads_as_zeros_is_refused_by_name(name, tmp_path):
+    write(tmp_path / "0.h5", batch=1)
+    with h5py.File(tmp_path / "0.h5") as file:
+        chunk = (file[name] if name in file else file[f"levels/9/{name}"]).id.get_chunk_info(0)
+    with open(tmp_path / "0.h5", "r+b") as file:
+        file.seek(chunk.byte_offset)
+        file.write(bytes(chunk.size))
+    with pytest.raises(InputError, match=r"0\.h5: .*(rows of zeros|images or targets are damaged).*; delete it"):
+        read_all(tmp_path / "0.h5")
+
+
+def test_a_batch_that_was_never_written_is_refused_by_name(tmp_path):
+    with store.writing(str(tmp_path / "0.h5"), IMAGES, TARGETS, ["10"], ATTRIBUTES) as writer:
+        writer.write("10", 0, arrays(images=2))
+    with pytest.raises(InputError, match=r"0\.h5: mean of level 10 has rows of zeros"):
+        read_all(tmp_path / "0.h5")
+
+
+def test_masks_of_nothing_are_no_lost_block(tmp_path):
+    contents = {level: arrays() | {"masked": np.zeros((3, 9), bool)} for level in LEVELS}
+    write(tmp_path / "0.h5", contents)
+    assert not read_all(tmp_path / "0.h5")[2]["9"]["masked"].any()

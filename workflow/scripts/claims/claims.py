@@ -1,0 +1,22 @@
+"""What the paper says against what was measured, claim by claim."""
+
+from maescope.base import logs, tidy
+from maescope.claims import claims, sensitivity, verdicts
+from maescope.tables import writing
+
+logs.begin(snakemake)
+
+given, params = snakemake.input, snakemake.params
+single = ("attention", "attention_supervised", "separation", "mask_invariance", "angles", "features")
+shift = tidy.read(given.shift, "dataset") if given.shift else None
+evidence = verdicts.Evidence(
+    accuracy=tidy.read(given.accuracy, "perturbation"),
+    alignment=tidy.read(given.alignment, "perturbation"),
+    shift={name: shift[shift["dataset"] == dataset] for name, dataset in params.shifted.items()},
+    intervals=params.intervals,
+    **{name: tidy.read(given[name]) for name in single if given[name]},
+    **params.study,
+)
+table = claims.table(evidence, sensitivity.touched(tidy.read([given.claims]), params.convention))
+title = "What the paper says, against what was measured here"
+writing.write_table(table, claims.print_claims(table), title, claims.NOTES, snakemake.output)

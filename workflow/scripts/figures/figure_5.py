@@ -1,0 +1,18 @@
+"""Figure 5: accuracy under occlusion, with its controls and the area under each curve."""
+
+from maescope.base import logs, tidy
+from maescope.figures import occlusion, style
+from maescope.tables import accuracies
+
+logs.begin(snakemake)
+
+params = snakemake.params
+accuracy = tidy.read(snakemake.input.measures, "model", "perturbation")
+curves = accuracies.occlusion_curves(accuracy, params.intervals)
+names = {"most": "most attended", "least": "least attended", "random": "random"}
+fills = {"mean": "", "black": ", black", "drop": ", tokens dropped"}
+titles = {name: names[entry["order"]] + fills[entry["fill"]] for name, entry in params.orders.items()}
+clean = accuracy[(accuracy["perturbation"] == next(iter(params.orders))) & (accuracy["level"] == "0")]
+figure = occlusion.figure_5(curves, titles, 100 / params.choices, accuracies.guessing(clean, params.choices))
+style.save(figure, snakemake.output.pdf, snakemake.output.png)
+tidy.write(curves, snakemake.output.numbers)

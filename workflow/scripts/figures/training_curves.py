@@ -1,0 +1,14 @@
+"""Loss by epoch of every model that was trained here."""
+
+from maescope.base import logs, tidy
+from maescope.figures import style, training
+
+logs.begin(snakemake)
+
+params = snakemake.params
+words = {"pretrain": "masked pixels, MSE", "finetune": "cross-entropy", "scratch": "cross-entropy"}
+losses = {}
+for path in snakemake.input.losses:
+    losses.setdefault(params.names[tidy.told_by(path, "model")], []).append(tidy.read([path]))
+descriptions = {params.names[model]: words[recipe] for model, recipe in params.recipes.items()}
+style.save(training.training_curves(losses, descriptions), snakemake.output.pdf, snakemake.output.png)

@@ -1,0 +1,163 @@
+"""Where a file under results/ comes from: which rule, settings, files, code and versions made it.
+
+A script's job begins with `logs.begin`. From then on each file that it writes leaves a record with its digest in
+results/provenance/, under the same path, and figures and tables carry the short form of it, `stamp`, in themselves.
+Token files have checksums of their own: all those of a folder share one record, as do the pictures of a folder.
+"""
+
+import hashlib
+import json
+import platform
+import sys
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from maescope.base import atomic, imports
+
+RESULTS = Path("results")
+RECORDS = RESULTS / "provenance"
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "h5py", "scikit-learn", "matplotlib", "pandas", "pillow")
+_job: dict = {}  # of this process, which makes the files of one job
+
+
+def begin(job) -> None:
+    """Remember what a script is given, and make a record of every file that it writes.
+
+    Parameters
+    ----------
+    job : the `snakemake` object of a script
+    """
+    inputs = digests(job.input)
+    study = job.config.get("study", {})
+    _job.update(
+        rule=job.rule,
+        study=study.get("name"),
+        seed=job.config.get("seed", 0),
+        configuration=fingerprint(job.config),
+        settings=plain({name: value for name, value in job.params.items() if name != "code"}),
+        inputs=inputs,
+        sources=_sources(inputs),
+        code=job.params.get("code"),
+        modules=imports.digests(sys.modules["__main__"].__file__, library_file),
+        versions=versions(),
+    )
+    atomic.listeners.append(_heard)
+
+
+def record(path: str | Path) -> None:
+    """Write the record of a file, or of a folder of pictures or token files, that this job has made."""
+    content = {"file": str(path), "sha256": digest(path), **_job}
+    with atomic.replacing(record_path(path)) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def record_path(path: str | Path) -> Path:
+    """Where the record of a file or folder under results/ lies."""
+    return RECORDS / f"{Path(path).relative_to(RESULTS)}.json"
+
+
+def recorded(path: str | Path) -> dict | None:
+    """The record of a file or folder, None where there is none."""
+    if not Path(path).is_relative_to(RESULTS) or not record_path(path).is_file():
+        return None
+    try:
+        return json.loads(record_path(path).read_text())
+    except ValueError:  # no longer what was written: as good as none
+        return None
+
+
+def stamp() -> str:
+    """One line of JSON, to be put into a figure or a table: what it takes to find or to make it again.
+
+    It names no folder of this machine. Empty where no job has begun, as in a notebook.
+    """
+    keys = ("rule", "study", "seed", "configuration", "sources", "code", "versions")
+    return json.dumps({"maescope": {key: _job[key] for key in keys}}) if _job else ""
+
+
+def digests(paths: Iterable[str]) -> dict[str, str]:
+    """What each path holds; token files count together, by the record of their folder.
+
+    Returns
+    -------
+    path -> SHA-256; what is no longer there counts as its record says, or not at all. Of files
+    from elsewhere their mere name, which stays when they, or the workflow, are moved
+    """
+    found: dict[str, str] = {}
+    for place in dict.fromkeys(path.parent if path.suffix == ".h5" else path for path in map(Path, paths)):
+        name = str(place) if place.is_relative_to(RESULTS) else place.name
+        folder = place.is_dir() or not place.suffix
+        record = recorded(place) if folder or not place.exists() else None
+        if record is None and not place.exists():
+            continue
+        own = digest(place) if record is None else fingerprint(record) if folder else record["sha256"]
+        found[name] = fingerprint([found[name], own]) if name in found else own
+    return found
+
+
+def digest(path: str | Path) -> str:
+    """SHA-256 of a file, or of the names and contents of all files in a folder but token and hidden files."""
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(
+            file for file in path.rglob("*") if file.is_file() and file.name[0] != "." and file.suffix != ".h5"
+        )
+        return fingerprint([(str(file.relative_to(path)), digest(file)) for file in files])
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def library_file(name: str) -> str:
+    """Where a file of the library, `maescope/<wing>/<module>.py`, or a script, `<wing>/<name>.py`, lies."""
+    return str(Path(__file__).parents[2] / name)
+
+
+def changed(modules: dict[str, str]) -> list[str]:
+    """Of files of code with their digests, those that are another one now, or no longer there."""
+    paths = {name: Path(library_file(name)) for name in modules}
+    return [name for name, path in paths.items() if not path.is_file() or imports.digest(str(path)) != modules[name]]
+
+
+def fingerprint(*settings) -> str:
+    """SHA-256 of settings, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(plain(settings), sort_keys=True).encode()).hexdigest()
+
+
+def plain(value):
+    """Settings as JSON has them."""
+    return json.loads(json.dumps(value, default=str))
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Python and those packages of the environment that numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # the environments of CPU rules have fewer
+            continue
+    return found
+
+
+def _heard(path: Path) -> None:
+    """A file was written: token files are left to `record` of their folder."""
+    path = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    if path.is_relative_to(RESULTS) and not path.is_relative_to(RECORDS) and path.suffix != ".h5":
+        record(path)
+
+
+def _sources(inputs: dict[str, str]) -> dict[str, str]:
+    """Digests of what all of it began with: images' lists, weights, and whatever else the workflow did not make."""
+    found: dict[str, str] = {}
+    for path, own in inputs.items():
+        record = recorded(path)
+        if record is None:
+            found[path] = own
+            continue
+        found |= record["sources"]
+        if path.startswith(("results/images/", "results/models/")):
+            found[path] = own
+    return dict(sorted(found.items()))

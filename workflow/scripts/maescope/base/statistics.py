@@ -1,0 +1,127 @@
+"""Intervals and paired tests."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import bdtr, ndtri, stdtr, stdtrit
+
+from maescope.base import seeds
+
+
+def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson score interval of a proportion (Wilson 1927): never empty, never outside [0, 1]."""
+    z = ndtri(0.5 + confidence / 2)
+    share, squared = successes / trials, z * z / trials
+    centre = (share + squared / 2) / (1 + squared)
+    half = z * np.sqrt(share * (1 - share) / trials + squared / (4 * trials)) / (1 + squared)
+    low, high = float(centre - half), float(centre + half)
+    return 0.0 if successes == 0 else low, 1.0 if successes == trials else high  # exactly: rounding leaves 1e-16
+
+
+def newcombe(a: tuple[int, int], b: tuple[int, int], confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of the difference of two independent proportions, from Wilson's of each (Newcombe 1998, method 10).
+
+    Parameters
+    ----------
+    a, b : successes and trials; the difference is that of a from b, a - b
+    """
+    (low_a, high_a), (low_b, high_b) = wilson(*a, confidence), wilson(*b, confidence)
+    share_a, share_b = a[0] / a[1], b[0] / b[1]
+    below = np.hypot(share_a - low_a, high_b - share_b)
+    above = np.hypot(high_a - share_a, share_b - low_b)
+    return float(share_a - share_b - below), float(share_a - share_b + above)
+
+
+def class_mean(values: np.ndarray, labels: np.ndarray) -> float:
+    """Mean of each class, then over classes."""
+    return float(pd.Series(values).groupby(labels).mean().mean())
+
+
+def bootstrap(
+    values: np.ndarray,
+    labels: np.ndarray,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    *,
+    balanced: bool = True,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of a mean, images resampled within their classes.
+
+    Parameters
+    ----------
+    values : (n,) one number an image
+    labels : (n,) its class
+    balanced : of `class_mean`, each class counting the same; else of the plain mean over images
+
+    Returns
+    -------
+    low, high : NaN where a class has one image only, which resampling would take for certain
+    """
+    generator = seeds.generator(seed, "bootstrap")
+    means = np.zeros(resamples)
+    classes = pd.Series(np.asarray(values, dtype=np.float64)).groupby(np.asarray(labels))
+    if classes.size().min() < 2:
+        return np.nan, np.nan
+    for _, own in classes:
+        picks = generator.integers(len(own), size=(resamples, len(own)))
+        means += own.to_numpy()[picks].sum(axis=1) / (len(own) * len(classes) if balanced else len(values))
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def mcnemar(a: np.ndarray, b: np.ndarray) -> float:
+    """Exact two-sided p of McNemar's test that two models (or conditions) are right equally often.
+
+    Parameters
+    ----------
+    a, b : (n,) bool, right or wrong on the same images
+    """
+    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
+    return min(1.0, 2 * float(bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
+
+
+def t_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
+    """Student's interval of a mean, as over a few seeds; NaN of a single value."""
+    if len(values) < 2:
+        return np.nan, np.nan
+    half = stdtrit(len(values) - 1, 0.5 + confidence / 2) * np.std(values, ddof=1) / np.sqrt(len(values))
+    return float(np.mean(values) - half), float(np.mean(values) + half)
+
+
+class Contrast(NamedTuple):
+    """A weighted sum of means, its interval, and the two-sided p of it being zero."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+
+
+def contrast(groups: Sequence[np.ndarray], weights: Sequence[float], confidence: float = 0.95) -> Contrast:
+    """A contrast between the means of independent groups of different variances (Welch 1947, Satterthwaite 1946).
+
+    Parameters
+    ----------
+    groups : the values of each, two or more
+    weights : of the groups' means, e.g. 1 and -1 for a difference
+
+    Returns
+    -------
+    ends and p are NaN where a group has one value, or none of them varies
+    """
+    value = sum(weight * np.mean(group) for group, weight in zip(groups, weights, strict=True))
+    sizes = np.array([len(group) for group in groups])
+    if sizes.min() < 2:
+        return Contrast(float(value), np.nan, np.nan, np.nan)
+    variances = np.square(weights) * [np.var(group, ddof=1) for group in groups] / sizes
+    error = np.sqrt(variances.sum())
+    if error <= 1e-12 * max(abs(np.mean(group)) for group in groups):  # equal values, but for rounding
+        return Contrast(float(value), np.nan, np.nan, np.nan)
+    freedom = variances.sum() ** 2 / (variances**2 / (sizes - 1)).sum()
+    half = stdtrit(freedom, 0.5 + confidence / 2) * error
+    p = 2 * stdtr(freedom, -abs(value) / error)
+    return Contrast(float(value), float(value - half), float(value + half), float(p))

@@ -1,0 +1,55 @@
+"""Tidy CSV files: one row an observation."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from maescope.base.atomic import replacing
+from maescope.base.errors import InputError
+
+TEXT = ("level", "label", "image", "path", "model", "perturbation", "dataset", "label_a", "label_b")
+TEXT += ("other_label", "other_image")  # never numbers, even where they look like some
+PLACES = [  # of files that are read side by side, and what their paths tell
+    re.compile(
+        r"measures/(?P<measure>[^/]+)/(?P<model>[^/]+)/(?P<dataset>[^/]+)/(?P<perturbation>[^/]+?)(/(?P<other>[^/]+))?\.csv$"
+    ),
+    re.compile(r"models/(?P<model>[^/]+)\.loss\.csv$"),
+    re.compile(r"conventions/(?P<convention>[^/]+)/claims\.csv$"),
+]
+
+
+def read(paths: Sequence[str], *columns: str) -> pd.DataFrame:
+    """Read files one below the other, each with further columns that its path tells (`model`, `perturbation`, ...)."""
+    frames = []
+    for path in paths:
+        frame = pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=[""])
+        frames.append(frame.assign(**{name: told_by(path, name) for name in columns}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def told_by(path: str, column: str) -> str:
+    """What a file is of, by its path: the model, dataset or perturbation of a measure, the model of a loss, ...
+
+    Raises
+    ------
+    InputError
+        where the path does not say
+    """
+    found = next((match for place in PLACES if (match := place.search(Path(path).as_posix()))), None)
+    if found is None or found.groupdict().get(column) is None:
+        raise InputError(f"{path}: the path does not tell the {column}; results keep the paths of the workflow's rules")
+    return found[column]
+
+
+def write(frame: pd.DataFrame, path: str) -> None:
+    """Write a file, whole or not at all."""
+    with replacing(path) as temporary:
+        frame.to_csv(temporary, index=False)
+
+
+def write_text(text: str, path: str) -> None:
+    """Write a text file, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""What the paper says against what was measured."""

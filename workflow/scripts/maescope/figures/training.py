@@ -1,0 +1,62 @@
+"""What the models trained here have learned: loss by epoch, and what a masked autoencoder makes up."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from maescope.figures.style import PAGE
+
+
+def training_curves(losses: dict[str, list[pd.DataFrame]], descriptions: dict[str, str]) -> Figure:
+    """Loss by epoch of each model that was trained here, one panel a model, one curve a seed.
+
+    Parameters
+    ----------
+    losses : model -> epoch, loss of each seed
+    descriptions : model -> what the loss is
+    """
+    columns = min(len(losses), 3 if len(losses) < 7 else 4)
+    rows = -(-len(losses) // columns)
+    size = (min(PAGE, 2.6 * columns), (2.3 if columns < 4 else 1.8) * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+    for axis, (model, seeds) in zip(axes.flat, losses.items(), strict=False):
+        for loss in seeds:
+            axis.plot(loss["epoch"], loss["loss"], color="0.25", linewidth=1, marker="." if len(loss) < 30 else None)
+        ends = sorted(loss["loss"].iloc[-1] for loss in seeds)
+        words = f"ends at {ends[0]:.3f}" if len(ends) == 1 else f"end at {ends[0]:.3f} to {ends[-1]:.3f}"
+        axis.set_title(f"{model}\n{words}", fontsize=7)
+        axis.set(xlabel="epoch", ylabel=descriptions[model])
+        axis.set_ylim(0, None)
+        axis.locator_params(axis="x", integer=True, min_n_ticks=1, nbins=5)
+    for axis in axes.flat[len(losses) :]:
+        axis.set_visible(False)
+    return figure
+
+
+def reconstruction(
+    original: np.ndarray, masked: np.ndarray, rebuilt: np.ndarray, names: Sequence[str], title: str
+) -> Figure:
+    """What a masked autoencoder sees, what it makes of it, and what was there: one column an image.
+
+    Parameters
+    ----------
+    original, masked, rebuilt : (n, height, width, 3) in [0, 1]; hidden patches are NaN in `masked`
+    names : (n,) titles of the columns
+    title : whose reconstruction it is
+    """
+    rows = {"input": np.where(np.isnan(masked), 0.5, masked), "reconstruction": rebuilt, "original": original}
+    figure, axes = plt.subplots(3, len(names), figsize=(PAGE, PAGE * 3 / len(names) + 0.5), squeeze=False)
+    for row, (what, pictures) in zip(axes, rows.items(), strict=True):
+        for axis, picture in zip(row, pictures, strict=True):
+            axis.imshow(np.clip(picture, 0, 1), interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+            axis.grid(False)
+            axis.spines[:].set_visible(False)
+        row[0].set_ylabel(what)
+    for axis, name in zip(axes[0], names, strict=True):
+        axis.set_title(name)
+    figure.suptitle(title, fontsize=8)
+    return figure

@@ -1,0 +1,1 @@
+"""Pictures on disk, sampled and read, and what is done to them."""

@@ -1,0 +1,147 @@
+"""From a file to pixels: decoded, resized, cropped. The only module that opens pictures."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from maescope.base.errors import InputError
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+MAX_PIXELS = 100_000_000  # 300 MB decoded; the largest ImageNet picture has 29 megapixels
+DEEP = re.compile(";16[BLN]")  # raw modes of 16-bit colour, which PIL would cut to 8 bits in silence
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """From a file to the model's input."""
+
+    resize: int  # shorter side in pixels
+    crop: int  # side of the centre crop in pixels
+    interpolation: str  # bicubic, bilinear, lanczos or nearest, as PIL does them
+    mean: tuple[float, float, float]  # of red, green and blue in [0, 1]
+    std: tuple[float, float, float]
+
+
+def load(path: str, remedy: str = "replace it, or set on_bad_image: skip") -> Image.Image:
+    """Decode a whole picture as 8-bit RGB (greyscale, palette, CMYK, RGBA converted; EXIF rotation not applied).
+
+    `remedy` is what can be done about one that cannot be decoded.
+
+    Raises
+    ------
+    InputError
+        naming the file: truncated, not a picture, 16-bit, or larger than MAX_PIXELS
+    """
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # never grey rows, whatever another library has set
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    if Path(path).exists() and not Path(path).is_file():
+        raise InputError(f"{path}: is no file; remove it, or set on_bad_image: skip")  # a pipe would never end
+    try:
+        with Image.open(path) as picture:
+            width, height = picture.size
+            if width * height > MAX_PIXELS:
+                raise InputError(f"{path}: {width} x {height} pixels, more than {MAX_PIXELS}; scale it down")
+            if picture.mode[0] in "IF" or any(DEEP.search(str(tile.args)) for tile in picture.tile):
+                raise InputError(f"{path}: mode {picture.mode} has more than 8 bits a channel; convert it to 8")
+            return picture.convert("RGB")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; results/images/ lists it, so it has gone since") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: cannot be decoded ({error}); {remedy}") from error
+
+
+def crop(picture: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
+    """Resize the shorter side with PIL, then cut out the centre, as torchvision's Resize and CenterCrop do.
+
+    Returns
+    -------
+    (3, crop, crop) uint8
+    """
+    resize, size = preprocessing.resize, preprocessing.crop
+    width, height = picture.size
+    short = min(width, height)
+    if short != resize:
+        target = (int(resize * width / short), int(resize * height / short))
+        picture = picture.resize(target, Image.Resampling[preprocessing.interpolation.upper()])
+    return _centre(picture, size)
+
+
+def _centre(picture: Image.Image, size: int) -> np.ndarray:
+    """The middle of a picture: (3, size, size) uint8."""
+    width, height = picture.size
+    if min(width, height) < size:
+        raise InputError(f"a picture of {width} x {height} px is smaller than the crop of {size}; raise resize")
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    return np.asarray(picture.crop((left, top, left + size, top + size))).transpose(2, 0, 1)  # (3, size, size)
+
+
+def batches(paths: Sequence[str], size: int, preprocessing: Preprocessing, workers: int = 2) -> Iterator[np.ndarray]:
+    """Decoded and cropped pictures in the order of `paths`, the next batch being read while one is used.
+
+    Yields
+    ------
+    (B, 3, crop, crop) uint8, B = `size` but for the last
+    """
+
+    groups = [paths[start : start + size] for start in range(0, len(paths), size)]
+    return read_ahead(groups, lambda path: crop(load(path), preprocessing), workers)
+
+
+def read_ahead(
+    groups: Iterable[Sequence[str]], read: Callable[[str], np.ndarray], workers: int = 2
+) -> Iterator[np.ndarray]:
+    """Each group of pictures together, the next group being read while one is used.
+
+    Parameters
+    ----------
+    read : one picture, (3, height, width) uint8
+
+    Yields
+    ------
+    (B, 3, height, width) uint8 of each group
+    """
+    with ThreadPoolExecutor(workers) as pool:
+        coming = None
+        for group in groups:
+            now, coming = coming, [pool.submit(read, path) for path in group]
+            if now:
+                yield np.stack([future.result() for future in now])
+        if coming:
+            yield np.stack([future.result() for future in coming])
+
+
+def centre(path: str, size: int) -> np.ndarray:
+    """The middle of a picture, nothing resized: (3, size, size) uint8.
+
+    Raises
+    ------
+    InputError
+        naming the picture that is smaller, or that cannot be decoded
+    """
+    picture = load(path, remedy="replace it")  # sampling looks at clean images alone, and cannot skip it
+    if min(picture.size) < size:
+        raise InputError(
+            f"{path}: {picture.size[0]} x {picture.size[1]} px, smaller than the model's {size} px; leave `folder` out "
+            "of the corruptions (they are then generated), or the model out of study.corrupted"
+        )
+    return _centre(picture, size)
+
+
+def pictures(folder: str) -> list[np.ndarray]:
+    """All pictures in a folder, sorted by name: (h, w, 3) uint8 each."""
+    paths = sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise InputError(f"{folder}: has no pictures")
+    return [np.asarray(load(str(path))) for path in paths]
+
+
+def normalised(paths: Sequence[str], preprocessing: Preprocessing) -> np.ndarray:
+    """All pictures in memory as the model takes them: (n, 3, crop, crop) float32."""
+    pixels = np.concatenate(list(batches(paths, 256, preprocessing))).astype(np.float32) / 255
+    mean, std = (np.float32(value).reshape(3, 1, 1) for value in (preprocessing.mean, preprocessing.std))
+    return (pixels - mean) / std

@@ -1,0 +1,1 @@
+"""From tokens to tidy numbers: one module a measure, arrays in, arrays out."""

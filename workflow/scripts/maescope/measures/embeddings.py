@@ -1,0 +1,50 @@
+"""Tokens of chosen images as points of one layer, each with its class and its image (for Figs. 1 and 2)."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from maescope.tokens.store import TokenFile
+
+
+class Points(NamedTuple):
+    """n tokens of one layer.
+
+    values : (n, D) float32
+    names : label, image and, for patch tokens, the patch of each (missing for others)
+    """
+
+    values: np.ndarray
+    names: pd.DataFrame
+
+    @property
+    def labels(self) -> np.ndarray:
+        return self.names["label"].to_numpy(str)
+
+    @property
+    def images(self) -> np.ndarray:
+        """Labels are part of it: two folders may hold a file of the same name."""
+        return (self.names["label"] + "/" + self.names["image"]).to_numpy(str)
+
+
+def collect(files: Mapping[str, TokenFile], level: str, token: str, layer: int, images: int | None = None) -> Points:
+    """Tokens of one kind at one layer, of all labels.
+
+    Parameters
+    ----------
+    files : label -> its token file
+    token : "cls", "mean" (one point an image) or "patch" (N_v points an image)
+    layer : 1-based
+    images : how many of each label, the first ones; None for all
+    """
+    values, names = [], []
+    for label, file in files.items():
+        own = file.read(level, token, layer, images)  # (B, D) or (B, N_v, D)
+        own = own.reshape(len(own), -1, own.shape[-1])  # (B, 1 or N_v, D)
+        frame = pd.DataFrame({"label": label, "image": np.repeat(file.images[:images], own.shape[1])})
+        patches = file.read(level, "visible", images=images).ravel() if token == "patch" else pd.NA
+        names.append(frame.assign(patch=pd.array(np.broadcast_to(patches, len(frame)), dtype="Int64")))
+        values.append(own.reshape(-1, own.shape[-1]))
+    return Points(np.concatenate(values), pd.concat(names, ignore_index=True))

@@ -1,0 +1,1 @@
+"""Vision transformers, their weights and their training."""

@@ -1,0 +1,121 @@
+"""Vision transformers as timm builds them, those refused whose tokens would not be what their names say."""
+
+import difflib
+import math
+
+import timm
+from timm.layers import Attention, PatchEmbed
+from timm.models import Beit, PretrainedCfg, VisionTransformer
+from torch import nn
+
+from maescope.base.errors import InputError
+from maescope.models import beit
+
+
+def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str = "token") -> VisionTransformer:
+    """A timm VisionTransformer, or a BEiT with its names, in evaluation mode, weights not yet loaded.
+
+    Parameters
+    ----------
+    pooling : "avg" pools the patch tokens and applies fc_norm, as MAE's fine-tuned models; "token" reads CLS
+
+    Raises
+    ------
+    InputError
+        where timm does not know the architecture or its arguments, or it is no VisionTransformer
+    """
+    try:
+        model = timm.create_model(architecture, num_classes=num_classes, global_pool=pooling, **arguments)
+    except (RuntimeError, TypeError, AssertionError, ValueError) as error:
+        known = timm.list_models() + timm.list_pretrained()
+        hint = "change `arguments` or take a ViT" if architecture in known else f"timm has {_near(architecture, known)}"
+        raise InputError(f"architecture {architecture} with {arguments}: {error} ({hint})") from error
+    if type(model) is Beit:
+        return beit.plain(model).eval()
+    if fault := _unsupported(model):
+        raise InputError(
+            f"architecture {architecture} {fault}; maescope reads timm's plain VisionTransformers and BEiT"
+        )
+    return model.eval()
+
+
+def _unsupported(model: nn.Module) -> str | None:
+    """Why tokens of a model would not be what their names say, None if they are."""
+    if type(model) is not VisionTransformer:
+        return f"is a {type(model).__name__}"
+    if type(model.patch_embed) is not PatchEmbed:
+        return f"makes its patches by a {type(model.patch_embed).__name__}, which mixes pixels between them"
+    if model.cls_token is None:
+        return "has no CLS token"
+    if any(type(getattr(block, "attn", None)) is not Attention for block in model.blocks):
+        return "has other than plain attention blocks"
+    if any(block.attn.gate is not None or not isinstance(block.attn.norm, nn.Identity) for block in model.blocks):
+        return "gates or normalises its heads, which then are not attention x values"
+    return None
+
+
+def recorded_preprocessing(identifier: str) -> dict:
+    """How timm evaluates a pretrained model: keys and meaning of the configuration's `preprocessing`.
+
+    Parameters
+    ----------
+    identifier : architecture, with the tag of its weights or without (then of timm's default weights)
+
+    Raises
+    ------
+    InputError
+        where timm records none, or another way of cutting than a centre crop
+    """
+    config = _recorded(identifier)
+    if config is None:
+        near = _near(identifier, timm.list_pretrained())
+        raise InputError(
+            f"timm knows no pretrained model {identifier} (it has {near}); state resize, crop, mean and std"
+        )
+    if config.crop_mode != "center":
+        raise InputError(
+            f"{identifier} is evaluated with crop mode {config.crop_mode}; state resize, crop, mean and std"
+        )
+    side = config.input_size[-1]
+    return {
+        "resize": math.floor(side / config.crop_pct),
+        "crop": side,
+        "interpolation": config.interpolation,
+        "mean": list(config.mean),
+        "std": list(config.std),
+    }
+
+
+def require_input(model: VisionTransformer, crop: int) -> None:
+    """Crops must be of the model's input size.
+
+    Raises
+    ------
+    InputError
+        naming both sizes
+    """
+    height, width = model.patch_embed.img_size
+    if (crop, crop) != (height, width):
+        raise InputError(f"preprocessing.crop is {crop} px, but the model's input is {height} x {width} px")
+
+
+def hub_repository(identifier: str) -> str:
+    """The repository of a pretrained model of timm on the Hugging Face hub."""
+    config = _recorded(identifier)
+    if config is None or not config.hf_hub_id:
+        near = _near(identifier, timm.list_pretrained())
+        raise InputError(f"weights hub:{identifier}: timm knows no such pretrained model (it has {near})")
+    return config.hf_hub_id
+
+
+def _near(name: str, known: list[str]) -> str:
+    """The names most like one that is not known."""
+    return ", ".join(difflib.get_close_matches(name, known, n=3, cutoff=0.3)) or "others"
+
+
+def _recorded(identifier: str) -> PretrainedCfg | None:
+    """What timm records of a pretrained model, None where it knows none."""
+    try:
+        return timm.get_pretrained_cfg(identifier)
+    except RuntimeError:  # the architecture is known, its tag is not
+        return None

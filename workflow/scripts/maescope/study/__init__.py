@@ -1,0 +1,1 @@
+"""The configuration: checked, completed, and looked up. Imports no torch."""

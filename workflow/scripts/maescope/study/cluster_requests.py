@@ -1,0 +1,89 @@
+"""What a job asks a cluster for: portable numbers that grow with its work and with each attempt.
+
+Partitions, account and GPU model are the profile's. Measured on the default study and on ViT-B/16; a profile may set
+others. Memory is in MB, time in minutes.
+"""
+
+from pathlib import Path
+
+from maescope.study import sizes
+from maescope.study.lookups import LookUps
+
+VIT_B_MB = 350  # weights of a ViT-B in float32
+
+
+class ClusterRequests:
+    """Functions of a job's wildcards, of the attempt and, where it counts, of its input; of one configuration."""
+
+    def __init__(self, look: LookUps):
+        self.look = look
+
+    def gpus(self, wildcards) -> int:
+        """GPUs of an extraction."""
+        return int(self.look.device(wildcards) != "cpu")
+
+    def weights_mb(self, wildcards) -> float:
+        """Size of a model's weights where they lie on disk, that of a ViT-B's where they do not."""
+        path = Path(self.look.models[wildcards.model]["weights"] or "")
+        return path.stat().st_size / 1e6 if path.is_file() else VIT_B_MB
+
+    def extraction_mb(self, wildcards, attempt) -> int:
+        """torch and a ViT-B, thrice what weights are larger (twice while they are read), 20 MB an image of 224 px."""
+        batch = self.look.batch_size(wildcards) * 20 * (self.look.crop(wildcards) / 224) ** 2
+        return attempt * round(4000 + 3 * max(0, self.weights_mb(wildcards) - VIT_B_MB) + batch)
+
+    def extraction_minutes(self, wildcards, attempt) -> int:
+        """At least 3000 images of 224 px a minute with a GPU and 300 without, of a larger model than ViT-B fewer."""
+        size = (self.look.crop(wildcards) / 224) ** 2 * max(1, self.weights_mb(wildcards) / VIT_B_MB)
+        images = self.look.images_asked(wildcards.dataset) * self.look.levels_of(wildcards.perturbation) * size
+        return attempt * round(20 + images / (3000 if self.gpus(wildcards) else 300))
+
+    def training_mb(self, wildcards, attempt) -> int:
+        """torch, and the images of the training set, which are held in memory."""
+        images = self.look.images_asked(self.look.training(wildcards)["dataset"])
+        return attempt * round(4000 + images * 3 * self.look.crop(wildcards) ** 2 * 8e-6)
+
+    def training_minutes(self, wildcards, attempt) -> int:
+        """At least 6000 images of 32 px a minute."""
+        training = self.look.training(wildcards)
+        images = self.look.images_asked(training["dataset"]) * training["epochs"]
+        return attempt * round(20 + images * (self.look.crop(wildcards) / 32) ** 2 / 6000)
+
+    def sampling_minutes(self, wildcards, attempt) -> int:
+        """Each picture is read: a thousand of them a minute."""
+        return attempt * round(20 + self.look.images_asked(wildcards.dataset) / 1000)
+
+    def quality_minutes(self, wildcards, attempt) -> int:
+        """A hundred pictures a minute."""
+        return attempt * round(20 + self.look.images_asked(wildcards.dataset) / 100)
+
+    def measuring_mb(self, wildcards, input, attempt) -> int:
+        """Python, and a quarter of the token files, of which these measures hold no more at a time."""
+        return attempt * round(2000 + input.size_mb / 4)
+
+    def measuring_minutes(self, wildcards, input, attempt) -> int:
+        """A gigabyte of token files in ten minutes."""
+        return attempt * round(20 + input.size_mb / 100)
+
+    def angles_mb(self, k):
+        """A resource: Python, the bases, and the angles of each two of a dataset's labels; `k` tells that of a job."""
+
+        def mb(wildcards, input, attempt) -> int:
+            model, labels = self.look.models[wildcards.model], len(self.look.labels(wildcards))
+            angles = sizes.angles_of(model, labels, k(wildcards))
+            return attempt * round(2000 + input.size_mb + 330e-6 * angles)  # 330 bytes each, while they are written
+
+        return mb
+
+    def comparing_mb(self, wildcards, input, attempt) -> int:
+        """Python, and the clean token files of one side in float64."""
+        return attempt * round(2000 + 1.5 * input.size_mb / (1 + self.look.levels_of(wildcards.perturbation)))
+
+    def distances_mb(self, wildcards, attempt) -> int:
+        """Three matrices of the distances between all images."""
+        return attempt * round(4000 + 24e-6 * self.look.images_asked(wildcards.dataset) ** 2)
+
+
+def growing(size: int):
+    """A resource that is so large at the first attempt, twice as large at the second, ..."""
+    return lambda wildcards, attempt: size * attempt

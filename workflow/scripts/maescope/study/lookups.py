@@ -1,0 +1,386 @@
+"""What the rules look up in a checked configuration: paths, settings and fingerprints, nothing that runs.
+
+A method whose only argument is `wildcards` is an input or a param of a rule as it is; the others take names.
+"""
+
+from collections.abc import Iterable
+from itertools import product
+from types import SimpleNamespace
+
+from maescope.base import provenance
+from maescope.base.errors import InputError
+from maescope.study.class_lists import known_list
+from maescope.study.completion import corruptions_there
+from maescope.study.weight_files import weights_file
+
+HOW = ("batch_size", "device", "threads", "patch_tokens", "url", "sha256")  # of a model: they change no token
+OWN = ("tsne", "separation")  # measures of what a study shows, which lie under it
+NOTHING = "(?!)"  # a pattern that nothing matches
+
+
+def pattern(names: Iterable[str]) -> str:
+    """Names as a pattern for a wildcard."""
+    return "|".join(names) or NOTHING
+
+
+class LookUps:
+    """A configuration, as `settings.check` has it, and what is asked of it."""
+
+    def __init__(self, config: dict):
+        self.config, self.seed, self.study, self.analysis = (
+            config,
+            config["seed"],
+            config["study"],
+            config["analysis"],
+        )
+        self.datasets, self.models, self.perturbations = (
+            config[key] for key in ("datasets", "models", "perturbations")
+        )
+        self.results = f"results/{self.study['name']}"
+        self.intervals = {key: self.analysis[key] for key in ("resamples", "confidence")} | {"seed": self.seed}
+        self.trained = [name for name, model in self.models.items() if model["training"]]
+        self.pretrained_here = self.trained_by("pretrain")
+        self.first = self.study["finetuned"][0]
+        self.occlusion = self.study["occlusion"][0]
+        on_all_patches = [model for model in self.models if "clean" in self.models[model]["patch_tokens"]]
+        self.on_all_patches = pattern(on_all_patches)  # models whose clean images' patches are all kept
+        self.seen_whole = [model for model in self.study["compared"] if model in on_all_patches]
+        chosen_from = "labels" if self.analysis["among"] == "labels" else "classes"
+        self.choices = len(self.datasets[self.study["dataset"]][chosen_from] or [])
+
+    # ---- Names for wildcards
+
+    def trained_by(self, recipe: str) -> list[str]:
+        """The models that the workflow trains by a recipe."""
+        return [name for name in self.trained if self.models[name]["training"]["recipe"] == recipe]
+
+    def with_head(self) -> str:
+        """The models that classify, as a pattern."""
+        return pattern(name for name, model in self.models.items() if model["num_classes"])
+
+    def of_kind(self, kind: str) -> str:
+        """The perturbations of a kind, as a pattern."""
+        return pattern(name for name, entry in self.perturbations.items() if entry["kind"] == kind)
+
+    # ---- Datasets
+
+    def made(self, wildcards) -> list[str]:
+        """The folder of pictures that the workflow itself makes for a dataset, if it does."""
+        folders = [f"results/data/{part}" for part in ("digits/train", "digits/test", "scenes")]
+        return [path for path in folders if self.datasets[wildcards.dataset]["pattern"].startswith(f"{path}/")]
+
+    def dataset(self, wildcards) -> dict:
+        return self.datasets[wildcards.dataset]
+
+    def labels(self, wildcards) -> list[str]:
+        return self.datasets[wildcards.dataset]["labels"]
+
+    def classes(self, wildcards) -> list[str] | None:
+        return self.datasets[wildcards.dataset]["classes"]
+
+    def shown(self, wildcards) -> list[str]:
+        """The labels that t-SNE shows: the study's, or the first three."""
+        labels = self.labels(wildcards)
+        return [label for label in self.study["tsne"]["labels"] or [] if label in labels] or labels[:3]
+
+    def images_of(self, dataset: str) -> str:
+        """The sampled list of a dataset's images."""
+        return f"results/images/{dataset}.csv"
+
+    def images_asked(self, dataset: str) -> int:
+        """How many images a dataset has at most; a label without a count may have 150, as in ImageNet-R."""
+        return len(self.datasets[dataset]["labels"]) * (self.datasets[dataset]["count"] or 150)
+
+    # ---- Models
+
+    def content(self, wildcards) -> dict:
+        """A model's entry without what changes no token, as how fast it runs: editing that makes nothing again."""
+        return {key: value for key, value in self.models[wildcards.model].items() if key not in HOW}
+
+    def architecture_of(self, model: str) -> dict:
+        """What it takes to build a model and prepare its input."""
+        keys = ("architecture", "arguments", "num_classes", "pooling", "preprocessing")
+        return {key: self.models[model][key] for key in keys}
+
+    def architecture(self, wildcards) -> dict:
+        return self.architecture_of(wildcards.model)
+
+    def training(self, wildcards) -> dict:
+        return self.models[wildcards.model]["training"]
+
+    def preprocessing(self, wildcards) -> dict:
+        return self.models[wildcards.model]["preprocessing"]
+
+    def crop(self, wildcards) -> int:
+        """Side of a model's input in pixels."""
+        return self.models[wildcards.model]["preprocessing"]["crop"]
+
+    def same_crop(self) -> list[str]:
+        """The fine-tuned models whose input is cut out of a picture as that of the first is."""
+        cuts = {
+            model: [self.models[model]["preprocessing"][key] for key in ("resize", "crop", "interpolation")]
+            for model in self.study["finetuned"]
+        }
+        return [model for model in cuts if cuts[model] == cuts[self.first]]
+
+    def without_seed(self, model: str, written: dict) -> str:
+        """The name that a model has in the configuration as written; of an entry with several seeds, the entry's."""
+        return model if model in written else model.rpartition("-")[0]
+
+    def weights_of(self, model: str) -> str | list:
+        """The file that holds a model's weights; none for one from the hub's cache."""
+        return weights_file(model, self.models[model]["weights"]) or []
+
+    def weights(self, wildcards) -> str | list:
+        return self.weights_of(wildcards.model)
+
+    def initial(self, wildcards) -> str | list:
+        """The weights that a fine-tuning starts from."""
+        return self.weights_of(self.training(wildcards)["initial"])
+
+    def training_images(self, wildcards) -> str:
+        return self.images_of(self.training(wildcards)["dataset"])
+
+    def threads(self, wildcards) -> int:
+        return self.models[wildcards.model]["threads"]
+
+    def device(self, wildcards) -> str:
+        return self.models[wildcards.model]["device"]
+
+    def batch_size(self, wildcards) -> int:
+        return self.models[wildcards.model]["batch_size"]
+
+    def sha256(self, wildcards) -> str:
+        """What a weights file's digest must be."""
+        return self.models[wildcards.model]["sha256"] or "any"
+
+    def downloads(self) -> dict:
+        """Where each model that is not trained here comes from."""
+        keys = ("weights", "url", "sha256")
+        return {name: {key: self.models[name][key] for key in keys} for name in self.models if name not in self.trained}
+
+    def check(self, wildcards) -> str | list:
+        """The check of a model whose weights come from elsewhere; one that was trained here is whole."""
+        return [] if self.training(wildcards) else f"results/check_model/{wildcards.model}.json"
+
+    def check_labels(self, wildcards) -> str | list:
+        """The check of a head from elsewhere against the labels of a dataset, where both are of as many classes."""
+        model, classes = self.models[wildcards.model], self.classes(wildcards) or []
+        asked = not model["training"] and len(classes) == model["num_classes"] > 0
+        return f"results/check_labels/{wildcards.model}/{wildcards.dataset}.json" if asked else []
+
+    # ---- Perturbations
+
+    def perturbation(self, wildcards) -> dict:
+        return self.perturbations[wildcards.perturbation]
+
+    def levels_of(self, perturbation: str) -> int:
+        """How many levels a perturbation has."""
+        entry = self.perturbations[perturbation]
+        return entry.get("masks") or len(entry.get("levels") or ["clean"])
+
+    def stores_patches(self, wildcards) -> bool:
+        """Whether every patch token is stored."""
+        return wildcards.perturbation in self.models[wildcards.model]["patch_tokens"]
+
+    def panels(self, perturbation: str) -> dict[str, str]:
+        """Levels of a perturbation and the titles of their heat maps, the clean images first."""
+        entry = self.perturbations[perturbation]
+        unit = " %" if entry["kind"] == "occlusion" else ""
+        return {"clean": "clean"} | {str(level): f"{level}{unit}" for level in entry["levels"] if level != 0}
+
+    def sources(self) -> dict[str, dict[str, str]]:
+        """Of the study's corruptions: which of the fifteen, and where its images come from."""
+        found = {}
+        for name in self.study["corruptions"]:
+            entry = self.perturbations[name]
+            overlay = {"frost": ", photographs" if entry["frost"] else ", synthetic"}.get(entry["name"], "")
+            found[name] = {
+                "corruption": entry["name"],
+                "source": "files" if entry["folder"] else f"generated{overlay}",
+            }
+        return found
+
+    def occlusions_of(self, model: str) -> list[str]:
+        """The perturbations that Figure 5 measures of a model: occlusion and, of some models, its controls."""
+        return self.study["occlusion"] if model in self.study["controlled"] else self.study["occlusion"][:1]
+
+    def corruptions_of(self, model: str) -> list[str]:
+        """The corruptions that Table II measures of a model, those of which any severity is there; asked by a job."""
+        asked = self.study["corruptions"] if model in self.study["corrupted"] else []
+        return corruptions_there(asked, self.perturbations)
+
+    # ---- Tokens
+
+    def tokens(self, wildcards) -> list[str]:
+        """Token files of a model, a dataset and a perturbation, one a label."""
+        return self.tokens_of(wildcards.model, wildcards.dataset, wildcards.perturbation, self.labels(wildcards))
+
+    def tokens_of(self, model: str, dataset: str, perturbation: str, labels: Iterable[str]) -> list[str]:
+        return [f"results/tokens/{model}/{dataset}/{perturbation}/{label}.h5" for label in labels]
+
+    def clean_tokens(self, wildcards) -> list[str]:
+        return self.tokens_of(wildcards.model, wildcards.dataset, "clean", self.labels(wildcards))
+
+    def shown_tokens(self, wildcards) -> list[str]:
+        """Token files of the labels that t-SNE shows."""
+        return self.tokens_of(wildcards.model, wildcards.dataset, wildcards.perturbation, self.shown(wildcards))
+
+    def other_tokens(self, wildcards) -> list[str]:
+        """Clean token files of the other model of CKA."""
+        return self.tokens_of(wildcards.other, wildcards.dataset, "clean", self.labels(wildcards))
+
+    def images(self, wildcards) -> str:
+        """The sampled list of images; the tree of a job's corruption must be there as well."""
+        corruptions_there([wildcards.perturbation], self.perturbations)
+        return self.images_of(wildcards.dataset)
+
+    def rollout(self, wildcards) -> list[str]:
+        """The clean token files, for perturbations that rank patches by them."""
+        entry = self.perturbation(wildcards)
+        ranked = entry["kind"] == "occlusion" and entry["order"] != "random"
+        return self.clean_tokens(wildcards) if ranked else []
+
+    def config_hash_of(self, model: str, dataset: str, perturbation: str) -> str:
+        """Fingerprint of all settings that decide what is in a token file."""
+        of = SimpleNamespace(model=model, dataset=dataset, perturbation=perturbation)
+        settings = self.content(of), self.stores_patches(of), self.dataset(of), self.perturbation(of)
+        return provenance.fingerprint(self.seed, *settings, dataset, perturbation)
+
+    def config_hash(self, wildcards) -> str:
+        return self.config_hash_of(wildcards.model, wildcards.dataset, wildcards.perturbation)
+
+    def clean_hash(self, wildcards) -> str:
+        return self.config_hash_of(wildcards.model, wildcards.dataset, "clean")
+
+    def other_hash(self, wildcards) -> str:
+        return self.config_hash_of(wildcards.other, wildcards.dataset, "clean")
+
+    # ---- Measures
+
+    def measured(self, measure: str, models: str | Iterable[str], perturbations: str | Iterable[str]) -> list[str]:
+        """Files of a measure of the study's images, each of the models under each of the perturbations."""
+        models, perturbations = ([own] if isinstance(own, str) else own for own in (models, perturbations))
+        return [self.measure(measure, *pair) for pair in product(models, perturbations)]
+
+    def measure(self, measure: str, model: str, perturbation: str, dataset: str | None = None) -> str:
+        """The file of one measure, of the study's images if no dataset is named."""
+        folder = self.results if measure in OWN else "results"
+        return f"{folder}/measures/{measure}/{model}/{dataset or self.study['dataset']}/{perturbation}.csv"
+
+    def of_layers(self, measure: str, key: str, perturbation: str) -> list[str]:
+        """A measure of the model that the study looks at layer by layer, or of the supervised one; none without it."""
+        model = self.study["pretrained"] and self.study[key]
+        return [self.measure(measure, model, perturbation)] if model else []
+
+    # ---- What a target cannot do without
+
+    def named(self, key: str):
+        """What study.<key> names.
+
+        Raises
+        ------
+        InputError
+            where it names nothing
+        """
+        if not self.study[key]:
+            raise InputError(f"study.{key} is not set, but this target needs it; config/README.md explains it")
+        return self.study[key]
+
+    def at_least(self, number: int, key: str) -> list[str]:
+        """What study.<key> names, which must be so many."""
+        if len(self.study[key]) < number:
+            raise InputError(f"study.{key}: this target needs {number} or more; config/README.md explains it")
+        return self.study[key]
+
+    def masked(self, measure: str):
+        """An input: a measure of the pretrained model under the study's mask."""
+        return lambda wildcards: self.measure(measure, self.named("pretrained"), self.study["mask"])
+
+    def mask_variants(self, wildcards) -> list[str]:
+        """The measure of the pretrained model's embeddings under many masks."""
+        variants, model = self.named("mask_variants"), self.named("pretrained")
+        return [self.measure("mask_invariance", model, variants["perturbation"], variants["dataset"])]
+
+    def compared(self, measure: str, models: list[str]):
+        """An input: a measure of the study's clean images, of each of the models compared that has it."""
+
+        def files(wildcards) -> list[str]:
+            if not models and self.study["compared"]:
+                key = f"models.{self.study['compared'][0]}.patch_tokens"
+                raise InputError(f"{key}: add clean, or there is nothing to show of {measure}")
+            return self.measured(measure, models or self.at_least(1, "compared"), "clean")
+
+        return files
+
+    def alike(self, wildcards) -> list[str]:
+        """What CKA compares: clean images of two models, or of one with itself; perturbed ones with clean ones."""
+        compared, dataset = self.at_least(1, "compared"), self.study["dataset"]
+        pairs = [(a, "clean", b) for number, a in enumerate(compared) for b in compared[: number + 1]]
+        pairs += [
+            (model, name, model) for model in self.study["finetuned"] for name in (self.study["blur"], self.occlusion)
+        ]
+        return [f"results/measures/cka/{model}/{dataset}/{name}/{other}.csv" for model, name, other in pairs]
+
+    def figure_3(self, wildcards) -> list[str]:
+        """Attention of the models of Figure 3's panels, on the study's images and its scenes, where it names them."""
+        models = [self.named("pretrained"), self.study["supervised"], *self.study["finetuned"]]
+        datasets = [self.study["dataset"], self.study["scenes"]]
+        models, datasets = (dict.fromkeys(filter(None, names)) for names in (models, datasets))
+        return [self.measure("attention", model, "clean", dataset) for model, dataset in product(models, datasets)]
+
+    def occlusions(self) -> list[str]:
+        """Accuracies that Figure 5 draws."""
+        pairs = [(model, name) for model in self.study["finetuned"] for name in self.occlusions_of(model)]
+        return [self.measure("accuracy", *pair) for pair in pairs]
+
+    def corrupted(self, wildcards) -> list[str]:
+        """Accuracies of Table II."""
+        self.at_least(1, "corruptions")
+        models = self.study["corrupted"]
+        return self.measured("accuracy", models, ["clean", *self.corruptions_of(models[0])])
+
+    def claimed(self, wildcards) -> list[str]:
+        """Accuracies that the paper's claims are held against."""
+        return self.measured("accuracy", self.first, ["clean", self.occlusion, *self.corruptions_of(self.first)])
+
+    def judged(self, wildcards) -> list[str]:
+        """Accuracies of each fine-tuned model under each condition that it is measured under in other tables."""
+        always = ["clean", self.study["blur"], self.occlusion]
+        models = self.at_least(2, "finetuned")
+        return [
+            path for model in models for path in self.measured("accuracy", model, always + self.corruptions_of(model))
+        ]
+
+    def shifted_lists(self) -> dict[str, str]:
+        """imagenet-r, imagenet-a -> the study's shifted dataset that has all of its classes."""
+        lists = {known_list(self.datasets[name]["labels"]): name for name in self.study["shifts"]}
+        return {name: dataset for name, dataset in lists.items() if name}
+
+    def shifted(self, models: Iterable[str], datasets: Iterable[str]) -> list[str]:
+        """Accuracies under distribution shift."""
+        return [self.measure("shift", model, "clean", dataset) for model, dataset in product(models, datasets)]
+
+    def shift_datasets(self) -> list[str]:
+        """Shifted datasets and those of clean images beside them."""
+        return list(dict.fromkeys(name for pair in self.study["shifts"].items() for name in pair))
+
+    def images_known(self) -> str | None:
+        """imagenet-1k, where the study's dataset has all of its classes."""
+        return known_list(self.datasets[self.study["dataset"]]["labels"])
+
+    def published(self, table: str) -> list[str]:
+        """The paper's own table, where the study is to be set beside it."""
+        return [f"{self.study['paper']}/{table}.csv"] if self.study["paper"] else []
+
+    def used(self) -> list[str]:
+        """The models that the study names, in the order of the configuration."""
+        study = self.study
+        names = {study["pretrained"], study["supervised"], study["heads"], *self.trained}
+        names |= {*study["finetuned"], *study["corrupted"], *study["compared"]}
+        names |= {model for entry in study["sweep"] for model in (*entry["pretrained"], *entry["finetuned"])}
+        return [model for model in self.models if model in names]
+
+    def weights_used(self, wildcards) -> list[str]:
+        """The files of weights of the models that the study names."""
+        return [path for model in self.used() if (path := self.weights_of(model))]

@@ -1,0 +1,58 @@
+"""A configuration against its schema: defaults filled in, each problem as one line with the path of its key."""
+
+import json
+
+from jsonschema import Draft202012Validator, ValidationError, validators
+
+from maescope.base.names import nearest
+
+
+def _with_defaults(validator, properties, instance, schema):
+    """The `properties` keyword, which first fills in the defaults."""
+    if isinstance(instance, dict):
+        for key, subschema in properties.items():
+            if isinstance(subschema, dict) and "default" in subschema:
+                default = json.loads(json.dumps(subschema["default"]))
+                if isinstance(default, dict | list) and instance.get(key) is None:  # a key with nothing below it
+                    instance[key] = default
+                instance.setdefault(key, default)
+    yield from Draft202012Validator.VALIDATORS["properties"](validator, properties, instance, schema)
+
+
+def _is_integer(checker, value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)  # the standard takes 50.0 for an integer
+
+
+Validator = validators.extend(
+    Draft202012Validator,
+    {"properties": _with_defaults},
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
+)
+
+
+def _went_far(error: ValidationError) -> tuple:
+    """Larger for the alternative that was more likely meant; least for null."""
+    return error.validator_value != "null", len(error.absolute_path), error.validator not in ("type", "const")
+
+
+def describe(error: ValidationError) -> str:
+    """One line: the path of the key, what is wrong, what would be right."""
+    while error.context:  # of alternatives, the one that came furthest
+        error = max(error.context, key=_went_far)
+    where = ".".join(map(str, error.absolute_path)) or "the top level"
+    if error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        unknown = sorted(set(error.instance) - set(known))
+        return "; ".join(f"{where}: unknown key {key!r}{nearest(key, known)}" for key in unknown)
+    if error.validator == "not" and "enum" in error.validator_value:
+        return f"{where}: results/{error.instance}/ is of all studies; choose another name"
+    if error.validator == "not" and "multipleOf" in error.validator_value:
+        return f"{where}: {error.instance} is even; a kernel needs an odd size"
+    if error.validator == "pattern" and error.validator_value == "\\{label\\}":
+        return f"{where}: {error.instance!r} has no {{label}} where the class name stands"
+    if error.validator == "pattern" and where.startswith("folders."):
+        return f"{where}: {error.instance!r} stands on another folder; write the whole path"
+    if error.validator == "uniqueItems":
+        twice = sorted({str(item) for item in error.instance if error.instance.count(item) > 1})
+        return f"{where}: {', '.join(twice)} named twice"
+    return f"{where}: {error.message}"

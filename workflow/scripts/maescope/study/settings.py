@@ -1,0 +1,67 @@
+"""Checks a configuration against its schema and against itself, before anything runs.
+
+Every problem is named by its key; a mistyped key comes with the nearest right one.
+"""
+
+import json
+from collections.abc import Callable
+
+from maescope.base import names
+from maescope.base.errors import InputError
+from maescope.study import contradictions, conventions, folders, replicates, sweep_checks
+from maescope.study.class_lists import read_classes, read_labels, unsafe
+from maescope.study.completion import complete_study, corruptions, preprocessing_of_timm
+from maescope.study.schema import Validator, describe
+from maescope.study.weight_files import TRAINED
+
+
+def check(config: dict, schema: dict, recorded: Callable[[str], dict] | None = None) -> dict:
+    """The configuration with all defaults filled in.
+
+    Parameters
+    ----------
+    recorded : what timm records of a pretrained model, for `preprocessing: timm`; given, because torch is behind it
+
+    Raises
+    ------
+    InputError
+        naming each wrong key by its path
+    """
+    config = json.loads(json.dumps(config))
+    problems = [describe(error) for error in Validator(schema).iter_errors(config)]
+    if not problems:
+        config = folders.resolve(config)
+        labels = Validator(schema["$defs"]["labels"])
+        for name, dataset in config["datasets"].items():
+            dataset["classes"] = read_classes(name, dataset["classes"])
+            dataset["labels"] = read_labels(dataset["labels"]) or dataset["classes"]
+            for error in labels.iter_errors(dataset["classes"]) if dataset["classes"] is not None else ():
+                problems.append(f"datasets.{name}.classes: {describe(error)}")
+            for key in ("labels", "classes"):
+                problems += [f"datasets.{name}.{key}: {problem}" for problem in unsafe(dataset[key] or ())]
+        problems += replicates.problems(config["models"], config["seed"])
+        lacking = [name for name, model in config["models"].items() if not (model["weights"] or model["training"])]
+        problems += [f"models.{name}.weights: needed, for {name} has no training here" for name in lacking]
+    if not problems:
+        config["models"], stands_for = replicates.expand(config["models"], config["seed"])
+        for entry in config["study"]["sweep"]:
+            sweep_checks.complete(entry, stands_for)
+        for name, model in config["models"].items():
+            if model["training"]:
+                model["weights"] = model["weights"] or f"{TRAINED}{name}.safetensors"
+            if model["preprocessing"] == "timm":
+                model["preprocessing"] = preprocessing_of_timm(name, model, recorded)
+        known = schema["$defs"]["corruption"]["properties"]["name"]["enum"]
+        fifteen = [name for name in known if name not in (None, "all")]
+        config["perturbations"] = corruptions(config["perturbations"], fifteen)
+        complete_study(config["study"], config["perturbations"])
+        config["conventions"] = conventions.complete(config["conventions"])
+        problems = [
+            *contradictions.problems(config),
+            *contradictions.corruption_problems(config["perturbations"], fifteen),
+        ]
+        problems = list(dict.fromkeys(replicates.as_written(problem, stands_for) for problem in problems))
+    if problems:
+        lines = (f"  {names.shown(problem)}" for problem in problems)
+        raise InputError("the configuration is not usable:\n" + "\n".join(lines))
+    return config

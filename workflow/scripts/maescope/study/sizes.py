@@ -1,0 +1,91 @@
+"""How large a model is, as far as its arguments or its name tell before it is built."""
+
+import re
+from collections.abc import Iterator
+
+from maescope.base.grid import visible
+
+WIDTHS = {"tiny": 192, "small": 384, "base": 768, "large": 1024, "huge": 1280}  # of timm's vit_<size>_patch...
+DEPTHS = {"tiny": 12, "small": 12, "base": 12, "large": 24, "huge": 32}
+HEADS = {"tiny": 3, "small": 6, "base": 12, "large": 16, "huge": 16}
+
+
+def patch_size_of(model: dict) -> int | None:
+    """Side of a model's patches in pixels, None where neither its arguments nor its name tell."""
+    return model["arguments"].get("patch_size") or int(_in_name(model, r"patch([0-9]+)") or 0) or None
+
+
+def patches_of(model: dict) -> int | None:
+    """Patch tokens of a model's full image, None where neither its arguments nor its name tell."""
+    size = patch_size_of(model)
+    return (model["preprocessing"]["crop"] // size) ** 2 if size else None
+
+
+def width_of(model: dict) -> int | None:
+    """D, None where neither a model's arguments nor its name tell."""
+    return model["arguments"].get("embed_dim") or WIDTHS.get(_in_name(model, r"^vit_([a-z]+)_patch"))
+
+
+def head_width_of(model: dict) -> int | None:
+    """d, None where neither a model's arguments nor its name tell."""
+    heads = model["arguments"].get("num_heads") or HEADS.get(_in_name(model, r"^vit_([a-z]+)_patch"))
+    width = width_of(model)
+    return width // heads if width and heads else None
+
+
+def needs_all_patches(model: dict) -> bool:
+    """Whether it cannot see masked images: a BEiT adds to attention what belongs to places."""
+    return re.match("beit(v2)?_", model["architecture"]) is not None
+
+
+def sizes_of(model: dict) -> dict[str, int | None]:
+    """What makes a model large or small, as far as its arguments or its name tell."""
+    depth = model["arguments"].get("depth") or DEPTHS.get(_in_name(model, r"^vit_([a-z]+)_patch"))
+    return {
+        "patch_size": patch_size_of(model),
+        "embed_dim": width_of(model),
+        "depth": depth,
+        "head_width": head_width_of(model),
+    }
+
+
+def angles_of(model: dict, labels: int, k: int | float | list[int]) -> int:
+    """Principal angles of each two of so many labels, in all layers, that `analysis.subspace.k` asks for.
+
+    A share of the energy, which is no number before it is measured, counts as 50.
+    """
+    dimensions = sum(k) if isinstance(k, list) else 50 if isinstance(k, float) else k
+    return labels * (labels - 1) // 2 * (sizes_of(model)["depth"] or 24) * dimensions
+
+
+def differences(one: dict, other: dict) -> list[str]:
+    """Sizes in which two models certainly differ: those that are known of both."""
+    others = sizes_of(other)
+    return [key for key, size in sizes_of(one).items() if size and others[key] and size != others[key]]
+
+
+def in_words(name: str, models: dict) -> str:
+    """A model and, in parentheses, how it is built."""
+    model = models[name]
+    given = [f"{key} {value}" for key, value in model["arguments"].items()]
+    built = ", ".join([model["architecture"], *given, f"crop {model['preprocessing']['crop']} px"])
+    return f"{name} ({built})"
+
+
+def twin_problems(key: str, name: str, other: str, models: dict) -> Iterator[str]:
+    """A model that is not built as another, heads apart."""
+    if differences(models[name], models[other]):
+        yield f"{key}: {in_words(name, models)} is not built as {in_words(other, models)}"
+
+
+def _in_name(model: dict, pattern: str) -> str | None:
+    found = re.search(pattern, model["architecture"])
+    return found[1] if found else None
+
+
+def visible_patches(model: str, mask: str, config: dict) -> int | None:
+    """Patch tokens that a model sees under a mask, or on clean images."""
+    entry, patches = config["perturbations"].get(mask, {}), patches_of(config["models"][model])
+    if entry.get("kind") == "clean":
+        return patches
+    return visible(patches, entry["ratio"]) if patches and "ratio" in entry else None

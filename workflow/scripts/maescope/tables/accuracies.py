@@ -1,0 +1,99 @@
+"""Accuracies of conditions with their intervals, and what a reader must know of them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from maescope.base import statistics
+from maescope.base.chance import near_chance
+
+
+def with_intervals(accuracy: pd.DataFrame, by: Sequence[str], intervals: dict) -> pd.DataFrame:
+    """Top-1 accuracy and its change from clean, paired by image, of each condition; in percent and points.
+
+    The interval of an accuracy is Wilson's, which is not empty where a model is all right, all wrong, or right on some
+    classes only; those of `bootstrap` and of the change resample images within classes.
+
+    Parameters
+    ----------
+    accuracy : rows of the measure `accuracy` with `by` among its columns; level `clean` once for each model
+    by : columns that tell the conditions apart, `model` and `level` among them
+    intervals : resamples, confidence and seed
+    """
+    images = ["model", "label", "image"]
+    clean = accuracy.loc[accuracy["level"] == "clean", [*images, "correct"]].rename(columns={"correct": "clean"})
+    rows = []
+    for key, part in accuracy.merge(clean, on=images, validate="many_to_one").groupby(list(by), sort=False):
+        correct, before, labels = part["correct"].to_numpy(bool), part["clean"].to_numpy(bool), part["label"].to_numpy()
+        change = correct.astype(float) - before
+        numbers = {
+            "accuracy": correct.mean(),
+            **_ends("accuracy", statistics.wilson(correct.sum(), len(correct), intervals["confidence"])),
+            **_ends("bootstrap", statistics.bootstrap(correct, labels, **intervals, balanced=False)),
+            "change": change.mean(),
+            **_ends("change", statistics.bootstrap(change, labels, **intervals, balanced=False)),
+        }
+        row = dict(zip(by, key, strict=True)) | {name: 100 * value for name, value in numbers.items()}
+        rows.append(row | {"p_mcnemar": statistics.mcnemar(correct, before), "images": len(part)})
+    return pd.DataFrame(rows)
+
+
+def _ends(name: str, interval: tuple[float, float]) -> dict[str, float]:
+    return {f"{name}_low": interval[0], f"{name}_high": interval[1]}
+
+
+def occlusion_curves(accuracy: pd.DataFrame, intervals: dict) -> pd.DataFrame:
+    """Figure 5: accuracy by percentage of occluded patches, and the area under each curve as a mean accuracy.
+
+    Parameters
+    ----------
+    accuracy : measure `accuracy` with columns `model` and `perturbation`; levels are percentages, 0 among them
+    """
+    rows = []
+    for (model, perturbation, level), part in accuracy.groupby(["model", "perturbation", "level"], sort=False):
+        correct = part["correct"].to_numpy(bool)
+        low, high = statistics.wilson(correct.sum(), len(correct), intervals["confidence"])
+        row = {"model": model, "perturbation": perturbation, "percent": int(level), "images": len(part)}
+        rows.append(row | dict(accuracy=100 * correct.mean(), accuracy_low=100 * low, accuracy_high=100 * high))
+    curves = pd.DataFrame(rows).sort_values(["model", "perturbation", "percent"], ignore_index=True, key=_first_seen)
+    areas = {
+        key: np.trapezoid(curve["accuracy"], curve["percent"]) / np.ptp(curve["percent"]) if len(curve) > 1 else np.nan
+        for key, curve in curves.groupby(["model", "perturbation"])
+    }
+    return curves.assign(area=[areas[key] for key in zip(curves["model"], curves["perturbation"], strict=True)])
+
+
+def _first_seen(column: pd.Series) -> pd.Series:
+    """Sort names in the order in which they come, numbers by size."""
+    return column if column.dtype.kind in "iuf" else pd.Series(pd.factorize(column)[0], column.index)
+
+
+def notes_on_chance(accuracy: pd.DataFrame, classes: int) -> list[str]:
+    """A loud note on each model whose clean accuracy could be guessing."""
+    return [
+        f"CLEAN ACCURACY NEAR CHANCE: {model}, {100 * share:.1f} % among {classes} classes; most often the labels are "
+        "in another order than the outputs of the head. Nothing in this table means anything then."
+        for model, share in guessing(accuracy[accuracy["level"] == "clean"], classes).items()
+    ]
+
+
+def guessing(clean: pd.DataFrame, classes: int) -> dict[str, float]:
+    """Accuracy, in [0, 1], of the models that could be guessing, by their answers to clean images."""
+    by_model = clean.groupby("model", sort=False)["correct"]
+    return {model: correct.mean() for model, correct in by_model if near_chance(correct, classes)}
+
+
+def notes_on_accuracy(accuracy: pd.DataFrame, count: int | None, intervals: dict) -> list[str]:
+    """What a reader must know of the sample and the intervals."""
+    sizes = accuracy.drop_duplicates(["label", "image"]).groupby("label", sort=False).size()
+    notes = [
+        f"{sizes.sum()} images of {len(sizes)} classes; {100 * intervals['confidence']:g} % intervals in brackets: "
+        f"Wilson's for accuracies; for cosines and changes bootstrap over images within classes, "
+        f"{intervals['resamples']} resamples, of no width where the images of each class agree."
+    ]
+    fewer = sizes[sizes < count] if count else sizes[:0]
+    if len(fewer):
+        listed = ", ".join(f"{label} {size}" for label, size in fewer.items())
+        notes.append(f"Fewer than the {count} images asked for: {listed}.")
+    return notes

@@ -1,0 +1,70 @@
+"""What a model is and whether it computes anything sensible, found out before any long job."""
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+import torch
+from timm.models import VisionTransformer
+
+from maescope.base import chance
+from maescope.base.errors import InputError
+from maescope.images import reading
+from maescope.tokens.forward import forward
+
+
+def describe(model: VisionTransformer) -> dict:
+    """Shapes of a model: input, patches, layers, heads, widths, outputs of the head."""
+    block = model.blocks[0]
+    return {
+        "input_px": model.patch_embed.img_size[0],
+        "patch_px": model.patch_embed.patch_size[0],
+        "patches": model.patch_embed.num_patches,
+        "layers": len(model.blocks),
+        "heads": block.attn.num_heads,
+        "width": model.embed_dim,
+        "head_width": model.embed_dim // block.attn.num_heads,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "outputs": model.num_classes,
+        "pooling": model.global_pool,
+    }
+
+
+def fingerprint(model: VisionTransformer, weights: str, seed: int) -> dict:
+    """What a model answers to fixed noise: logits, or CLS of the last layer where there is no head.
+
+    The hash is that of the float32 values, the same on the same machine with the same number of threads; the mean and
+    the standard deviation can be held against those of another machine.
+
+    Raises
+    ------
+    InputError
+        naming the weights and the first layer, or the head, that answers with values that are not finite
+    """
+    noise = np.random.default_rng(seed).standard_normal((2, 3, *model.patch_embed.img_size), dtype=np.float32)
+    tokens = forward(model, torch.from_numpy(noise))
+    for layer, (cls, mean) in enumerate(zip(tokens.cls, tokens.mean, strict=True), 1):
+        if not (cls.isfinite().all() and mean.isfinite().all()):
+            raise InputError(f"{weights}: noise makes layer {layer} not finite; fetch or train the weights again")
+    answer = (tokens.cls[-1] if tokens.logits is None else tokens.logits).numpy()
+    if not np.isfinite(answer).all():
+        raise InputError(f"{weights}: noise makes the logits not finite; fetch or train the weights again")
+    return {
+        "of": "cls" if tokens.logits is None else "logits",
+        "sha256": hashlib.sha256(np.ascontiguousarray(answer).tobytes()).hexdigest(),
+        "mean": float(answer.mean()),
+        "std": float(answer.std()),
+    }
+
+
+def few(rows: pd.DataFrame, count: int) -> pd.DataFrame:
+    """At most `count` images of a sampled list, spread evenly over it and so over the labels."""
+    return rows.iloc[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int))]
+
+
+def clean_accuracy(model: VisionTransformer, rows: pd.DataFrame, preprocessing: reading.Preprocessing) -> dict:
+    """How many of a few labelled images a model gets right; a loud warning where guessing would do as well."""
+    pixels = torch.from_numpy(reading.normalised(rows["path"].tolist(), preprocessing))
+    correct = forward(model, pixels).logits.argmax(1).numpy() == rows["target"].to_numpy()
+    chance.warn_near_chance(pd.DataFrame({"level": "clean", "correct": correct}), model.num_classes)
+    return {"images": len(correct), "correct": int(correct.sum())}

@@ -1,0 +1,338 @@
+"""Token files: one HDF5 file per label, either whole or not there. The only module with h5py.
+
+The layout is `levels/<level>/<dataset>` with layer-first arrays (L, B, ...) and image-first ones (B, ...), and root
+attributes that say what made it; `complete` is written last. All text is of fixed length, read by h5py as bytes: text
+of variable length is the one thing that HDF5 stores without a checksum; one damaged byte in it can make HDF5 hang.
+"""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from maescope.base import provenance
+from maescope.base.atomic import replacing
+from maescope.base.errors import InputError, StaleError
+
+SCHEMA = 2
+LAYER_FIRST = {"cls", "mean", "head", "patch", "attention_distance", "attention_entropy"}
+LAYER_FIRST |= {"attention_key_entropy", "cls_attention"}
+ROUNDED = LAYER_FIRST - {"cls_attention"}  # to `tokens_dtype`; of small shares float16 would leave nothing
+
+
+class Disk(io.FileIO):
+    """A file that keeps what went wrong in writing for `check` to raise: HDF5 crashes where a write fails."""
+
+    error: OSError | None = None
+
+    def write(self, data) -> int:
+        rest = memoryview(data).cast("B")
+        try:
+            while self.error is None and len(rest):
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.error = error
+        return memoryview(data).nbytes
+
+    def check(self) -> None:
+        """Raise the first OSError of any write, if there was one."""
+        if self.error is not None:
+            raise self.error
+
+
+class TokenWriter:
+    """Fills the token file of one label, batch by batch, without holding more than one batch; see `writing`."""
+
+    def __init__(self, file: h5py.File, disk: Disk, images: int, dtype: str):
+        self.file, self.disk, self.images, self.dtype = file, disk, images, np.dtype(dtype)
+
+    def write(self, level: str, start: int, arrays: dict[str, np.ndarray]) -> None:
+        """Store one batch of one level, images `start` and on."""
+        group = self.file.require_group(f"levels/{level}")
+        for name, array in arrays.items():
+            axis = int(name in LAYER_FIRST)
+            dataset = group.get(name)
+            if dataset is None:
+                dataset = self._create(group, name, array, axis)
+            batch = slice(start, start + array.shape[axis])
+            dataset[(slice(None),) * axis + (batch,)] = array
+        self.disk.check()
+
+    def _create(self, group: h5py.Group, name: str, array: np.ndarray, axis: int) -> h5py.Dataset:
+        """A dataset for all images, in chunks of one layer and one batch."""
+        shape = (*array.shape[:axis], self.images, *array.shape[axis + 1 :])
+        chunks = (1,) * axis + array.shape[axis:]
+        dtype = self.dtype if name in ROUNDED else array.dtype
+        return group.create_dataset(name, shape, dtype, chunks=chunks, fletcher32=True)
+
+
+@contextmanager
+def writing(
+    path: str,
+    images: Sequence[str],
+    targets: Sequence[int],
+    levels: Sequence[str],
+    attributes: dict,
+    dtype: str = "float32",
+) -> Iterator[TokenWriter]:
+    """Write a token file that appears when the block ends well, and not at all otherwise.
+
+    Parameters
+    ----------
+    images, targets : identity and class index of all B images (-1 where there is none)
+    levels : level names, in order
+    attributes : further root attributes, `config_hash` among them
+    dtype : float32 or float16, of the layer-first tokens
+    """
+    with replacing(path) as temporary, Disk(temporary, "w+") as disk:
+        with h5py.File(disk, "w", libver="v110") as file:
+            listing = _digest(images, targets)
+            described = {
+                "schema": SCHEMA,
+                "dtype": dtype,
+                "versions": json.dumps(provenance.versions()),
+                "listing": listing,
+            }
+            for name, value in (described | attributes).items():
+                file.attrs[name] = _fixed([value])[0] if isinstance(value, str) else value
+            file.attrs["levels"] = _fixed(levels)
+            for name, data in (("image", _fixed(images)), ("target", np.asarray(targets, np.int64))):
+                file.create_dataset(name, data=data, chunks=data.shape, fletcher32=True)
+            yield TokenWriter(file, disk, len(images), dtype)
+            if missing := [level for level in levels if f"levels/{level}" not in file]:
+                raise RuntimeError(f"{path}: nothing was written for level {missing[0]}")
+            file.attrs["complete"] = 1
+        disk.check()
+
+
+def _fixed(texts: Sequence[str]) -> np.ndarray:
+    """Texts as an array of UTF-8 of fixed length."""
+    encoded = [text.encode() for text in texts]
+    return np.array(encoded, dtype=h5py.string_dtype("utf-8", max(1, *map(len, encoded))))
+
+
+def _digest(images: Sequence[str], targets: Sequence[int]) -> str:
+    """Fingerprint of what a file is about: a block of zeros has the checksum of zeros, and would pass for class 0."""
+    return hashlib.sha256(json.dumps([list(images), [int(target) for target in targets]]).encode()).hexdigest()
+
+
+class TokenFile:
+    """A complete token file; `open_tokens` holds it open, `token_files` does so only while something is read."""
+
+    def __init__(self, path: str, file: h5py.File):
+        self.path, self.file, self.identity = path, file, _identity(file)
+        self.attributes = _attributes(file)
+        self.levels = self.attributes["levels"]
+        self.images = [str(image) for image in file["image"].asstr()[:]]
+        self.targets = file["target"][:]
+
+    def read(self, level: str, name: str, layer: int | None = None, images: int | None = None) -> np.ndarray:
+        """An array of one level, or its 1-based `layer` alone, of all or the first `images`; floats come as float32.
+
+        Raises
+        ------
+        InputError
+            where it is absent, damaged, of the wrong length or not finite
+        """
+        layers = () if name not in LAYER_FIRST else (slice(None),) if layer is None else (layer - 1,)
+        with self._dataset(level, name) as dataset:
+            return self._values(dataset, (*layers, slice(images)))
+
+    def blocks(self, level: str, name: str, layer: int) -> Iterator[np.ndarray]:
+        """One 1-based layer of a layer-first array, as many images at a time as were written at a time."""
+        with self._dataset(level, name) as dataset:
+            for start in range(0, len(self.images), dataset.chunks[1]):
+                yield self._values(dataset, (layer - 1, slice(start, start + dataset.chunks[1])))
+
+    def shape(self, level: str, name: str) -> tuple[int, ...]:
+        """Shape of an array, without reading it."""
+        with self._dataset(level, name) as dataset:
+            return dataset.shape
+
+    @contextmanager
+    def _opened(self) -> Iterator[h5py.File]:
+        """The file, opened again where it is closed: the very one that was checked."""
+        if self.file:
+            yield self.file
+            return
+        with _open(self.path) as file:
+            if _identity(file) != self.identity:
+                raise InputError(f"{self.path}: was replaced while it was being read; run this job again")
+            yield file
+
+    @contextmanager
+    def _dataset(self, level: str, name: str) -> Iterator[h5py.Dataset]:
+        with self._opened() as file:
+            dataset = file.get(f"levels/{level}/{name}")
+            if dataset is None:
+                raise InputError(f"{self.path}: has no {name} for level {level}; delete it to have it made again")
+            axis = int(name in LAYER_FIRST)
+            if dataset.shape[axis] != len(self.images):
+                raise InputError(
+                    f"{self.path}: {name} has {dataset.shape[axis]} of {len(self.images)} images; delete it"
+                )
+            yield dataset
+
+    def _values(self, dataset: h5py.Dataset, part) -> np.ndarray:
+        level, name = dataset.name.split("/")[-2:]
+        try:
+            array = dataset[part]
+        except OSError as error:
+            raise InputError(f"{self.path}: {name} of level {level} is damaged ({error}); delete it") from error
+        if np.issubdtype(array.dtype, np.floating):
+            array = array.astype(np.float32, copy=False)
+            if not np.isfinite(array).all():
+                raise InputError(f"{self.path}: {name} of level {level} has values that are not finite; delete it")
+        to_image = sum(isinstance(one, slice) for one in part)  # all heads together: one may be pruned
+        if _lacks_an_image(array.reshape(*array.shape[:to_image], -1)):
+            raise InputError(f"{self.path}: {name} of level {level} has rows of zeros, a part was lost; delete it")
+        return array
+
+
+def _lacks_an_image(rows: np.ndarray) -> bool:
+    """Whether a row is all zeros, as no image's tokens are: what a lost block reads as, with a checksum that fits."""
+    if rows.dtype == bool or rows.shape[-1] == 1:  # a mask of nothing, or the number 0
+        return False
+    suspects = rows[rows[..., 0] == 0]
+    return not suspects.any(axis=-1).all()
+
+
+def _attributes(file: h5py.File) -> dict:
+    """Root attributes, their texts as str and `levels` as a list of them."""
+    found = {name: value.decode() if isinstance(value, bytes) else value for name, value in file.attrs.items()}
+    return found | {"levels": [level.decode() for level in found["levels"]]}
+
+
+@contextmanager
+def open_tokens(path: str, config_hash: str) -> Iterator[TokenFile]:
+    """Open a token file that is whole and was made with the settings of `config_hash`.
+
+    Raises
+    ------
+    InputError
+        naming the file and what to do about it
+    """
+    with _open(path) as file:
+        try:
+            tokens = _checked(path, file, config_hash)
+        except (OSError, LookupError, RuntimeError, ValueError, TypeError) as error:
+            raise InputError(f"{path}: is damaged ({error}); delete it to have it made again") from error
+        yield tokens
+
+
+def read_all(path: str, config_hash: str) -> TokenFile:
+    """Open a token file as `open_tokens` does and read all of it, so that every checksum is compared."""
+    with open_tokens(path, config_hash) as tokens:
+        for level in tokens.levels:
+            names = list(tokens.file.get(f"levels/{level}", ()))
+            for name in names or ["cls"]:  # which is always there: its absence is told by `read`
+                tokens.read(level, name)
+    return tokens
+
+
+def _open(path: str) -> h5py.File:
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened as HDF5 ({error}); delete it to have it made again") from error
+
+
+def _identity(file: h5py.File) -> tuple[int, int, int]:
+    """What tells an open file from another one of the same name."""
+    status = os.fstat(file.id.get_vfd_handle())
+    return status.st_dev, status.st_ino, status.st_mtime_ns
+
+
+def _require_own(path: str, file: h5py.File) -> None:
+    """All that a token file says must lie in it: no links, no external storage, nothing virtual."""
+    groups: list[h5py.Group] = [file]
+    for _ in range(3):  # levels, <level>, <array>: deeper is nothing that is read
+        inside = [(group, name) for group in groups for name in group]
+        groups = []
+        for group, name in inside:
+            item = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
+            if item is None or (isinstance(item, h5py.Dataset) and (item.is_virtual or item.external)):
+                raise InputError(f"{path}: {name} lies in another file or place, which no token file does; delete it")
+            groups += [item] if isinstance(item, h5py.Group) else []
+
+
+def _checked(path: str, file: h5py.File, config_hash: str) -> TokenFile:
+    _require_own(path, file)
+    if file.attrs.get("complete") != 1:
+        raise InputError(f"{path}: was never completed; delete it to have it made again")
+    if file.attrs.get("schema") != SCHEMA or file.attrs.get("config_hash") != config_hash.encode():
+        raise StaleError(f"{path}: was made with other settings; delete it to have it made again")
+    tokens = TokenFile(path, file)
+    if tokens.attributes.get("label", Path(path).stem) != Path(path).stem:
+        raise InputError(f"{path}: holds the tokens of {tokens.attributes['label']}; delete it to have it made again")
+    if tokens.attributes["listing"] != _digest(tokens.images, tokens.targets):
+        raise InputError(f"{path}: its images or targets are damaged; delete it to have it made again")
+    return tokens
+
+
+def by_label(paths: Iterable[str]) -> dict[str, str]:
+    """Paths of token files by their labels, which are their names."""
+    return {Path(path).stem: path for path in paths}
+
+
+def token_files(labels: Sequence[str], paths: Sequence[str], config_hash: str) -> dict[str, TokenFile]:
+    """The token files of several labels, by label, checked as by `open_tokens`.
+
+    None stays open: a study may have more labels than a process may have files. All must be of the same weights.
+
+    Parameters
+    ----------
+    labels : all of them, in the order of the result
+    paths : in any order: the name of a file is its label
+    """
+    files, own = {}, by_label(paths)
+    if sorted(own) != sorted(labels) or len(own) < len(paths):
+        raise ValueError(f"token files of {', '.join(map(str, paths))}, but the labels are {', '.join(labels)}")
+    for label in labels:
+        with open_tokens(own[label], config_hash) as tokens:
+            files[label] = tokens
+    first = next(iter(files.values()))
+    for tokens in files.values():
+        require_same_weights(first, tokens)
+    return files
+
+
+def streamer(files: Mapping[str, TokenFile], level: str, name: str) -> Callable[[int, str], Iterator[np.ndarray]]:
+    """`TokenFile.blocks` of one level and array as a function of layer and label."""
+    return lambda layer, label: files[label].blocks(level, name, layer)
+
+
+def require_pair(clean: TokenFile, perturbed: TokenFile) -> None:
+    """Two files must tell of the same images through the same weights."""
+    require_same_images(clean, perturbed)
+    require_same_weights(clean, perturbed)
+
+
+def require_same_images(first: TokenFile, second: TokenFile) -> None:
+    """Files whose images are compared one by one must have the same, in the same order."""
+    if first.images != second.images:
+        raise InputError(f"{second.path}: holds other images than {first.path}; delete both")
+
+
+def require_same_weights(first: TokenFile, second: TokenFile) -> None:
+    """Files that are set side by side must be of one model, by the digest of its weights."""
+    if first.attributes.get("weights_sha256") != second.attributes.get("weights_sha256"):
+        raise InputError(f"{second.path}: was made with other weights than {first.path}; delete both")
+
+
+def require_space(folder: str | os.PathLike, expected_bytes: int) -> None:
+    """Refuse to begin what the disk cannot hold, with a fifth to spare."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    free, needed = shutil.disk_usage(folder).free, int(expected_bytes * 1.2)
+    if free < needed:
+        raise InputError(
+            f"{folder}: {free / 1e9:.3f} GB free, but the tokens need {needed / 1e9:.3f} GB; free some space, "
+            "store fewer patch_tokens, or set tokens_dtype: float16"
+        )

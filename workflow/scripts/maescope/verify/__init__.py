@@ -1,0 +1,1 @@
+"""Whether what lies under results/ is what the workflow wrote, and would write now."""

@@ -1,0 +1,28 @@
+"""Cosine and norms of clean and perturbed mean-patch embeddings, image by image, at every layer."""
+
+import pandas as pd
+
+from maescope.base import logs, tidy
+from maescope.measures import accuracy, alignment
+from maescope.tokens import final_norm, store
+
+logs.begin(snakemake)
+
+params, frames = snakemake.params, []
+among = [params.classes.index(label) for label in params.labels] if params.among == "labels" else None
+norm = final_norm.read(snakemake.input.get("norm"))
+clean_paths, paths = (store.by_label(snakemake.input[name]) for name in ("clean", "perturbed"))
+for label in params.labels:
+    with (
+        store.open_tokens(clean_paths[label], params.clean_hash) as clean,
+        store.open_tokens(paths[label], params.config_hash) as perturbed,
+    ):
+        store.require_pair(clean, perturbed)
+        before = norm.mean(clean, "clean")  # (L, B, D)
+        for level in perturbed.levels:
+            after = norm.mean(perturbed, level)
+            correct = accuracy.predict(perturbed.read(level, "logits"), among) == perturbed.targets
+            frame = alignment.table(before, after, perturbed.images, correct)
+            frames.append(frame.assign(level=level, label=label))
+columns = ["level", "label", "image", "layer", "cosine", "norm_clean", "norm_perturbed", "correct"]
+tidy.write(pd.concat(frames)[columns], snakemake.output.measure)

@@ -1,0 +1,19 @@
+"""Principal angles between all pairs of class subspaces, with split halves of a class and random ones as baselines."""
+
+import numpy as np
+import pandas as pd
+
+from maescope.base import logs, tidy
+from maescope.measures import angles
+
+logs.begin(snakemake)
+
+params, frames = snakemake.params, []
+with np.load(snakemake.input.bases) as found:
+    for level in found["levels"]:
+        halves = [found[f"{level}/{name}"] for name in ("whole", "even", "odd")]
+        for k in found[f"{level}/k"]:
+            table = angles.angle_table(*halves, params.labels, int(k), params.draws, params.seed)
+            frames.append(table.assign(level=level))
+columns = ["level", "layer", "kind", "label_a", "label_b", "k", "index", "angle_deg"]
+tidy.write(pd.concat(frames)[columns], snakemake.output.measure)

@@ -1,0 +1,32 @@
+"""Train a classifier: fine-tune a pretrained encoder or, without one, train the supervised baseline from scratch."""
+
+import pandas as pd
+import torch
+
+from maescope.base import logs, tidy
+from maescope.images import reading
+from maescope.models import architectures, checkpoints, training
+
+logs.begin(snakemake)
+torch.set_num_threads(snakemake.threads)
+
+spec, recipe = snakemake.params.model, snakemake.params.training
+rows = tidy.read([snakemake.input.images])
+pixels = torch.from_numpy(reading.normalised(rows["path"], reading.Preprocessing(**spec["preprocessing"])))
+
+torch.manual_seed(recipe["seed"])
+model = architectures.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
+if initial := snakemake.input.get("initial"):
+    checkpoints.load_encoder(model, initial)
+history = training.train_classifier(
+    model,
+    pixels,
+    torch.tensor(rows["target"].to_numpy()),
+    training.Schedule.of(recipe),
+    recipe["seed"],
+    layer_decay=recipe["layer_decay"] if initial else 1.0,
+    smoothing=recipe["smoothing"],
+)
+
+tidy.write(pd.DataFrame(history), snakemake.output.loss)
+checkpoints.save(model.state_dict(), snakemake.output.weights, {"recipe": recipe["recipe"]})

@@ -1,0 +1,28 @@
+"""The overview page: what the study was made of."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from maescope.base import logs, provenance, tidy
+from maescope.tables import overview
+
+logs.begin(snakemake)
+
+params = snakemake.params
+weights = {name: params.config["models"][name]["weights"] for name in params.used}
+digests = {name: provenance.digest(path) for name, path in weights.items() if path in snakemake.input.weights}
+benchmarks = {}
+for path in Path("results/benchmarks").rglob("*.tsv"):
+    rule, *of = path.relative_to("results/benchmarks").with_suffix("").parts
+    if set(of) <= set(params.names):  # another study may have left some here
+        benchmarks[rule, ", ".join(of)] = pd.read_csv(path, sep="\t")
+sections = {
+    "Models": overview.models_table({name: params.config["models"][name] for name in params.used}, digests),
+    "Run times": overview.times_table(benchmarks),
+    "Versions": overview.versions_table(),
+    "Settings": overview.settings_table(params.config),
+}
+lead = f"Fingerprint of the settings, as in all figures and tables: {provenance.fingerprint(snakemake.config)}. "
+lead += "A study with the same fingerprint was asked the same."
+tidy.write_text(overview.page(f"Study {params.config['study']['name']}", lead, sections), snakemake.output.html)

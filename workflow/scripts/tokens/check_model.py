@@ -1,0 +1,22 @@
+"""What a model is, and whether its weights give sensible answers."""
+
+import json
+
+import torch
+
+from maescope.base import logs, tidy
+from maescope.models import architectures, checkpoints
+from maescope.tokens import model_checks
+
+logs.begin(snakemake)
+torch.set_num_threads(snakemake.threads)
+
+spec = snakemake.params.model
+model = architectures.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
+architectures.require_input(model, spec["preprocessing"]["crop"])
+found = {"weights": spec["weights"], "sha256": checkpoints.load(model, spec["weights"], snakemake.resources.sha256)}
+found |= {
+    "shapes": model_checks.describe(model),
+    "answer": model_checks.fingerprint(model, spec["weights"], snakemake.params.seed),
+}
+tidy.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", snakemake.output.found)

@@ -1,0 +1,57 @@
+"""Images through a perturbation and a model into token files, one a label."""
+
+from pathlib import Path
+
+import torch
+
+from maescope.base import logs, memory, progress, provenance, tidy
+from maescope.images import perturbations, reading
+from maescope.models import architectures, checkpoints, devices
+from maescope.tokens import extraction, store
+
+logs.begin(snakemake)
+torch.set_num_threads(snakemake.threads)
+
+spec, params, name = snakemake.params.model, snakemake.params, snakemake.wildcards.perturbation
+rows = tidy.read([snakemake.input.images])
+extraction.require_targets(rows, params.classes, spec["num_classes"], params.dataset)
+perturbation = perturbations.build(params.perturbation, params.seed, params.dataset)
+extraction.require_corrupted(perturbation, rows)
+model = architectures.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
+digest = checkpoints.load(model, spec["weights"], snakemake.resources.sha256)
+model = devices.to_device(model, snakemake.resources.device, spec["precision"])
+
+extractor = extraction.Extractor(
+    model,
+    perturbation,
+    reading.Preprocessing(**spec["preprocessing"]),
+    patch=params.patch,
+    attention=params.perturbation["kind"] == "clean",
+    options=params.options,
+)
+attributes = {
+    "model": snakemake.wildcards.model,
+    "dataset": params.dataset,
+    "perturbation": name,
+    "config_hash": params.config_hash,
+    "weights_sha256": digest,
+    "prefix_tokens": model.num_prefix_tokens,
+    "seed": params.seed,
+    "threads": snakemake.threads,
+    "device": str(extractor.device),
+}
+memory.keep_freed()
+done = extraction.extract(
+    extractor,
+    rows,
+    store.by_label(snakemake.output.tokens),
+    store.by_label(snakemake.input.clean) if snakemake.input.clean else None,
+    attributes,
+    snakemake.resources.batch_size,
+    spec["tokens_dtype"],
+    params.clean_hash,
+    snakemake.threads,
+)
+for _ in progress.progress(done, f"{snakemake.wildcards.model} {name}", "image", len(rows)):
+    pass
+provenance.record(Path(snakemake.output.tokens[0]).parent)
