@@ -73,8 +73,8 @@ def test_row_19_a_disk_too_small_for_tokens_is_refused_beforehand_or_when_it_is_
 WRITE = """
 import sys
 import numpy as np
-from maescope import store
-from maescope.errors import InputError
+from maescope.base.errors import InputError
+from maescope.tokens import store
 images, levels, room = 40, [str(level) for level in range(30)], sys.argv[1]
 try:
     with store.writing(room, [f"{n}.png" for n in range(images)], [0] * images, levels, {"config_hash": "h"}) as writer:

@@ -22,7 +22,7 @@ real = builtins.__import__
 def importing(name, *arguments, **options):
     module = real(name, *arguments, **options)
     timm = sys.modules.get("timm.models.vision_transformer")
-    if "maescope.extraction" in sys.modules and timm and hasattr(timm, "Block") and not hasattr(timm, "small"):
+    if "maescope.tokens.extraction" in sys.modules and timm and hasattr(timm, "Block") and not hasattr(timm, "small"):
         torch = sys.modules["torch"]
         timm.small, forward = True, timm.Block.forward
 

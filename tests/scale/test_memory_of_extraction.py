@@ -16,20 +16,24 @@ PROGRAM = """
 import sys
 import pandas as pd
 import torch
-from maescope import extraction, heap, images, models, perturb, store, subspaces
+from maescope.base import memory
+from maescope.images import perturbations, reading
+from maescope.measures import subspaces
+from maescope.models import architectures
+from maescope.tokens import extraction, store
 stage, count, each, folder = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 labels = [f"label {number:03d}" for number in range(count // each)]
 paths = [f"{folder}/{count}/{label}.h5" for label in labels]
 torch.set_num_threads(1)
 if stage == "extraction":
-    model = models.build("vit_tiny_patch16_224", {"img_size": 16, "patch_size": 4})
-    crop = images.Preprocessing(16, 16, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    model = architectures.build("vit_tiny_patch16_224", {"img_size": 16, "patch_size": 4})
+    crop = reading.Preprocessing(16, 16, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     names = [f"{label}/{number}" for label in labels for number in range(each)]
     own = [label for label in labels for _ in range(each)]
     rows = pd.DataFrame({"label": own, "image": names, "path": f"{folder}/cat.png", "target": 0})
-    extractor = extraction.Extractor(model, perturb.Clean(), crop, patch=True, attention=True)
+    extractor = extraction.Extractor(model, perturbations.Clean(), crop, patch=True, attention=True)
     outputs = dict(zip(labels, paths))
-    heap.keep_freed()
+    memory.keep_freed()
     for _ in extraction.extract(extractor, rows, outputs, None, {"config_hash": "h"}, 50):
         pass
 else:

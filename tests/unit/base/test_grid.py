@@ -21,3 +21,15 @@ def test_equals_the_distances_that_attention_is_weighted_with():
 def test_a_grid_must_be_square():
     with pytest.raises(ValueError, match="8 patches make no square grid"):
         grid.uniform_distance(8, 16)
+
+
+@pytest.mark.parametrize(
+    ("patches", "ratio", "visible"), [(196, 0.75, 49), (196, 0.9, 19), (64, 0.75, 16), (10, 0.9, 1), (100, 0.45, 55)]
+)
+def test_visible_count_is_the_whole_part_of_what_the_ratio_leaves(patches, ratio, visible):
+    assert grid.visible_count(patches, ratio) == visible
+
+
+def test_a_ratio_that_leaves_no_patch_is_refused():
+    with pytest.raises(ValueError, match=r"9 patches|0\.9"):
+        grid.visible_count(9, 0.9)

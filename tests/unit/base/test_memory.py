@@ -10,7 +10,7 @@ import maescope
 PROGRAM = """
 import resource
 import torch
-from maescope import heap
+from maescope.base import memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -19,7 +19,7 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 given_back = faults()
-heap.keep_freed()
+memory.keep_freed()
 faults()  # once for all
 print(given_back, faults())
 """

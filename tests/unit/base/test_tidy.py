@@ -2,8 +2,10 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from maescope.base import tidy
+from maescope.base.errors import InputError
 
 
 def test_measures_come_back_as_written_with_text_kept_as_text(tmp_path):
@@ -24,14 +26,48 @@ def test_measures_come_back_as_written_with_text_kept_as_text(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["m.csv"]
 
 
-def test_files_are_read_one_below_the_other_with_columns_of_their_own(tmp_path):
-    paths = []
-    for n, labels in enumerate((["a", "b"], ["c"])):
-        paths.append(str(tmp_path / f"{n}.csv"))
-        tidy.write(pd.DataFrame({"label": labels, "level": "1"}), paths[-1])
-    read = tidy.read(paths, model=["mae", "vit"])
-    assert read["label"].tolist() == ["a", "b", "c"]
-    assert read["model"].tolist() == ["mae", "mae", "vit"]
+def measures(folder, *of):
+    """Files of a measure, each of a model, a dataset and a perturbation."""
+    paths = [str(folder / "results/measures/accuracy" / f"{model}/{dataset}/{name}.csv") for model, dataset, name in of]
+    for path, names in zip(paths, of, strict=True):
+        tidy.write(pd.DataFrame({"label": ["a", "b"], "level": "1", "written": "/".join(names)}), path)
+    return paths
+
+
+def test_files_are_read_one_below_the_other_with_what_their_paths_tell(tmp_path):
+    paths = measures(tmp_path, ("mae", "d", "clean"), ("vit", "d", "blur"))
+    read = tidy.read(paths, "model", "perturbation")
+    assert read["label"].tolist() == ["a", "b", "a", "b"]
+    assert read["model"].tolist() == ["mae", "mae", "vit", "vit"]
+    assert read["perturbation"].tolist() == ["clean", "clean", "blur", "blur"]
+
+
+def test_files_in_another_order_are_named_as_before(tmp_path):
+    paths = measures(tmp_path, ("mae", "d", "clean"), ("vit", "d", "clean"), ("mae", "e", "blur"), ("vit", "e", "blur"))
+    for order in (paths, paths[::-1], paths[1:] + paths[:1]):
+        read = tidy.read(order, "model", "dataset", "perturbation")
+        assert (read["written"] == read["model"] + "/" + read["dataset"] + "/" + read["perturbation"]).all()
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("results/measures/cka/mae/d/blur/vit.csv", {"model": "mae", "perturbation": "blur", "other": "vit"}),
+        ("results/s/measures/tsne/mae/d/mask.csv", {"measure": "tsne", "model": "mae", "dataset": "d"}),
+        ("results/s/conventions/k_1/measures/features/m/d/blur.csv", {"model": "m", "perturbation": "blur"}),
+        ("results/models/mae-1.loss.csv", {"model": "mae-1"}),
+        ("results/s/conventions/k_1/claims.csv", {"convention": "k_1"}),
+    ],
+)
+def test_what_a_path_tells(path, told):
+    assert {column: tidy.told_by(path, column) for column in told} == told
+
+
+def test_a_path_that_does_not_tell_is_refused_by_name():
+    with pytest.raises(InputError, match=r"elsewhere/mae\.csv: the path does not tell the model"):
+        tidy.told_by("elsewhere/mae.csv", "model")
+    with pytest.raises(InputError, match="does not tell the other"):
+        tidy.told_by("results/measures/cka/mae/d/blur.csv", "other")
 
 
 def test_text_is_written_whole(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maescope.figures import cka, depth
+from maescope.figures import attention, cka, depth
 from maescope.figures.axes import along_depth
 from maescope.figures.spectrum import figure_spectrum
 from maescope.measures import spectrum
@@ -119,7 +119,7 @@ def test_ranks_have_the_noise_of_each_shape_above_them():
 def test_every_head_of_every_model_has_a_dot_in_a_named_row(name):
     heads = pd.concat([grid(model=["a"], layer=[1, 2], head=[1, 2, 3]), grid(model=["b"], layer=[1], head=[1])])
     heads = heads.assign(entropy=1.0, nmi=0.5, patches=16, to_patches=0.4, spread=0.3, contrast=-0.1, uniform=16 / 17)
-    figure = whole(getattr(depth, f"figure_{name}")(heads))
+    figure = whole(getattr(attention, f"figure_{name}")(heads))
     above, below = np.array(figure.axes).reshape(2, -1)
     assert [len(axis.collections[0].get_offsets()) for axis in (*above, *below)] == [6] * len(above) + [1] * len(below)
     assert (above[0].get_ylabel(), below[0].get_ylabel()) == ("a", "b")

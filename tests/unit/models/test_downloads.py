@@ -110,7 +110,8 @@ def test_without_a_network_the_address_is_named(tmp_path):
 
 
 def test_a_hub_model_goes_to_the_local_cache_where_it_is_found_without_a_network(address, tmp_path):
-    code = "from maescope import downloads, models; {}; print(models.file_sha256(models._cached('test_vit.r160_in1k')))"
+    code = "from maescope.models import checkpoints as own, downloads; {}; "
+    code += "print(own.file_sha256(own._cached('test_vit.r160_in1k')))"
     settings = {
         "HF_HUB_CACHE": str(tmp_path),
         "HF_HUB_DISABLE_TELEMETRY": "1",

@@ -30,18 +30,6 @@ def test_unpatchify_is_the_inverse_of_patchify():
     assert torch.equal(mae.unpatchify(mae.patchify(images, (2, 3)), (3, 4), (2, 3)), images)
 
 
-@pytest.mark.parametrize(
-    ("patches", "ratio", "visible"), [(196, 0.75, 49), (196, 0.9, 19), (64, 0.75, 16), (10, 0.9, 1), (100, 0.45, 55)]
-)
-def test_visible_count_is_the_whole_part_of_what_the_ratio_leaves(patches, ratio, visible):
-    assert mae.visible_count(patches, ratio) == visible
-
-
-def test_a_ratio_that_leaves_no_patch_is_refused():
-    with pytest.raises(ValueError, match=r"9 patches|0\.9"):
-        mae.visible_count(9, 0.9)
-
-
 def test_the_loss_is_the_mean_squared_error_of_the_masked_patches_alone(monkeypatch):
     model = tiny()
     images = torch.zeros(1, 3, 12, 12)
