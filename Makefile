@@ -1,5 +1,4 @@
-# make demo | sweep | sensitivity | test | verify | soak | slurm-test | scale-test | lint | bench | lock | clean.
-# Each does its own set-up: all it needs is Python >= 3.11, make and git.
+# `make` alone prints what there is. Each target does its own set-up: all it needs is Python >= 3.11, make and git.
 # VENV=path uses (or makes) the environment there instead of in .venv, so that several clones can share one;
 # WORKERS=n runs as many files of tests side by side; CONFIG=file is the study of demo, sweep, sensitivity and verify.
 
@@ -12,7 +11,12 @@ STAMP     := $(VENV)/requirements.txt
 BIN        = $(abspath $(VENV))/bin
 SNAKEMAKE  = PATH="$(BIN):$$PATH" $(BIN)/snakemake
 
-.PHONY: demo sweep sensitivity test verify soak slurm-test scale-test lint bench lock clean
+.DEFAULT_GOAL := help
+.PHONY: help demo sweep sensitivity test verify soak slurm-test scale-test lint bench lock clean
+
+help:  ## these lines
+	@echo "make TARGET [VENV=folder of the environment] [CONFIG=study.yaml] [CORES=n] [WORKERS=n]"
+	@sed -n 's/^\([a-z][a-z-]*\):[^#]*##  *\(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-14s%s\n", $$1, $$2}'
 
 # The study of CONFIG, or one target of it, then its report. For every job that has ended Snakemake wakes up once in each
 # timespan, by default a second, to look at the inputs of all that could run: of hundreds of jobs that takes a whole core.
@@ -37,7 +41,7 @@ sensitivity: CONFIG ?= config/config.yaml
 sensitivity: $(STAMP)  ## each conclusion under each convention, then a report of that
 	$(call study,sensitivity,sensitivity.html)
 
-test: $(STAMP)
+test: $(STAMP)  ## all tests that need no root: units, the workflow, faults
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 verify: $(STAMP)  ## whether results/ is whole and what CONFIG (config/config.yaml) now asks for
@@ -49,23 +53,24 @@ soak: $(STAMP)  ## the fault suite with ten times as many kills, damaged bits an
 slurm-test: $(STAMP)  ## on a real Slurm of one node; needs root and Debian's packages
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -rs tests/slurm
 
-scale-test: $(STAMP) ## ViT-B/16 for real: parity, and a run of config/imagenet.yaml to every figure and table
+scale-test: $(STAMP)  ## ViT-B/16 for real: parity, and a run of config/imagenet.yaml to every figure and table
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest tests/scale
 
-lint: $(STAMP)
+lint: $(STAMP)  ## style, the rules, and that imports run along the data
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
+	PYTHONPATH=workflow/scripts $(BIN)/lint-imports
 	$(SNAKEMAKE) --lint
 
-bench: $(STAMP)
+bench: $(STAMP)  ## speed and memory against their targets: docs/scale.md
 	PATH="$(BIN):$$PATH" $(BIN)/python benchmarks/bench.py
 
-lock: ## resolve requirements.in into requirements.txt (needs uv)
+lock:  ## resolve requirements.in into requirements.txt (needs uv)
 	uv pip compile requirements.in -o requirements.txt --universal --python-version 3.11 --generate-hashes \
 	    --no-annotate --no-header --no-emit-index-url --no-emit-find-links
 
-clean: ## remove what the workflow made; the environment stays
+clean:  ## remove what the workflow made; the environment stays
 	rm -rf results .snakemake
 
 # The stamp is a copy of the requirements, written last: an interrupted install is done again, an unchanged file is not.

@@ -39,7 +39,7 @@ def refusals():
 
 
 onstart:
-    for words in cluster.unknown("set-resources: ", ASKED, [one.name for one in workflow.rules]):
+    for words in cluster.not_rules(ASKED, [one.name for one in workflow.rules], look.datasets):
         print(f"warning: {words}", file=sys.stderr)
     for words in filter(None, refusals()):
         if cluster.hopeless(words):

@@ -155,3 +155,19 @@ Auto-selected partition 'big' for job tokens_vit2_extract_birds with score 0.1
     )
     asked = (tmp_path / "asked").read_text()
     assert asked.split() == ["--test-only", "--partition=big", "--mem=6000", "--time=50", "--gpus=1", "--wrap=true"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("accuracy_digits", "'accuracy_digits' is now the rule accuracy, which serves all datasets"),
+        ("subspace_val", "'subspace_val' is now the rule subspaces"),
+        ("principal_angles_by_convention", "'principal_angles_by_convention' is now the rule angles_by_convention"),
+        ("extract_digit", "unknown key 'extract_digit' (did you mean 'extract_digits'?)"),
+        ("accuracy_elsewhere", "unknown key 'accuracy_elsewhere'"),
+    ],
+)
+def test_a_profile_that_names_a_former_rule_is_told_the_new_name(asked, said):
+    rules = ["accuracy", "subspaces", "angles", "angles_by_convention", "extract_digits"]
+    (words,) = cluster.not_rules([asked, "accuracy", "extract_digits"], rules, ["digits", "val"])
+    assert words.startswith("set-resources: ") and said in words

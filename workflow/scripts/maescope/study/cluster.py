@@ -16,6 +16,7 @@ MAPPINGS = {"set-threads", "resources", "set-scatter", "batch", "set-resource-sc
 MAPPINGS |= {"groups", "group-components", "consider-ancient", "set-resources", "partitions"}
 CLUSTER = {"slurm_cluster", "cluster", "clusters"}  # what else the plugin reads of a partition
 FILLED = {"max_runtime", "max_mem_mb", "max_threads"}  # limits that every job here fills in part
+FORMER = {"subspace": "subspaces", "principal_angles": "angles"}  # rules that had another name until 0.2
 PATIENCE = 60  # seconds for Slurm to answer
 REFUSED = {  # Slurm's words -> what to change
     "invalid partition": "name this cluster's partitions under `partitions` (sinfo -s lists them)",
@@ -84,6 +85,22 @@ def lopsided(partitions: Mapping[str, Mapping]) -> Iterator[str]:
                     f"partitions.{name} states {keys} and {other} does not, so jobs without a GPU may enter {name}; "
                     "state limits for every partition or for none"
                 )
+
+
+def not_rules(asked: Iterable[str], rules: Collection[str], datasets: Iterable[str]) -> Iterator[str]:
+    """Rules of set-resources that are not there, those of an earlier version with the name that they have now.
+
+    Until version 0.2 most rules had a dataset in their name, as `accuracy_digits`.
+    """
+    for name in sorted(set(asked) - set(rules)):
+        whole = next(
+            (name.removesuffix(f"_{one}") for one in (*datasets, "by_convention") if name.endswith(f"_{one}")), ""
+        )
+        now = FORMER.get(whole, whole) + ("_by_convention" if name.endswith("_by_convention") else "")
+        if now in rules:
+            yield f"set-resources: {name!r} is now the rule {now}, which serves all datasets; write `{now}`"
+        else:
+            yield from unknown("set-resources: ", [name], rules)
 
 
 def unknown(where: str, keys: Iterable[str], known: Collection[str]) -> Iterator[str]:

@@ -1,0 +1,241 @@
+"""What the rules look up in a configuration: each answer written out, without a workflow."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from conftest import REPOSITORY, SMALLEST
+
+from maescope.base import provenance
+from maescope.base.errors import InputError
+from maescope.study import settings
+from maescope.study.cluster_requests import ClusterRequests, growing
+from maescope.study.convention_lookups import ConventionLookUps
+from maescope.study.lookups import LookUps, pattern
+from maescope.study.sweep import Sweep
+
+SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
+ACCURACY = "results/measures/accuracy/mae_finetuned/three/"
+
+
+def look_up(path=SMALLEST, **study):
+    config = yaml.safe_load(path.read_text())
+    config["study"] |= study
+    return LookUps(settings.check(config, SCHEMA))
+
+
+@pytest.fixture(scope="module")
+def look():
+    return look_up()
+
+
+def of(**wildcards):
+    return SimpleNamespace(**wildcards)
+
+
+def test_a_pattern_of_nothing_matches_nothing():
+    assert pattern(["a", "b-1"]) == "a|b-1"
+    assert pattern([]) == "(?!)"
+
+
+def test_models_by_what_they_are(look):
+    assert look.trained == ["mae_pretrained", "mae_finetuned", "supervised"]
+    assert [look.trained_by(recipe) for recipe in ("pretrain", "finetune", "scratch")] == [
+        [name] for name in look.trained
+    ]
+    assert look.with_head() == "mae_finetuned|supervised"
+    assert look.of_kind("mask") == "mask|mask_again"
+    assert look.on_all_patches == "mae_pretrained" and look.seen_whole == ["mae_pretrained"]
+    assert look.used() == ["mae_pretrained", "mae_finetuned", "supervised", "untrained"]
+
+
+def test_what_a_job_reads(look):
+    masked = of(model="mae_pretrained", dataset="three", perturbation="mask")
+    assert look.tokens(masked) == [f"results/tokens/mae_pretrained/three/mask/{n}.h5" for n in "012"]
+    assert look.clean_tokens(masked) == [f"results/tokens/mae_pretrained/three/clean/{n}.h5" for n in "012"]
+    assert look.shown_tokens(masked) == [f"results/tokens/mae_pretrained/three/mask/{n}.h5" for n in "02"]
+    assert look.images(masked) == "results/images/three.csv"
+    assert look.made(masked) == ["results/data/digits/test"]
+    assert look.weights(masked) == "results/models/mae_pretrained.safetensors"
+    assert look.weights(of(model="untrained")) == []  # drawn, there is no file
+    assert look.initial(of(model="mae_finetuned")) == "results/models/mae_pretrained.safetensors"
+    assert look.training_images(of(model="supervised")) == "results/images/three_train.csv"
+
+
+@pytest.mark.parametrize(
+    ("perturbation", "ranked"), [("occlusion", True), ("occlusion_random", False), ("blur", False), ("clean", False)]
+)
+def test_perturbations_that_rank_patches_read_the_clean_images(look, perturbation, ranked):
+    assert bool(look.rollout(of(model="mae_finetuned", dataset="three", perturbation=perturbation))) == ranked
+
+
+def test_weights_from_elsewhere_are_checked_and_their_head_where_it_has_as_many_outputs_as_there_are_classes():
+    look = look_up()
+    trained, drawn = (of(model=name, dataset="three") for name in ("mae_finetuned", "untrained"))
+    assert look.check(trained) == look.check_labels(trained) == look.check_labels(drawn) == []
+    assert look.check(drawn) == "results/check_model/untrained.json"
+    look.models["untrained"]["num_classes"] = 3
+    assert look.check_labels(drawn) == "results/check_labels/untrained/three.json"
+    look.models["untrained"]["num_classes"] = 4
+    assert look.check_labels(drawn) == []
+
+
+def test_a_fingerprint_is_of_what_decides_the_tokens_and_of_nothing_else():
+    job = of(model="mae_finetuned", dataset="three", perturbation="blur")
+    first = look_up().config_hash(job)
+    assert first == look_up(name="other", tsne={"labels": ["1", "2"], "images": 2}, compared=[]).config_hash(job)
+    look = look_up()
+    look.models["mae_finetuned"] |= {"batch_size": 7, "device": "cuda", "threads": 9, "sha256": 64 * "0"}
+    assert look.config_hash(job) == first
+    for change in (
+        lambda: look.models["mae_finetuned"]["preprocessing"].update(resize=17),
+        lambda: look.models["mae_finetuned"].update(patch_tokens=["blur"]),
+        lambda: look.datasets["three"].update(count=3),
+        lambda: look.perturbations["blur"]["levels"]["I"].update(sigma=1.5),
+    ):
+        before = look.config_hash(job)
+        change()
+        assert look.config_hash(job) != before
+    assert look.clean_hash(job) == look.config_hash(of(model="mae_finetuned", dataset="three", perturbation="clean"))
+
+
+def test_measures_of_a_study_lie_under_it_where_the_study_decides_them(look):
+    assert look.measure("accuracy", "m", "clean") == "results/measures/accuracy/m/three/clean.csv"
+    assert look.measure("shift", "m", "clean", "far") == "results/measures/shift/m/far/clean.csv"
+    for measure in ("tsne", "separation"):
+        assert look.measure(measure, "m", "mask") == f"results/smoke/measures/{measure}/m/three/mask.csv"
+
+
+def test_what_figures_and_tables_read(look):
+    assert look.measured("accuracy", "mae_finetuned", ["clean", "blur"]) == [
+        f"{ACCURACY}clean.csv",
+        f"{ACCURACY}blur.csv",
+    ]
+    assert look.occlusions() == [f"{ACCURACY}occlusion.csv", f"{ACCURACY}occlusion_random.csv"]
+    assert look.corrupted(of()) == [f"{ACCURACY}{name}.csv" for name in ("clean", "gaussian_noise", "frost")]
+    assert look.claimed(of())[:2] == [f"{ACCURACY}clean.csv", f"{ACCURACY}occlusion.csv"]
+    assert look.masked("angles")(of()) == "results/measures/angles/mae_pretrained/three/mask.csv"
+    assert look.mask_variants(of()) == ["results/measures/mask_invariance/mae_pretrained/three/mask.csv"]
+    assert look.figure_3(of()) == [
+        f"results/measures/attention/{model}/three/clean.csv" for model in ("mae_pretrained", "mae_finetuned")
+    ]
+    assert look.compared("spectrum", look.seen_whole)(of()) == [
+        "results/measures/spectrum/mae_pretrained/three/clean.csv"
+    ]
+    alike = look.alike(of())
+    assert len(alike) == 3 + 2 + 1 + 2  # pairs of three models, each with itself, and two perturbations of one
+    assert alike[-1] == "results/measures/cka/mae_finetuned/three/occlusion/mae_finetuned.csv"
+    assert look.shift_datasets() == ["shifted", "three"] and look.shifted_lists() == {}
+    assert look.published("table_1") == []
+    assert look_up(paper="config/paper").published("table_1") == ["config/paper/table_1.csv"]
+
+
+def test_heat_maps_and_corruptions_have_titles(look):
+    assert look.panels("blur") == {"clean": "clean", "I": "I", "II": "II"}
+    assert look.panels("occlusion") == {"clean": "clean", "50": "50 %", "90": "90 %"}
+    assert look.sources() == {
+        "gaussian_noise": {"corruption": "gaussian_noise", "source": "generated"},
+        "frost": {"corruption": "frost", "source": "generated, synthetic"},
+    }
+
+
+def test_controls_are_of_the_models_that_are_controlled():
+    look = look_up(controlled=[])
+    assert look.occlusions_of("mae_finetuned") == ["occlusion"]
+
+
+def test_guessing_is_among_what_predictions_are_chosen_from():
+    config = yaml.safe_load(SMALLEST.read_text())
+    config["datasets"]["three"]["labels"] = ["0", "1"]
+    config["study"]["tsne"]["labels"] = ["0", "1"]
+    del config["study"]["shifts"]
+    for among, choices in (("all", 3), ("labels", 2)):
+        config["analysis"]["among"] = among
+        assert LookUps(settings.check(config, SCHEMA)).choices == choices
+
+
+def test_a_target_that_a_study_does_not_name_is_refused_with_its_key():
+    look = look_up(mask_variants=None, compared=[], sweep=[])
+    with pytest.raises(InputError, match=r"study\.mask_variants is not set, but this target needs it"):
+        look.mask_variants(of())
+    with pytest.raises(InputError, match=r"study\.compared: this target needs 1 or more"):
+        look.alike(of())
+    with pytest.raises(InputError, match=r"study\.finetuned: this target needs 2 or more"):
+        look.judged(of())
+    with pytest.raises(
+        InputError, match=r"models\.mae_finetuned\.patch_tokens: add clean, or there is nothing to show"
+    ):
+        look_up(compared=["mae_finetuned"]).compared("spectrum", [])(of())
+
+
+def test_what_jobs_ask_for_grows_with_their_work_and_with_each_attempt(look):
+    ask = ClusterRequests(look)
+    job, files = of(model="mae_finetuned", dataset="three", perturbation="blur"), SimpleNamespace(size_mb=400)
+    assert growing(2000)(job, attempt=3) == 6000
+    assert ask.gpus(job) == 0  # device: cpu
+    assert ask.extraction_mb(job, attempt=1) == 4000  # weights that are not there count as a ViT-B's; crops of 16 px
+    assert ask.extraction_minutes(job, attempt=2) == 2 * 20  # 24 small pictures
+    assert (ask.measuring_mb(job, files, attempt=1), ask.measuring_minutes(job, files, attempt=1)) == (2100, 24)
+    angles = 3 * 2 * 5  # pairs of three labels, layers, 2 and 3 dimensions
+    assert ask.angles_mb(lambda wildcards: [2, 3])(job, files, attempt=1) == round(2400 + 330e-6 * angles)
+    assert ask.comparing_mb(job, files, attempt=1) == 2000 + 1.5 * 400 / 3
+    assert ask.distances_mb(job, attempt=1) == 4000
+    look.datasets["three"]["count"] = 1000
+    assert ask.distances_mb(job, attempt=1) == 4000 + 24e-6 * 3000**2
+    look.datasets["three"]["count"] = 4
+
+
+def test_a_convention_reads_its_own_tokens_only_where_it_changes_the_forward_pass(look):
+    under = ConventionLookUps(look)
+    job = of(model="mae_finetuned", dataset="three", perturbation="blur")
+    own, study = (of(**vars(job), convention=name) for name in ("heads_without_cls", "k_1"))
+    folder = "results/smoke/conventions/heads_without_cls"
+    assert under.tokens(own) == [f"{folder}/tokens/mae_finetuned/three/blur/{n}.h5" for n in "012"]
+    assert under.tokens(study) == look.tokens(job)
+    assert under.config_hash(study) == look.config_hash(job)
+    assert under.config_hash(own) == provenance.fingerprint(look.config_hash(job), {"heads_without_cls": True})
+
+
+def test_a_convention_changes_one_thing_and_reads_all_else_from_the_study(look):
+    under = ConventionLookUps(look)
+    paths = {
+        name: under.measured(measure, "mae_pretrained", role)(of(convention=name))
+        for name, measure, role in [
+            ("centred_class", "angles", "mask"),
+            ("k_1", "angles", "mask"),
+            ("other_mask", "separation", "mask"),
+            ("rollout_cls", "accuracy", "occlusion"),
+        ]
+    }
+    assert paths == {
+        "centred_class": ["results/smoke/conventions/centred_class/measures/angles/mae_pretrained/three/mask.csv"],
+        "k_1": ["results/measures/angles/mae_pretrained/three/mask.csv"],
+        "other_mask": ["results/smoke/measures/separation/mae_pretrained/three/mask_again.csv"],
+        "rollout_cls": ["results/measures/accuracy/mae_pretrained/three/occlusion_cls.csv"],
+    }
+    assert under.measured("angles", None, "mask")(of(convention="k_1")) == []
+    assert under.features(of(convention="k_1"))["k"] == 1 and look.analysis["features"]["k"] is None
+    assert under.changing("subspace") == "centred_class"
+
+
+def test_a_sweep_has_a_setting_for_each_of_its_models():
+    swept = Sweep(look_up(REPOSITORY / "tests/workflow/sweep.yaml"))
+    settings_of = {one["model"]: (one["ratio"], one["patch"]) for one in swept.settings()}
+    assert settings_of["low-0"] == settings_of["low-1"] == settings_of["low_tuned-0"]
+    assert all(one["model"] in swept.look.pretrained_here for one in swept.decoded)
+    assert set(swept.families().values()) >= {"clean", "blur", "occlusion"}
+    path = swept.measured("angles")(of())[0]
+    assert path == f"results/measures/angles/{swept.swept[0]['model']}/three/{swept.swept[0]['mask']}.csv"
+    without = Sweep(look_up())
+    with pytest.raises(InputError, match=r"study\.sweep is not set"):
+        without.measured("angles")(of())
+
+
+def test_the_package_needs_neither_torch_nor_snakemake():
+    code = "import sys; import maescope.study.lookups, maescope.study.settings, maescope.study.cluster_requests; "
+    code += "print(sorted({'torch', 'snakemake', 'timm', 'sklearn', 'matplotlib'} & set(sys.modules)))"
+    scripts = str(REPOSITORY / "workflow/scripts")
+    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": scripts}, capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
