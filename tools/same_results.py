@@ -2,11 +2,11 @@
 
 python tools/same_results.py OLD NEW [--moved PATTERN REPLACEMENT]... [--tolerance 1e-12]
 
-OLD and NEW are two results/ of the same study. CSV files must be equal byte by byte or, where a number differs by rounding
-(of at most the tolerance, of the column's largest value), are named; token files are compared array by array, figures
-pixel by pixel, weights tensor by tensor, tables and other text line by line but for what made them. Logs, run times and
-records of origin are left out. `--moved` is a regular expression for paths in OLD that lie elsewhere in NEW. Exit 1 if
-anything differs or is missing.
+OLD and NEW are two results/ of the same study. CSV files must be equal byte by byte or, where a number differs by
+rounding (of at most the tolerance, of the column's largest value), are named; token files are compared array by array,
+figures pixel by pixel, weights tensor by tensor, tables and other text line by line but for what made them. Logs, run
+times and records of origin are left out. `--moved` is a regular expression for paths in OLD that lie elsewhere in NEW.
+Exit 1 if anything differs or is missing.
 """
 
 import argparse

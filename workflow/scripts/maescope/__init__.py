@@ -1,6 +1,8 @@
 """maescope: looks inside masked autoencoders.
 
-Arrays in, arrays out: no module but `images`, `models` and `store` opens a file, and none knows of Snakemake.
+Arrays in, arrays out: no module but `images.reading`, `models.checkpoints`, `tokens.store` and `base.tidy` opens a
+file of data, and none knows of Snakemake. The wings, along the data: base, study, images, models, tokens, measures,
+tables, claims, figures, verify; each imports only those before it.
 
 The letters in docstrings and shape comments, everywhere:
 
