@@ -1,5 +1,6 @@
 """Whether the files under results/ are what the workflow wrote, and what it would write now."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -10,7 +11,10 @@ from maescope.base import provenance, tidy
 from maescope.base.errors import InputError, StaleError
 from maescope.tokens import store
 
-APART = ("logs", "benchmarks", "provenance")  # folders of what is no result
+APART = re.compile(  # what is no result, of all studies, of one, and of one of its conventions
+    r"(logs|benchmarks|provenance)/|[^/]+/logs/|[^/]+/conventions/[^/]+/(logs|benchmarks)/"
+)
+SHARED = ("tokens", "measures", "models", "images", "data", "subspaces", "check_model", "check_labels")  # by studies
 SNAKEMAKES = ("report.html", ".snakemake_timestamp")  # Snakemake itself writes these
 DELETE = "delete it to have it made again"
 HASHES = ("config_hash", "clean_hash")  # of all settings that decide what is in a token file
@@ -38,8 +42,13 @@ class Job:
 def found() -> list[str]:
     """All files under results/ that are results, sorted."""
     paths = sorted(path for path in provenance.RESULTS.rglob("*") if path.is_file() or path.is_symlink())
-    own = (path for path in paths if path.relative_to(provenance.RESULTS).parts[0] not in APART)
-    return [str(path) for path in own if path.name not in SNAKEMAKES]
+    return [str(path) for path in paths if path.name not in SNAKEMAKES and not _apart(path)]
+
+
+def _apart(path: Path) -> bool:
+    """Whether a file is a log or the like; in a folder that studies share, a model may be called `logs`."""
+    below = path.relative_to(provenance.RESULTS)
+    return below.parts[0] not in SHARED and APART.match(below.as_posix()) is not None
 
 
 def place(path: str, folders: Iterable[str]) -> str:
