@@ -1,12 +1,14 @@
 # What every stage needs: the checked configuration, what is looked up in it, and the code of a script as a param.
 
 import sys
+from functools import cache
 from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
 
 
+@cache
 def source(file):
     """Where a script or a file of the library is, here or in Snakemake's cache; scripts import what was asked for."""
     return workflow.source_path(f"../scripts/{file}")
