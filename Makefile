@@ -12,7 +12,7 @@ BIN        = $(abspath $(VENV))/bin
 SNAKEMAKE  = PATH="$(BIN):$$PATH" $(BIN)/snakemake
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sweep sensitivity test verify soak slurm-test scale-test lint bench lock clean
+.PHONY: help demo sweep sensitivity test verify soak slurm-test scale-test docs lint bench lock clean
 
 help:  ## these lines
 	@echo "make TARGET [VENV=folder of the environment] [CONFIG=study.yaml] [CORES=n] [WORKERS=n]"
@@ -56,12 +56,16 @@ slurm-test: $(STAMP)  ## on a real Slurm of one node; needs root and Debian's pa
 scale-test: $(STAMP)  ## ViT-B/16 for real: parity, and a run of config/imagenet.yaml to every figure and table
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest tests/scale
 
-lint: $(STAMP)  ## style, the rules, and that imports run along the data
+docs: $(STAMP)  ## the tables of config/README.md, made from the schema
+	$(BIN)/python tools/config_docs.py
+
+lint: $(STAMP)  ## style, the rules, that imports run along the data, and config/README.md against the schema
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	PYTHONPATH=workflow/scripts $(BIN)/lint-imports
 	$(SNAKEMAKE) --lint
+	$(BIN)/python tools/config_docs.py --check
 
 bench: $(STAMP)  ## speed and memory against their targets: docs/scale.md
 	PATH="$(BIN):$$PATH" $(BIN)/python benchmarks/bench.py

@@ -343,25 +343,6 @@ def test_classes_come_from_a_file_or_from_imagenet(config, tmp_path):
     assert "there is no file /nowhere.txt" in problems(config)
 
 
-def keys_without(schema, word, path=""):
-    """Paths of all keys in a schema that lack a word, references followed."""
-    for name, part in schema.get("properties", {}).items():
-        if isinstance(part, dict):
-            target = SCHEMA["$defs"][part["$ref"].rpartition("/")[2]] if "$ref" in part else {}
-            if word not in part and word not in target:
-                yield f"{path}.{name}"
-            yield from keys_without(part, word, f"{path}.{name}")
-    for name in ("additionalProperties", "items", "then"):
-        if isinstance(schema.get(name), dict):
-            yield from keys_without(schema[name], word, path)
-    for name, part in schema.get("$defs", {}).items():
-        yield from keys_without(part, word, f"{path}.{name}")
-
-
-def test_every_key_has_a_description():
-    assert list(keys_without(SCHEMA, "description")) == []
-
-
 def test_no_mapping_of_the_schema_takes_unknown_keys(config):
     for path in ("study", "datasets.pets", "models.vit", "perturbations.clean", "perturbations.occlusion"):
         changed = copy.deepcopy(config)
