@@ -67,17 +67,17 @@ wildcard_constraints:
     perturbation=lookups.pattern(look.perturbations),
 
 
-def figure(name, category, what, number="–", *others):
-    """A figure in its formats, its numbers, and what else it is made of."""
+def figure(name, category, what, number="–", also=()):
+    """The files of a figure: it is drawn twice; `also` its numbers, and what is seen in it, for the caption."""
     own = f"{RESULTS}/figures/{name}"
     labels = {"figure": number, "what": what}
     shown = report(f"{own}.png", caption=f"../report/{name}.rst", category=category, labels=labels)
     files = {"pdf": f"{own}.pdf", "png": shown, "numbers": f"{own}.csv", "seen": f"{own}.rst"}
-    return {key: files[key] for key in ("pdf", "png", *others)}
+    return {key: files[key] for key in ("pdf", "png", *also)}
 
 
 def table(name, category, what, number, caption=None):
-    """A table in its formats."""
+    """The files of a table: its numbers, and the same printed."""
     own = f"{RESULTS}/tables/{name}"
     labels = {"figure": number, "what": what}
     shown = report(f"{own}.html", caption=f"../report/{caption or name}.rst", category=category, labels=labels)

@@ -200,13 +200,17 @@ rule sensitivity:
     output:
         **table(
             "sensitivity",
-            "Sensitivity",
-            "conclusions under other conventions, in numbers",
-            "Sensitivity",
-            "sensitivity_table",
+            category="Sensitivity",
+            what="conclusions under other conventions, in numbers",
+            number="Sensitivity",
+            caption="sensitivity_table",
         ),
         **figure(
-            "sensitivity", "Sensitivity", "conclusions under other conventions at a glance", "Sensitivity", "numbers"
+            "sensitivity",
+            category="Sensitivity",
+            what="conclusions under other conventions at a glance",
+            number="Sensitivity",
+            also=("numbers",),
         ),
     log:
         f"{RESULTS}/logs/sensitivity.log",

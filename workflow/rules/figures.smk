@@ -8,11 +8,10 @@ rule figure_1:
     output:
         **figure(
             "figure_1",
-            "Layer by layer",
-            "t-SNE of CLS and mean tokens by layer, and how well classes separate",
-            "1",
-            "numbers",
-            "seen",
+            category="Layer by layer",
+            what="t-SNE of CLS and mean tokens by layer, and how well classes separate",
+            number="1",
+            also=("numbers", "seen"),
         ),
     log:
         f"{RESULTS}/logs/figure_1.log",
@@ -35,11 +34,10 @@ rule figure_2:
     output:
         **figure(
             "figure_2",
-            "Layer by layer",
-            "t-SNE of patch tokens by layer, and how well classes separate",
-            "2",
-            "numbers",
-            "seen",
+            category="Layer by layer",
+            what="t-SNE of patch tokens by layer, and how well classes separate",
+            number="2",
+            also=("numbers", "seen"),
         ),
     log:
         f"{RESULTS}/logs/figure_2.log",
@@ -59,7 +57,13 @@ rule figure_3:
     input:
         measures=look.figure_3,
     output:
-        **figure("figure_3", "Layer by layer", "attention distance of each head by layer", "3", "numbers", "seen"),
+        **figure(
+            "figure_3",
+            category="Layer by layer",
+            what="attention distance of each head by layer",
+            number="3",
+            also=("numbers", "seen"),
+        ),
     log:
         f"{RESULTS}/logs/figure_3.log",
     retries: 0
@@ -81,11 +85,10 @@ rule figure_4:
     output:
         **figure(
             "figure_4",
-            "Layer by layer",
-            "angles between class subspaces by layer, and singular values",
-            "4",
-            "numbers",
-            "seen",
+            category="Layer by layer",
+            what="angles between class subspaces by layer, and singular values",
+            number="4",
+            also=("numbers", "seen"),
         ),
     log:
         f"{RESULTS}/logs/figure_4.log",
@@ -105,7 +108,12 @@ rule figure_masks:
     input:
         measure=look.mask_variants,
     output:
-        **figure("figure_masks", "Layer by layer", "embeddings of one image under many masks", "–", "numbers", "seen"),
+        **figure(
+            "figure_masks",
+            category="Layer by layer",
+            what="embeddings of one image under many masks",
+            also=("numbers", "seen"),
+        ),
     log:
         f"{RESULTS}/logs/figure_masks.log",
     retries: 0
@@ -124,7 +132,7 @@ rule figure_5:
     input:
         measures=look.occlusions(),
     output:
-        **figure("figure_5", "Robustness", "occlusion guided by attention", "5", "numbers"),
+        **figure("figure_5", category="Robustness", what="occlusion guided by attention", number="5", also=("numbers",)),
     log:
         f"{RESULTS}/logs/figure_5.log",
     retries: 0
@@ -146,7 +154,7 @@ rule figure_6:
     input:
         measure=look.measure("features", STUDY["heads"], STUDY["blur"]),
     output:
-        **figure("figure_6", "Heads", "common features under blur", "6", "numbers"),
+        **figure("figure_6", category="Heads", what="common features under blur", number="6", also=("numbers",)),
     log:
         f"{RESULTS}/logs/figure_6.log",
     retries: 0
@@ -166,7 +174,7 @@ use rule figure_6 as figure_7 with:
     input:
         measure=look.measure("features", STUDY["heads"], look.occlusion),
     output:
-        **figure("figure_7", "Heads", "common features under occlusion", "7", "numbers"),
+        **figure("figure_7", category="Heads", what="common features under occlusion", number="7", also=("numbers",)),
     log:
         f"{RESULTS}/logs/figure_7.log",
     params:
@@ -177,7 +185,7 @@ rule figure_8:
     input:
         measures=look.measured("features", STUDY["finetuned"], [STUDY["blur"], look.occlusion]),
     output:
-        **figure("figure_8", "Heads", "features lost by level", "8", "numbers"),
+        **figure("figure_8", category="Heads", what="features lost by level", number="8", also=("numbers",)),
     log:
         f"{RESULTS}/logs/figure_8.log",
     retries: 0
@@ -203,10 +211,9 @@ rule figure_cka:
     output:
         **figure(
             "figure_cka",
-            "Beyond the paper",
-            "linear CKA of layers, of models, of clean and perturbed images",
-            "–",
-            "numbers",
+            category="Beyond the paper",
+            what="linear CKA of layers, of models, of clean and perturbed images",
+            also=("numbers",),
         ),
     log:
         f"{RESULTS}/logs/figure_cka.log",
@@ -228,10 +235,9 @@ rule figure_models:
     output:
         **figure(
             "figure_models",
-            "Beyond the paper",
-            "how well classes separate by layer, models side by side",
-            "–",
-            "numbers",
+            category="Beyond the paper",
+            what="how well classes separate by layer, models side by side",
+            also=("numbers",),
         ),
     log:
         f"{RESULTS}/logs/figure_models.log",
@@ -251,7 +257,9 @@ rule figure_rank:
     input:
         measures=look.compared("effective_rank", STUDY["compared"]),
     output:
-        **figure("figure_rank", "Beyond the paper", "effective rank of embeddings by layer", "–", "numbers"),
+        **figure(
+            "figure_rank", category="Beyond the paper", what="effective rank of embeddings by layer", also=("numbers",)
+        ),
     log:
         f"{RESULTS}/logs/figure_rank.log",
     retries: 0
@@ -270,7 +278,12 @@ rule figure_spectrum:
     input:
         measures=look.compared("spectrum", look.seen_whole),
     output:
-        **figure("figure_spectrum", "Beyond the paper", "spatial frequencies of patch tokens by layer", "–", "numbers"),
+        **figure(
+            "figure_spectrum",
+            category="Beyond the paper",
+            what="spatial frequencies of patch tokens by layer",
+            also=("numbers",),
+        ),
     log:
         f"{RESULTS}/logs/figure_spectrum.log",
     retries: 0
@@ -289,7 +302,12 @@ rule figure_heads:
     input:
         measures=look.compared("attention", STUDY["compared"]),
     output:
-        **figure("figure_heads", "Beyond the paper", "entropy and mutual information of attention", "–", "numbers"),
+        **figure(
+            "figure_heads",
+            category="Beyond the paper",
+            what="entropy and mutual information of attention",
+            also=("numbers",),
+        ),
     log:
         f"{RESULTS}/logs/figure_heads.log",
     retries: 0
@@ -309,7 +327,10 @@ rule figure_class_attention:
         measures=look.compared("class_attention", look.seen_whole),
     output:
         **figure(
-            "figure_class_attention", "Beyond the paper", "what the CLS token of each head looks at", "–", "numbers"
+            "figure_class_attention",
+            category="Beyond the paper",
+            what="what the CLS token of each head looks at",
+            also=("numbers",),
         ),
     log:
         f"{RESULTS}/logs/figure_class_attention.log",
@@ -333,7 +354,7 @@ if look.trained:
         input:
             losses=expand("results/models/{model}.loss.csv", model=look.trained),
         output:
-            **figure("training_curves", "Models", "training loss"),
+            **figure("training_curves", category="Models", what="training loss"),
         log:
             f"{RESULTS}/logs/training_curves.log",
         retries: 0
@@ -357,7 +378,7 @@ if look.pretrained_here:
             images=look.images_of(STUDY["dataset"]),
             weights=look.weights_of(look.pretrained_here[0]),
         output:
-            **figure("reconstruction", "Models", "what the masked autoencoder makes up"),
+            **figure("reconstruction", category="Models", what="what the masked autoencoder makes up"),
         log:
             f"{RESULTS}/logs/reconstruction.log",
         conda:

@@ -35,7 +35,7 @@ rule figure_sweep:
     input:
         runs=rules.sweep_runs.output.runs,
     output:
-        **figure("figure_sweep", "Sweep", "measures against mask ratio and patch size", "–", "numbers"),
+        **figure("figure_sweep", category="Sweep", what="measures against mask ratio and patch size", also=("numbers",)),
     log:
         f"{RESULTS}/logs/figure_sweep.log",
     retries: 0
@@ -57,7 +57,12 @@ rule figure_sweep_layers:
     input:
         runs=rules.sweep_runs.output.runs,
     output:
-        **figure("figure_sweep_layers", "Sweep", "linear probe by layer, of each ratio and patch size", "–", "numbers"),
+        **figure(
+            "figure_sweep_layers",
+            category="Sweep",
+            what="linear probe by layer, of each ratio and patch size",
+            also=("numbers",),
+        ),
     log:
         f"{RESULTS}/logs/figure_sweep_layers.log",
     retries: 0
@@ -77,7 +82,12 @@ rule table_sweep:
     input:
         runs=rules.sweep_runs.output.runs,
     output:
-        **table("table_sweep", "Sweep", "measures of every setting, with intervals over seeds", "Sweep"),
+        **table(
+            "table_sweep",
+            category="Sweep",
+            what="measures of every setting, with intervals over seeds",
+            number="Sweep",
+        ),
     log:
         f"{RESULTS}/logs/table_sweep.log",
     retries: 0
@@ -99,7 +109,12 @@ rule sweep_claims:
     input:
         runs=rules.sweep_runs.output.runs,
     output:
-        **table("sweep_claims", "Sweep", "whether intermediate ratios and patch sizes give more", "Sweep"),
+        **table(
+            "sweep_claims",
+            category="Sweep",
+            what="whether intermediate ratios and patch sizes give more",
+            number="Sweep",
+        ),
     log:
         f"{RESULTS}/logs/sweep_claims.log",
     retries: 0

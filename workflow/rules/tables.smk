@@ -7,7 +7,7 @@ rule table_1:
         quality=look.measure("quality", look.first, STUDY["blur"]),
         paper=look.published("table_1"),
     output:
-        **table("table_1", "Robustness", "Gaussian blur", "Table I"),
+        **table("table_1", category="Robustness", what="Gaussian blur", number="Table I"),
     log:
         f"{RESULTS}/logs/table_1.log",
     retries: 0
@@ -32,7 +32,7 @@ rule table_2:
         accuracy=look.corrupted,
         paper=look.published("table_2"),
     output:
-        **table("table_2", "Robustness", "fifteen corruptions", "Table II"),
+        **table("table_2", category="Robustness", what="fifteen corruptions", number="Table II"),
     log:
         f"{RESULTS}/logs/table_2.log",
     retries: 0
@@ -60,7 +60,7 @@ rule table_3:
         accuracy=look.measured("accuracy", STUDY["finetuned"], ["clean", STUDY["blur"], look.occlusion]),
         paper=look.published("table_3"),
     output:
-        **table("table_3", "Robustness", "clean against perturbed embeddings", "Table III"),
+        **table("table_3", category="Robustness", what="clean against perturbed embeddings", number="Table III"),
     log:
         f"{RESULTS}/logs/table_3.log",
     retries: 0
@@ -82,7 +82,12 @@ rule table_models:
     input:
         accuracy=look.judged,
     output:
-        **table("table_models", "Beyond the paper", "paired tests between models on the same images", "Models"),
+        **table(
+            "table_models",
+            category="Beyond the paper",
+            what="paired tests between models on the same images",
+            number="Models",
+        ),
     log:
         f"{RESULTS}/logs/table_models.log",
     retries: 0
@@ -106,7 +111,7 @@ rule shifts:
         paper=CLAIMS,
         shift=look.shifted(STUDY["corrupted"], look.shift_datasets()),
     output:
-        **table("shifts", "Claims", "distribution shift, mask invariance, the text", "Shifts"),
+        **table("shifts", category="Claims", what="distribution shift, mask invariance, the text", number="Shifts"),
     log:
         f"{RESULTS}/logs/shifts.log",
     retries: 0
