@@ -68,7 +68,7 @@ wildcard_constraints:
 
 
 def figure(name, category, what, number="–", also=()):
-    """The files of a figure: it is drawn twice; `also` its numbers, and what is seen in it, for the caption."""
+    """The files of a figure; `also` its numbers, and what is seen in it as text for the caption."""
     own = f"{RESULTS}/figures/{name}"
     labels = {"figure": number, "what": what}
     shown = report(f"{own}.png", caption=f"../report/{name}.rst", category=category, labels=labels)
