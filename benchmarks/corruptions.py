@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/corruptions.md"
-sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests/unit")]
+sys.path[:0] = [str(ROOT / folder) for folder in ("workflow/scripts", "tests", "tests/unit/images")]
 
 import test_corruption_psnr as page  # noqa: E402
 

@@ -42,8 +42,9 @@ def planned(config: str | None, paths: list[str]) -> records.Judge:
 
 def of_job(job) -> records.Job:
     """A job of Snakemake's as the library knows it."""
-    code = list(job.input.get("library") or ())
-    return records.Job(job.rule.name, dict(job.params.items()), [path for path in job.input if path not in code], code)
+    settings = dict(job.params.items())
+    code = settings.pop("code", None)
+    return records.Job(job.rule.name, settings, list(job.input), code)
 
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -181,6 +181,10 @@ use rule figure_6 as figure_7 with:
         titles=look.panels(look.occlusion),
 
 
+localrules:
+    figure_7,
+
+
 rule figure_8:
     input:
         measures=look.measured("features", STUDY["finetuned"], [STUDY["blur"], look.occlusion]),
