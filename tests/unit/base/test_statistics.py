@@ -1,13 +1,106 @@
-"""Intervals and paired tests against scipy, closed forms and sums done by hand."""
+"""Intervals and paired tests against scipy, closed forms and sums done by hand.
+
+The references `plain_...` are the formulas of the papers, one number at a time.
+"""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import scipy.stats
+from scipy.special import ndtri, stdtrit
 from scipy.stats import binomtest
 
-from maescope.base import statistics
+from maescope.base import seeds, statistics
+
+
+def counts(rng) -> tuple[int, int]:
+    """Successes and trials: 1 to 10,000 trials, often none or all of them successes."""
+    trials = int(10 ** rng.uniform(0, 4))
+    return int(rng.choice([0, trials, rng.integers(trials + 1)])), trials
+
+
+def plain_wilson(successes, trials, confidence):
+    z, share = float(ndtri(0.5 + confidence / 2)), successes / trials
+    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    half = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    return centre - half, centre + half
+
+
+def plain_newcombe(a, b, confidence):
+    (low_a, high_a), (low_b, high_b) = plain_wilson(*a, confidence), plain_wilson(*b, confidence)
+    share_a, share_b = a[0] / a[1], b[0] / b[1]
+    low = share_a - share_b - math.sqrt((share_a - low_a) ** 2 + (high_b - share_b) ** 2)
+    return low, share_a - share_b + math.sqrt((high_a - share_a) ** 2 + (share_b - low_b) ** 2)
+
+
+def plain_mcnemar(only_a, only_b):
+    """Twice the share of all sequences of wins with as few of the rarer kind, in whole numbers."""
+    discordant = only_a + only_b
+    as_few = sum(math.comb(discordant, wins) for wins in range(min(only_a, only_b) + 1))
+    return float(min(Fraction(1), Fraction(2 * as_few, 2**discordant)))
+
+
+def plain_t_interval(values, confidence):
+    mean = math.fsum(values) / len(values)
+    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    half = float(stdtrit(len(values) - 1, 0.5 + confidence / 2)) * math.sqrt(variance / len(values))
+    return mean - half, mean + half
+
+
+CONFIDENCES = [0.5, 0.9, 0.95, 0.999]
+
+
+@pytest.mark.parametrize("confidence", CONFIDENCES)
+def test_wilson_and_newcombe_equal_their_formulas(confidence):
+    rng = np.random.default_rng(0)
+    for _ in range(500):
+        a, b = counts(rng), counts(rng)
+        assert statistics.wilson(*a, confidence) == pytest.approx(plain_wilson(*a, confidence), rel=1e-12, abs=1e-15)
+        expected = plain_newcombe(a, b, confidence)
+        assert statistics.newcombe(a, b, confidence) == pytest.approx(expected, rel=1e-12, abs=1e-13)
+
+
+def test_mcnemar_equals_sums_in_whole_numbers():
+    rng = np.random.default_rng(0)
+    for discordant in [0, 1, 2, 3, *rng.integers(4, 1000, 40)]:
+        only_a = int(rng.choice([0, discordant // 2, rng.integers(discordant + 1)]))
+        a = np.repeat([True, False, True, False], [only_a, discordant - only_a, 7, 0])
+        b = np.repeat([False, True, True, False], [only_a, discordant - only_a, 7, 0])
+        expected = plain_mcnemar(only_a, int(discordant) - only_a)
+        assert statistics.mcnemar(a, b) == pytest.approx(expected, rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize("confidence", CONFIDENCES)
+def test_students_interval_equals_its_formula(confidence):
+    rng = np.random.default_rng(0)
+    for size in range(2, 40):
+        values = rng.uniform(-1, 1) + rng.normal(size=size) * 10 ** rng.uniform(-4, 1)
+        expected = plain_t_interval(values.tolist(), confidence)
+        assert statistics.t_interval(values, confidence) == pytest.approx(expected, rel=1e-12, abs=1e-15)
+
+
+def test_students_interval_of_equal_values_is_one_of_no_width():
+    assert statistics.t_interval(np.array([0.5, 0.5, 0.5])) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("sizes", [(2, 2), (5, 9, 30), (20,) * 10])
+@pytest.mark.parametrize("balanced", [True, False])
+def test_the_bootstrap_is_scipys_of_one_sample_a_class(sizes, balanced):
+    """From the same random numbers, which scipy draws in the same order as long as all resamples fit into memory."""
+    values = np.random.default_rng(1).normal(size=sum(sizes))
+    labels = np.repeat([f"class {n}" for n in range(len(sizes))], sizes)
+    weights = [1 / len(sizes) if balanced else size / sum(sizes) for size in sizes]
+
+    def mean(*parts, axis=-1):
+        return sum(weight * part.mean(axis=axis) for weight, part in zip(weights, parts, strict=True))
+
+    settings = {"n_resamples": 500, "confidence_level": 0.9, "method": "percentile", "vectorized": True}
+    parts, generator = np.split(values, np.cumsum(sizes)[:-1]), seeds.generator(3, "bootstrap")
+    expected = scipy.stats.bootstrap(parts, mean, rng=generator, **settings).confidence_interval
+    found = statistics.bootstrap(values, labels, 500, 0.9, seed=3, balanced=balanced)
+    assert found == pytest.approx((expected.low, expected.high), rel=1e-12)
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 10), (1, 10), (10, 10), (37, 50), (450, 500)])

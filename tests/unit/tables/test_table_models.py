@@ -1,5 +1,6 @@
 """Models against each other: differences and tests known on paper."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binomtest
@@ -33,6 +34,21 @@ def test_all_pairs_of_models_in_their_order_and_only_what_both_were_measured_und
     table = table_models.paired(pd.concat(frames), INTERVALS)
     assert list(zip(table["model_a"], table["model_b"], strict=True)) == [("c", "a"), ("c", "b"), ("a", "b")]
     assert set(table["perturbation"]) == {"blur"}
+
+
+def plain_holm(p):
+    """The largest, among p values that are not larger, of each times the number of those not before it in order."""
+    ranked = sorted(p)
+    times = [min(1.0, (len(p) - n) * value) for n, value in enumerate(ranked)]
+    return [max(adjusted for adjusted, value in zip(times, ranked, strict=True) if value <= own) for own in p]
+
+
+def test_holm_equals_plain_loops():
+    rng = np.random.default_rng(0)
+    for size in (1, 2, 3, 10, 200):
+        for p in (rng.uniform(size=size) ** 6, rng.choice([0.0, 1e-9, 0.01, 0.3, 1.0], size)):  # many equal ones
+            np.testing.assert_allclose(table_models.holm(p), plain_holm(p), rtol=1e-12, atol=0)
+    assert len(table_models.holm(np.array([]))) == 0  # of a sweep without any contrast
 
 
 def test_holm_multiplies_by_the_number_of_tests_that_are_left():

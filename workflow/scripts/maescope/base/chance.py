@@ -3,7 +3,7 @@
 import logging
 
 import pandas as pd
-from scipy.special import bdtr
+from scipy.special import bdtr  # scipy.stats.binom.cdf, without importing all of scipy.stats
 
 log = logging.getLogger(__name__)
 

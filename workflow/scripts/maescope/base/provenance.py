@@ -18,7 +18,8 @@ from maescope.base import atomic, imports
 
 RESULTS = Path("results")
 RECORDS = RESULTS / "provenance"
-PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "h5py", "scikit-learn", "matplotlib", "pandas", "pillow")
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "h5py", "scikit-learn", "scikit-image", "statsmodels")
+PACKAGES += ("matplotlib", "pandas", "pillow")
 _job: dict = {}  # of this process, which makes the files of one job
 
 

@@ -5,6 +5,7 @@ Points are cls, mean or patch tokens. `groups` names the image of each point: no
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import silhouette_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -13,7 +14,10 @@ ROWS = 256  # of the distance matrix at a time, so that temporaries stay small
 
 
 def distances(points: np.ndarray) -> np.ndarray:
-    """Euclidean distances (n, n) of points (n, D), float64, 0 on the diagonal."""
+    """Euclidean distances (n, n) of points (n, D), float64, 0 on the diagonal.
+
+    By hand, because scikit-learn's leave equal points apart by rounding, and k-NN would then break no tie by index.
+    """
     points = np.asarray(points, dtype=np.float64)
     squares = points @ points.T
     norms = squares.diagonal().copy()
@@ -26,20 +30,15 @@ def distances(points: np.ndarray) -> np.ndarray:
 
 def silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
     """Mean silhouette in [-1, 1] of points with pairwise `distances` (n, n) and `labels` (n,); 0 without structure."""
-    members = _members(labels, np.arange(len(labels)), "point")
-    sizes = members.sum(axis=0)
-    own = members.argmax(axis=1)
-    to_class = distances @ members  # (n, classes) sums
-    inside = np.take_along_axis(to_class, own[:, None], 1)[:, 0] / (sizes[own] - 1)
-    outside = np.where(members > 0, np.inf, to_class / sizes).min(axis=1)
-    largest = np.maximum(inside, outside)
-    return float(np.mean((outside - inside) / np.where(largest > 0, largest, 1)))
+    _refuse_too_few(labels, np.arange(len(labels)), "point")
+    return float(silhouette_score(distances, labels, metric="precomputed"))
 
 
 def knn_accuracy(distances: np.ndarray, labels: np.ndarray, groups: np.ndarray, k: int) -> float:
     """Leave-one-image-out k-NN accuracy: no neighbour comes from the point's own image.
 
     Of equally near points the lower index counts; of classes with equally many votes the first in sorted order.
+    By hand, because scikit-learn's classifier cannot leave out the neighbours that come from the point's own image.
 
     Parameters
     ----------
@@ -51,11 +50,12 @@ def knn_accuracy(distances: np.ndarray, labels: np.ndarray, groups: np.ndarray, 
     ValueError
         If there is one class only, a class with one image, or k is not below the number of available neighbours.
     """
-    members = _members(labels, groups, "image")
+    _refuse_too_few(labels, groups, "image")
     available = len(groups) - int(np.unique(groups, return_counts=True)[1].max())
     if not 1 <= k < available:
         raise ValueError(f"k = {k} neighbours, but must be 1 or more and below the {available} of other images")
-    own = members.argmax(axis=1)
+    classes, own = np.unique(labels, return_inverse=True)
+    members = np.eye(len(classes))[own]  # (n, classes), 1 where the point is of the class
     correct = 0
     for start in range(0, len(own), ROWS):
         rows = slice(start, start + ROWS)
@@ -86,7 +86,7 @@ def linear_probe_accuracy(points: np.ndarray, labels: np.ndarray, groups: np.nda
     ValueError
         If there is one class only, or a class has fewer images than folds.
     """
-    _members(labels, groups, "image")
+    _refuse_too_few(labels, groups, "image")
     label, images = _fewest_groups(labels, groups)
     if images < folds:
         raise ValueError(f"{folds} folds need as many images of each class, but class {label!s} has {images}")
@@ -101,15 +101,14 @@ def chance_level(labels: np.ndarray) -> float:
     return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
 
 
-def _members(labels: np.ndarray, groups: np.ndarray, of_what: str) -> np.ndarray:
-    """(n, classes) float64, 1 where the point is of the class; refuses what cannot be judged."""
-    classes, own = np.unique(labels, return_inverse=True)
-    if len(classes) < 2:
-        raise ValueError(f"separation needs 2 classes or more, but the {len(labels)} points have {len(classes)}")
+def _refuse_too_few(labels: np.ndarray, groups: np.ndarray, of_what: str) -> None:
+    """Refuse one class alone, and a class with one group (`of_what`) only."""
+    classes = len(np.unique(labels))
+    if classes < 2:
+        raise ValueError(f"separation needs 2 classes or more, but the {len(labels)} points have {classes}")
     label, number = _fewest_groups(labels, groups)
     if number < 2:
         raise ValueError(f"each class needs 2 {of_what}s or more, but class {label!s} has {number}")
-    return np.eye(len(classes))[own]
 
 
 def _fewest_groups(labels: np.ndarray, groups: np.ndarray) -> tuple[object, int]:

@@ -8,8 +8,8 @@ import pandas as pd
 
 from maescope.tables.writing import STYLE
 
-PACKAGES = ("snakemake", "torch", "torchvision", "timm", "numpy", "scipy", "h5py", "scikit-learn", "matplotlib")
-PACKAGES += ("pandas", "pillow", "safetensors")
+PACKAGES = ("snakemake", "torch", "torchvision", "timm", "numpy", "scipy", "h5py", "scikit-learn", "scikit-image")
+PACKAGES += ("statsmodels", "matplotlib", "pandas", "pillow", "safetensors")
 
 
 def settings_table(config: Mapping) -> pd.DataFrame:
