@@ -83,7 +83,7 @@ $(STAMP): requirements.txt
 	@touch $@
 
 .PHONY: environment
-environment:
+environment:  ## the environment alone, in .venv or VENV
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "maescope needs Python >= 3.11, found $$($(PYTHON) --version); set PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@test ! -e "$(VENV)" || test -e "$(VENV)/pyvenv.cfg" || test -z "$$(ls -A "$(VENV)")" || \

@@ -1,15 +1,10 @@
 # Claims: measures (CSV) -> results/{study}/tables/claims.*, what the paper says against what was measured here.
 
-
-def claims_of_the_paper():
-    """Those of the study's folder, else the project's own; here by their path in it, which stays when it is moved."""
-    if STUDY["paper"]:
-        return f"{STUDY['paper']}/claims.csv"
-    here = Path(str(workflow.current_basedir), "../..").resolve() == Path.cwd()
-    return "config/paper/claims.csv" if here else workflow.source_path("../../config/paper/claims.csv")
-
-
-CLAIMS = claims_of_the_paper()
+# The paper's claims: those of the study's folder, else the project's own; here by their path in it, which stays the same
+# when the project is moved.
+HERE = Path(str(workflow.current_basedir), "../..").resolve() == Path.cwd()
+OWN_CLAIMS = "config/paper/claims.csv" if HERE else workflow.source_path("../../config/paper/claims.csv")
+CLAIMS = f"{STUDY['paper']}/claims.csv" if STUDY["paper"] else OWN_CLAIMS
 
 
 rule claims:

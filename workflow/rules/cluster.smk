@@ -5,7 +5,11 @@ from importlib.util import find_spec
 from maescope.study import cluster
 
 TOGETHER = ("tokens_{model}", "measures_{model}")  # groups of jobs
-ASKED = workflow.resource_settings.overwrite_resources  # set-resources of the profile and of the command line
+ASKED = {  # of the profile and of the command line, by rules
+    "set-resources": workflow.resource_settings.overwrite_resources,
+    "set-threads": workflow.resource_settings.overwrite_threads,
+    "groups": workflow.group_settings.overwrite_groups,
+}
 PROFILE = Path(str(workflow.current_basedir), "../../profiles/slurm/config.yaml")
 if workflow.resource_settings.nodes and PROFILE.is_file() and find_spec("snakemake_executor_plugin_slurm"):
     # on a cluster, before the plugin trips over it; in a dry run nothing tells which profile is in use
@@ -39,8 +43,9 @@ def refusals():
 
 
 onstart:
-    for words in cluster.not_rules(ASKED, [one.name for one in workflow.rules], look.datasets):
-        print(f"warning: {words}", file=sys.stderr)
+    for key, asked in ASKED.items():
+        for words in cluster.not_rules(key, asked, [one.name for one in workflow.rules], look.datasets):
+            print(f"warning: {words}", file=sys.stderr)
     for words in filter(None, refusals()):
         if cluster.hopeless(words):
             raise WorkflowError(f"{partition_file()}: partitions: {words}")

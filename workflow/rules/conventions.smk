@@ -1,7 +1,7 @@
 # Conventions: what the paper leaves open, decided otherwise -> results/{study}/tables and figures/sensitivity.*
 # A convention that chooses another perturbation uses the rules before; one that changes how something is measured has
 # its tokens and measures, only those that it changes, under results/{study}/conventions/{convention}/, each by the rule
-# that makes the study's own. None is in rule all.
+# that makes the study's own (but for the extraction, whose rule has a name of the dataset). None is in rule all.
 
 from maescope.study import conventions
 from maescope.study.convention_lookups import ConventionLookUps
@@ -164,6 +164,7 @@ use rule alignment as alignment_by_convention with:
     log:
         f"{OWN}/logs/alignment/{{model}}/{{dataset}}/{{perturbation}}.log",
     wildcard_constraints:
+        convention=under.changing("norm"),
         model=look.with_head(),
         dataset=STUDY["dataset"],
     params:

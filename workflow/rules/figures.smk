@@ -100,6 +100,7 @@ rule figure_4:
         login=1,
     params:
         code=code("figures/figure_4"),
+        centring=ANALYSIS["subspace"]["centring"],  # for the caption
     script:
         "../scripts/figures/figure_4.py"
 

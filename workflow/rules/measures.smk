@@ -167,7 +167,6 @@ rule angles:
         runtime=ask.measuring_minutes,
     params:
         code=code("measures/angles"),
-        labels=look.labels,
         draws=25,
         seed=SEED,
     script:

@@ -44,6 +44,15 @@ def test_code_is_the_same_wherever_it_lies_and_another_where_a_module_behind_it_
     assert imports.code(*library("own", **{"script.py": FILES["wing/script.py"] + "edited = 1\n"})) != here
 
 
+@pytest.mark.parametrize(
+    "form",
+    ["import maescope.a.one", "import maescope", "from maescope import a", "from . import one", "from .one import x"],
+)
+def test_a_form_whose_code_would_be_in_no_digest_is_refused_by_file_and_line(library, form):
+    with pytest.raises(ValueError, match=r"script\.py, line 2: write from maescope\.<wing> import <module>"):
+        imports.code(*library("other_form", **{"script.py": f"import json\n{form}\n"}))
+
+
 def test_every_module_of_the_library_lies_in_a_wing_and_every_script_in_the_folder_of_one():
     scripts = REPOSITORY / "workflow/scripts"
     wings = {path.parent.name for path in scripts.glob("maescope/*/__init__.py")}

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.collections import PathCollection
-from test_beyond import whole
+from test_side_by_side import whole
 
 from maescope.figures.sweep import figure_sweep, figure_sweep_layers
 from maescope.tables import sweep

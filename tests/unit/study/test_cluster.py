@@ -169,5 +169,5 @@ Auto-selected partition 'big' for job tokens_vit2_extract_birds with score 0.1
 )
 def test_a_profile_that_names_a_former_rule_is_told_the_new_name(asked, said):
     rules = ["accuracy", "subspaces", "angles", "angles_by_convention", "extract_digits"]
-    (words,) = cluster.not_rules([asked, "accuracy", "extract_digits"], rules, ["digits", "val"])
-    assert words.startswith("set-resources: ") and said in words
+    (words,) = cluster.not_rules("set-threads", [asked, "accuracy", "extract_digits"], rules, ["digits", "val"])
+    assert words.startswith("set-threads: ") and said in words

@@ -21,6 +21,6 @@ for level in first.levels:
     found |= {f"{level}/{name}": array for name, array in bases._asdict().items()} | {f"{level}/k": dimensions}
     frames.append(subspaces.singular_table(bases, params.labels).assign(level=level))
 with replacing(snakemake.output.bases) as temporary:
-    np.savez(temporary, levels=first.levels, **found)
+    np.savez(temporary, labels=params.labels, levels=first.levels, **found)
 columns = ["level", "layer", "label", "index", "value", "relative"]
 tidy.write(pd.concat(frames)[columns], snakemake.output.singular_values)

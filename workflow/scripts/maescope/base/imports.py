@@ -13,14 +13,26 @@ from pathlib import Path
 
 @cache
 def imported(path: str) -> tuple[str, ...]:
-    """The library's files that a Python file imports, as `maescope/<wing>/<module>.py`, packages included."""
+    """The library's files that a Python file imports, as `maescope/<wing>/<module>.py`, packages included.
+
+    Raises
+    ------
+    ValueError
+        where it imports the library in another form, whose code would be in no digest
+    """
     files = {"maescope/__init__.py": None}
     for node in ast.walk(ast.parse(Path(path).read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.ImportFrom) or (node.module or "").split(".")[0] != "maescope":
+        if isinstance(node, ast.Import):
+            words = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            words = [[*(node.module or "").split("."), alias.name] for alias in node.names]
+        else:
             continue
-        _, *inside = node.module.split(".")
-        modules = [inside] if len(inside) == 2 else [[*inside, alias.name] for alias in node.names if inside]
-        for wing, module in modules:
+        own = [name for name in words if name[0] == "maescope"]
+        relative = isinstance(node, ast.ImportFrom) and node.level > 0
+        if relative or (own and (isinstance(node, ast.Import) or len(own[0]) not in (3, 4))):
+            raise ValueError(f"{path}, line {node.lineno}: write from maescope.<wing> import <module>")
+        for _, wing, module, *_ in own:
             files |= {f"maescope/{wing}/__init__.py": None, f"maescope/{wing}/{module}.py": None}
     return tuple(files)
 
@@ -49,7 +61,12 @@ def digests(script: str, find: Callable[[str], str]) -> dict[str, str]:
 
 def code(script: str, find: Callable[[str], str]) -> str:
     """One short digest of all of `digests`."""
-    return hashlib.sha256(repr(digests(script, find)).encode()).hexdigest()[:16]
+    return short(digests(script, find))
+
+
+def short(modules: dict[str, str]) -> str:
+    """One digest of several, 16 hexadecimal digits of it."""
+    return hashlib.sha256(repr(modules).encode()).hexdigest()[:16]
 
 
 @cache

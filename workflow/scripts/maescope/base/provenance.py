@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from maescope.base import atomic, imports
+from maescope.base.errors import InputError
 
 RESULTS = Path("results")
 RECORDS = RESULTS / "provenance"
@@ -29,7 +30,19 @@ def begin(job) -> None:
     Parameters
     ----------
     job : the `snakemake` object of a script
+
+    Raises
+    ------
+    InputError
+        where the library that runs is not the one that the workflow has
     """
+    script = "/".join(Path(sys.modules["__main__"].__file__).parts[-2:])  # of a remote workflow a URL
+    modules = imports.digests(library_file(script), library_file)
+    if job.params.get("code") not in (None, imports.short(modules)):
+        raise InputError(
+            f"{Path(__file__).parents[1]}: is another maescope than the workflow's, and would run in its place; take it "
+            "out of this environment (pip uninstall maescope), or install the workflow's"
+        )
     inputs = digests(job.input)
     study = job.config.get("study", {})
     _job.update(
@@ -41,7 +54,7 @@ def begin(job) -> None:
         inputs=inputs,
         sources=_sources(inputs),
         code=job.params.get("code"),
-        modules=imports.digests(sys.modules["__main__"].__file__, library_file),
+        modules=modules,
         versions=versions(),
     )
     atomic.listeners.append(_heard)

@@ -88,6 +88,13 @@ def mcnemar(a: np.ndarray, b: np.ndarray) -> float:
     return float(contingency_tables.mcnemar(table, exact=True).pvalue)
 
 
+def holm(p: np.ndarray) -> np.ndarray:
+    """p values of several tests together (n,): each times how many are not smaller, never below a smaller one's."""
+    from statsmodels.stats.multitest import multipletests  # here for the reason given in `statistics`
+
+    return multipletests(p, method="holm")[1]
+
+
 def t_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
     """Student's interval of a mean, as over a few seeds; NaN of a single value."""
     if len(values) < 2:

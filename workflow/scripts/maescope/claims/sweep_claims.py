@@ -13,7 +13,6 @@ from maescope.base import statistics
 from maescope.claims.verdicts import FAILS, HOLDS, UNKNOWN
 from maescope.tables import writing
 from maescope.tables.sweep import AXES, OWN, Series, along, axes, chosen, fixed
-from maescope.tables.table_models import holm
 from maescope.tables.table_sweep import LINES, number, with_interval
 
 ENDS = ("lowest", "highest")
@@ -48,7 +47,7 @@ def verdicts(points: pd.DataFrame, confidence: float) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     p = table[[f"{end}_p" for end in ENDS]].to_numpy(float, copy=True)
     known = ~np.isnan(p)
-    p[known] = holm(p[known])
+    p[known] = statistics.holm(p[known])
     table[[f"{end}_p_holm" for end in ENDS]] = p
     for suffix in ("", "_together"):
         table[f"verdict{suffix}"] = [_verdict(row, suffix, confidence) for _, row in table.iterrows()]

@@ -19,12 +19,11 @@ from maescope.base import provenance
 from maescope.base.atomic import replacing
 from maescope.base.errors import InputError
 from maescope.models.architectures import hub_repository
+from maescope.study.weight_files import HUB, RANDOM
 
 log = logging.getLogger(__name__)
 
 
-HUB = "hub:"  # before the name of a pretrained model of timm
-RANDOM = "random:"  # before a seed: an encoder that has learned nothing
 DISTRIBUTED = "module."  # before all names, as torch.nn.parallel.DistributedDataParallel has them
 DECODER = ("decoder_", "mask_token")  # of a masked autoencoder; a top-level mask_token would mislead timm's own filter
 DERIVED = ".relative_position_index"  # of BEiT, made from its size alone; older checkpoints carry it

@@ -87,8 +87,8 @@ def lopsided(partitions: Mapping[str, Mapping]) -> Iterator[str]:
                 )
 
 
-def not_rules(asked: Iterable[str], rules: Collection[str], datasets: Iterable[str]) -> Iterator[str]:
-    """Rules of set-resources that are not there, those of an earlier version with the name that they have now.
+def not_rules(key: str, asked: Iterable[str], rules: Collection[str], datasets: Iterable[str]) -> Iterator[str]:
+    """Rules of a key of a profile that are not there, those of an earlier version with the name that they have now.
 
     Until version 0.2 most rules had a dataset in their name, as `accuracy_digits`.
     """
@@ -98,9 +98,9 @@ def not_rules(asked: Iterable[str], rules: Collection[str], datasets: Iterable[s
         )
         now = FORMER.get(whole, whole) + ("_by_convention" if name.endswith("_by_convention") else "")
         if now in rules:
-            yield f"set-resources: {name!r} is now the rule {now}, which serves all datasets; write `{now}`"
+            yield f"{key}: {name!r} is now the rule {now}, which serves all datasets; write `{now}`"
         else:
-            yield from unknown("set-resources: ", [name], rules)
+            yield from unknown(f"{key}: ", [name], rules)
 
 
 def unknown(where: str, keys: Iterable[str], known: Collection[str]) -> Iterator[str]:

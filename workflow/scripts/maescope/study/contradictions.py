@@ -165,7 +165,7 @@ def _dropped_from_beits(config: dict) -> Iterator[str]:
     """A BEiT needs all patches, and may not meet an occlusion that takes some away."""
     study = config["study"]
     met = [("study.occlusion", name, model) for name in study["occlusion"] for model in study["finetuned"]]
-    for convention, entry in config["conventions"].items():  # of the first model, see sensitivity.smk
+    for convention, entry in config["conventions"].items():  # of the first model, see conventions.smk
         met += [
             (f"conventions.{convention}.occlusion", entry.get("occlusion"), model) for model in study["finetuned"][:1]
         ]

@@ -5,8 +5,8 @@ from pathlib import Path
 from maescope.base.errors import InputError
 
 TRAINED = "results/models/"
-HUB = "hub:"
-RANDOM = "random:"
+HUB = "hub:"  # before the name of a pretrained model of timm
+RANDOM = "random:"  # before a seed: an encoder that has learned nothing
 
 
 def is_trained(weights: str) -> bool:

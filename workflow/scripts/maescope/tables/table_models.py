@@ -3,7 +3,6 @@
 from functools import partial
 from itertools import combinations
 
-import numpy as np
 import pandas as pd
 
 from maescope.base import statistics
@@ -37,7 +36,7 @@ def paired(accuracy: pd.DataFrame, intervals: dict) -> pd.DataFrame:
             condition = {"model_a": a, "model_b": b, "perturbation": perturbation, "level": level}
             rows.append(condition | _row(part, intervals))
     table = pd.DataFrame(rows)
-    return table.assign(p_holm=holm(table["p_mcnemar"].to_numpy()))
+    return table.assign(p_holm=statistics.holm(table["p_mcnemar"].to_numpy()))
 
 
 def _row(both: pd.DataFrame, intervals: dict) -> dict[str, float]:
@@ -48,13 +47,6 @@ def _row(both: pd.DataFrame, intervals: dict) -> dict[str, float]:
     numbers |= {"difference_low": low, "difference_high": high}
     percent = {name: 100 * value for name, value in numbers.items()}
     return percent | {"p_mcnemar": statistics.mcnemar(first, second), "images": len(both)}
-
-
-def holm(p: np.ndarray) -> np.ndarray:
-    """p values of several tests together (n,): each times how many are not smaller, never below a smaller one's."""
-    from statsmodels.stats.multitest import multipletests  # here for the reason given in `statistics`
-
-    return multipletests(p, method="holm")[1]
 
 
 def notes(accuracy: pd.DataFrame, intervals: dict) -> list[str]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from maescope.base import provenance, tidy
 from maescope.base.errors import InputError, StaleError
+from maescope.study.weight_files import HUB, RANDOM
 from maescope.tokens import store
 
 APART = re.compile(  # what is no result, of all studies, of one, and of one of its conventions
@@ -117,7 +118,7 @@ class Judge:
         if changed := sorted(name for name, digest in there.items() if record["inputs"].get(name) != digest):
             return "stale", f"made from another {', '.join(changed)}; put that back, or {DELETE}"
         if record["code"] != job.code:
-            others = ", ".join(provenance.changed(record["modules"])) or f"what the rule {job.rule} imports"
+            others = ", ".join(provenance.changed(record.get("modules", {}))) or f"what the rule {job.rule} imports"
             return "stale", f"made by another version of {others}; {AGAIN}"
         for name in there:
             if name in self.jobs and (word := self.of_place(name)[0]) != "whole":
@@ -152,7 +153,7 @@ def _of_tokens(path: str, job: Job) -> tuple[str, str]:
     except InputError as error:
         return "damaged", str(error).removeprefix(f"{path}: ")
     weights, known = tokens.attributes["weights_sha256"], provenance.recorded(Path(path).parent)["inputs"].values()
-    if weights not in known and not job.settings["model"]["weights"].startswith(("hub:", "random:")):
+    if weights not in known and not job.settings["model"]["weights"].startswith((HUB, RANDOM)):
         return "stale", f"made with weights of SHA-256 {weights[:12]}..., which are not the model's; {DELETE}"
     listed = Path(f"results/images/{job.settings['dataset']}.csv")
     if listed.is_file() and tokens.images != _list(listed).get(tokens.attributes["label"]):

@@ -1,0 +1,36 @@
+"""What the rules' text must keep by itself: the digest of the script that is run, and what captions ask for."""
+
+import re
+
+import pytest
+from conftest import REPOSITORY
+
+TEXT = "\n".join(path.read_text() for path in sorted((REPOSITORY / "workflow/rules").glob("*.smk")))
+BLOCKS = dict(re.findall(r"^ *rule (\w+):\n(.*?)(?=^ *(?:use )?rule |\Z)", TEXT, re.DOTALL | re.MULTILINE))
+CAPTIONS = {
+    path.stem: set(re.findall(r"snakemake\.params\.(\w+)", path.read_text()))
+    for path in (REPOSITORY / "workflow/report").glob("*.rst")
+}
+
+
+def test_every_rule_with_a_script_has_the_digest_of_that_script():
+    pairs = re.findall(r'code=code\("(.*?)"\)|script:\n +"\.\./scripts/(.*?)\.py"', TEXT)
+    codes, scripts = ([pair[number] for pair in pairs if pair[number]] for number in (0, 1))
+    assert codes == scripts and len(scripts) > 50
+    assert all((REPOSITORY / f"workflow/scripts/{script}.py").is_file() for script in scripts)
+
+
+def test_every_script_is_run_by_a_rule():
+    there = {path.relative_to(REPOSITORY / "workflow/scripts") for path in REPOSITORY.glob("workflow/scripts/*/*.py")}
+    there = {str(path.with_suffix("")) for path in there if path.parts[0] != "maescope"}
+    assert there == set(re.findall(r"\.\./scripts/(.*?)\.py", TEXT))
+
+
+@pytest.mark.parametrize("caption", sorted(name for name, params in CAPTIONS.items() if params))
+def test_what_a_caption_asks_of_its_rule_is_among_its_params(caption):
+    params = re.search(r"\n +params:\n(.*)", BLOCKS[caption], re.DOTALL)[1]
+    assert CAPTIONS[caption] <= set(re.findall(r"^ +(\w+)=", params, re.MULTILINE))
+
+
+def test_a_figure_asks_something_in_its_caption():
+    assert CAPTIONS["figure_4"] == {"centring"}  # else the test before looks at nothing
