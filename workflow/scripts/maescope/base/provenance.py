@@ -40,8 +40,8 @@ def begin(job) -> None:
     modules = imports.digests(library_file(script), library_file)
     if job.params.get("code") not in (None, imports.short(modules)):
         raise InputError(
-            f"{Path(__file__).parents[1]}: is another maescope than the workflow's, and would run in its place; take it "
-            "out of this environment (pip uninstall maescope), or install the workflow's"
+            f"{Path(__file__).parents[1]}: is another maescope than the workflow's, and would run in its place; take "
+            "it out of this environment (pip uninstall maescope), or install the workflow's"
         )
     inputs = digests(job.input)
     study = job.config.get("study", {})
