@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from maescope.images.corruptions import CORRUPTIONS, GROUPS
+from maescope.base.corruption_names import CORRUPTIONS, GROUPS
 from maescope.tables import accuracies, table_2
 
 INTERVALS = {"resamples": 50, "confidence": 0.95, "seed": 0}

@@ -29,13 +29,8 @@ import numpy as np
 from PIL import Image
 from scipy import fft, ndimage, sparse
 
-GROUPS = {
-    "noise": ("gaussian_noise", "shot_noise", "impulse_noise"),
-    "blur": ("defocus_blur", "glass_blur", "motion_blur", "zoom_blur"),
-    "weather": ("snow", "frost", "fog", "brightness"),
-    "digital": ("contrast", "elastic_transform", "pixelate", "jpeg_compression"),
-}
-CORRUPTIONS = tuple(name for names in GROUPS.values() for name in names)
+from maescope.base.corruption_names import CORRUPTIONS
+
 SEVERITIES = (1, 2, 3, 4, 5)
 
 _SMALL_UP_TO = 64  # pixels of the shorter side: CIFAR-C's table up to here, ImageNet-C's above

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from maescope.base import statistics
-from maescope.images.corruptions import CORRUPTIONS, GROUPS
+from maescope.base.corruption_names import CORRUPTIONS, GROUPS
 from maescope.tables import accuracies
 
 SEVERITIES = ("1", "2", "3", "4", "5")
