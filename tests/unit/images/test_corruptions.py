@@ -17,7 +17,8 @@ from skimage import filters
 from sklearn.datasets import load_digits
 
 import rederived
-from maescope.images.corruptions import CORRUPTIONS, GROUPS, SEVERITIES, corrupt
+from maescope.base.corruption_names import CORRUPTIONS, GROUPS
+from maescope.images.corruptions import SEVERITIES, corrupt
 from rederived import RANDOM, levels, psnr
 
 SMALL, LARGE = (32, 32), (66, 80)
