@@ -1,7 +1,13 @@
 # Claims: measures (CSV) -> results/{study}/tables/claims.*, what the paper says against what was measured here.
 
-# The paper's claims: those of the study's folder, else the project's own.
-CLAIMS = f"{STUDY['paper']}/claims.csv" if STUDY["paper"] else workflow.source_path("../../config/paper/claims.csv")
+# The paper's claims: those of the study's folder, else the project's own, by their path in it where it is worked in:
+# that stays when it is moved.
+if STUDY["paper"]:
+    CLAIMS = f"{STUDY['paper']}/claims.csv"
+elif Path(str(workflow.current_basedir), "../..").resolve() == Path.cwd():
+    CLAIMS = "config/paper/claims.csv"
+else:
+    CLAIMS = workflow.source_path("../../config/paper/claims.csv")
 
 
 rule claims:
