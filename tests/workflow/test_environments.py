@@ -41,8 +41,9 @@ def test_the_environments_hold_what_the_scripts_import():
     names = {"sklearn": "scikit-learn", "PIL": "pillow"}
     packages = {name: set() for name in ("cpu", "torch")}
     rules = "\n".join(path.read_text() for path in sorted((REPOSITORY / "workflow/rules").glob("*.smk")))
-    for environment, script in re.findall(r'envs/(\w+)\.yaml".*?scripts/(\w+)\.py"', rules, re.DOTALL):
+    for environment, script in re.findall(r'envs/(\w+)\.yaml".*?scripts/(\w+/\w+)\.py"', rules, re.DOTALL):
         packages[environment] |= set(imports.findall((REPOSITORY / f"workflow/scripts/{script}.py").read_text()))
+    assert {"pandas", "numpy"} <= packages["cpu"] and "torch" in packages["torch"]
     for name, modules in packages.items():
         found = pinned(yaml.safe_load((REPOSITORY / f"envs/{name}.yaml").read_text()))
         wanted = {names.get(module, module) for module in modules} & set(locked())
