@@ -1,5 +1,6 @@
 """What tests of the workflow share: copies of it in temporary folders, and one finished run of the smallest study."""
 
+import copy
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ import yaml
 
 REPOSITORY = Path(__file__).parents[1]
 SMALLEST = REPOSITORY / "tests/workflow/config.yaml"
-WORKFLOW = ("Snakefile", "workflow", "config", "profiles", "envs", "slurm")
+WORKFLOW = ("Snakefile", "workflow", "config", "profiles", "envs", "slurm", "tools")
 JOB = re.compile(r"^ *(?:local)?rule (\w+):$|^ +wildcards: (.*)$", re.MULTILINE)  # those of groups are indented
 
 
@@ -28,6 +29,13 @@ class Workflow:
                 shutil.copytree(source, folder / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy2(source, folder / name, follow_symlinks=False)
+
+    def moved(self, folder: Path) -> "Workflow":
+        """A copy of this one in another folder, with all that it has made."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        other = copy.copy(self)
+        other.folder = folder
+        return other
 
     def __truediv__(self, path: str) -> Path:
         return self.folder / path
@@ -100,12 +108,5 @@ def finished(tmp_path_factory) -> Workflow:
 
 @pytest.fixture
 def smoke(finished, tmp_path) -> Workflow:
-    """The finished run, to be changed: it is put back as it was.
-
-    In its own place, because Snakemake remembers the library by its full path: a copy elsewhere would count as changed.
-    """
-    kept = tmp_path / "kept"
-    shutil.copytree(finished.folder, kept, symlinks=True)
-    yield finished
-    shutil.rmtree(finished.folder)
-    kept.rename(finished.folder)
+    """A copy of the finished run, to be changed."""
+    return finished.moved(tmp_path / "smoke")

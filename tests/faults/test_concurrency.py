@@ -82,5 +82,5 @@ def test_results_carry_the_settings_that_made_them_when_the_configuration_change
         assert np.allclose(made["target"], other["target"])
     assert "pets/tables/table_1.csv" in study.differing()
     jobs = {rule for rule, _ in JOB.findall(study.must_run("table_1")) if rule}
-    assert jobs == {"extract_pets", "accuracy_pets", "quality", "table_1"}
+    assert jobs == {"extract_pets", "accuracy", "quality", "table_1"}
     assert study.differing() == []

@@ -66,7 +66,7 @@ def test_row_25_a_missing_severity_is_a_dash_with_a_note_and_is_measured_once_it
 
     (tmp_path / "aside").rename(fog / "4")
     jobs = clone.plan("table_2")
-    assert jobs == [("accuracy_pets", "vit", "fog"), ("extract_pets", "vit", "fog"), ("table_2",)]
+    assert jobs == [("accuracy", "vit", "pets", "fog"), ("extract_pets", "vit", "pets", "fog"), ("table_2",)]
     clone.must_run("table_2")
     assert table(clone).notna().all()
 

@@ -111,7 +111,7 @@ def tiny(tmp_path_factory):
 def test_row_19_a_full_disk_under_training_measures_figures_and_tables(tiny):
     files = {
         "models": "models/trained.safetensors",
-        "measures/quality": "measures/quality/pets/blur.csv",
+        "measures/quality": "measures/quality/vit/pets/blur.csv",
         "pets/figures": "pets/figures/figure_5.pdf",
         "pets/tables": "pets/tables/table_3.csv",
     }

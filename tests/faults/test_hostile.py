@@ -178,8 +178,8 @@ def test_the_overview_has_no_tag_of_theirs():
 
 
 def test_legends_name_every_class_and_set_no_formula(run):
-    tsne = tidy.read([run / "results/measures/tsne/encoder/pets/mask.csv"])
-    separation = tidy.read([run / "results/measures/separation/encoder/pets/mask.csv"])
+    tsne = tidy.read([run / "results/pets/measures/tsne/encoder/pets/mask.csv"])
+    separation = tidy.read([run / "results/pets/measures/separation/encoder/pets/mask.csv"])
     figure = figure_1(tsne, separation)
     blocks = [text for block in figure.subfigs for legend in block.legends for text in legend.get_texts()]
     assert set(LABELS[:8]) <= {text.get_text().strip() for text in blocks}

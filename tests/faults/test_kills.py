@@ -10,10 +10,10 @@ import time
 import pytest
 from tiny import SOAK, Running, finish, finished
 
-# Rules, and how often each job of them is killed; of the last two only one job of a rule.
+# Scripts of rules, and how often each job of them is killed; of the last two only one job of a rule.
 ARMS = {
     "extraction": (("extract",), 8),
-    "training": (("train_scratch",), 8),
+    "training": (("finetune",), 8),
     "measures": (("accuracy", "alignment", "features", "quality"), 3),
     "figures-and-tables": (("figure_5", "figure_8", "training_curves", "table_1", "table_3"), 3),
 }

@@ -22,7 +22,7 @@ TABLE = "results/smoke/tables/table_1"
 
 def verify(workflow, config=None):
     """Exit code of `make verify`, what is said of each file that is not whole, and the last line."""
-    command = [sys.executable, REPOSITORY / "tools/verify.py", *([config] if config else [])]
+    command = [sys.executable, workflow / "tools/verify.py", *([config] if config else [])]
     done = subprocess.run(command, cwd=workflow.folder, capture_output=True, text=True)
     *lines, last = (done.stdout or done.stderr).splitlines()
     assert "Traceback" not in done.stderr, done.stderr
@@ -35,9 +35,8 @@ def sha256(path):
 
 @pytest.fixture(scope="module")
 def faulty(finished, tmp_path_factory):
-    """A finished run with many faults, each in a file of its own, judged once."""
-    kept = tmp_path_factory.mktemp("kept") / "kept"
-    shutil.copytree(finished.folder, kept, symlinks=True)
+    """A copy of the finished run with many faults, each in a file of its own, judged once."""
+    finished = finished.moved(tmp_path_factory.mktemp("faulty") / "run")
     edited = finished / f"{ACCURACY}/clean.csv"
     edited.write_text(edited.read_text().replace(",1\n", ",0\n", 1))
     with h5py.File(finished / f"{TOKENS}/blur/0.h5", "r+") as file:
@@ -59,10 +58,7 @@ def faulty(finished, tmp_path_factory):
     (finished / f"{TABLE} (my copy).csv").write_text("a,b\n")
     (finished / "results/measures/accuracy/notes.txt").write_text("mine")
     (finished / f"{TABLE.replace('table_1', '.tmp.1.table_1')}.csv").write_text("half")
-    said = verify(finished)
-    shutil.rmtree(finished.folder)
-    kept.rename(finished.folder)
-    return said
+    return verify(finished)
 
 
 def test_a_finished_run_is_whole(finished):
@@ -146,16 +142,27 @@ def test_a_picture_that_has_gone_and_an_edited_script_make_stale_what_came_of_th
     next((smoke / "results/data/digits/test/0").glob("*.png")).unlink()
     with h5py.File(smoke / f"{TOKENS}/blur/0.h5", "r+") as file:
         del file.attrs["complete"]
-    with (smoke / "workflow/scripts/accuracy.py").open("a") as script:
+    with (smoke / "workflow/scripts/measures/accuracy.py").open("a") as script:
         script.write("# edited\n")
     code, said, _ = verify(smoke)
     assert code == 1
-    assert "made by another version of the rule accuracy_three or of its library" in said[f"{ACCURACY}/clean.csv"]
+    assert "made by another version of measures/accuracy.py; run the workflow again" in said[f"{ACCURACY}/clean.csv"]
     assert next(line for path, line in said.items() if "digits/test/1/" in path).startswith("damaged: ")
     assert "made from results/data/digits/test, which is damaged" in said["results/images/three.csv"]
     assert "made from results/images/three.csv, which is stale" in said[f"{TOKENS}/clean/0.h5"]
     assert "damaged: " in said[f"{TOKENS}/blur/0.h5"] and "was never completed" in said[f"{TOKENS}/blur/0.h5"]
     assert "results/models/supervised.loss.csv" not in said
+
+
+def test_an_edited_module_is_named_by_what_was_made_with_it(smoke):
+    with (smoke / "workflow/scripts/maescope/base/statistics.py").open("a") as module:
+        module.write("# edited\n")
+    code, said, _ = verify(smoke)
+    assert code == 1
+    words = "made by another version of maescope/base/statistics.py; run the workflow again"
+    assert said[f"{TABLE}.csv"] == f"stale: {TABLE}.csv: {words}"
+    assert all(words in line for line in said.values())
+    assert not {f"{TOKENS}/clean/0.h5", "results/images/three.csv", "results/models/supervised.loss.csv"} & set(said)
 
 
 def test_a_study_of_another_name_is_not_called_wrong(finished, tmp_path):
@@ -225,6 +232,9 @@ def test_every_csv_is_recorded_with_its_digest(finished):
         assert record["inputs"] or record["rule"] == "digits"
 
 
-@pytest.mark.parametrize("path", sorted((REPOSITORY / "workflow/scripts").glob("*.py")), ids=lambda path: path.stem)
+SCRIPTS = [path for path in (REPOSITORY / "workflow/scripts").glob("*/*.py") if path.parent.name != "maescope"]
+
+
+@pytest.mark.parametrize("path", sorted(SCRIPTS), ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_script_records_what_it_writes(path):
     assert "\nlogs.begin(snakemake)\n" in path.read_text()

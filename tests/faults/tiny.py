@@ -165,7 +165,7 @@ class Job:
 
     def __init__(self, workflow, script):
         self.folder, self.script = workflow.folder, script
-        self.rule = script.name.split(".")[1]
+        self.rule = script.name.split(".")[1]  # the one whose name the script has: finetune, of scratch as well
 
     def start(self, cut=("", 0)):
         """Run it in a process of its own, which ends when it has written so many bytes of a file of that name."""

@@ -95,7 +95,7 @@ def long_runs(slurm, small, tmp_path_factory) -> Iterator[dict[str, Run | Watch]
     config["models"]["mae_finetuned"]["device"] = "auto"  # the others stay on CPUs
     whole = clone(tmp_path_factory.mktemp("whole") / "clone", config)
     failing = clone(tmp_path_factory.mktemp("failing") / "clone", small)
-    edit(failing, "workflow/scripts/extract.py", "\nfor _ in progress", FAULTS)
+    edit(failing, "workflow/scripts/tokens/extract.py", "\nfor _ in progress", FAULTS)
     alone = [
         "--group-components",
         "tokens_{model}=1",
@@ -144,7 +144,8 @@ def study(prepared):
 )
 def test_a_mistake_in_the_profile_is_named_before_any_job(study, old, new, said):
     edit(study, "profiles/slurm/config.yaml", old, new)
-    text = Run(study, "--", *CLEAN, "results/measures/quality/three/blur.csv").ends(1 if "jbos" not in new else 2)
+    quality = "results/measures/quality/mae_finetuned/three/blur.csv"
+    text = Run(study, "--", *CLEAN, quality).ends(1 if "jbos" not in new else 2)
     for words in said:
         assert words in text, text
     assert "has been submitted" not in text
@@ -207,7 +208,7 @@ def test_ctrl_c_cancels_the_jobs(slurm, small, tmp_path):
     workflow = clone(tmp_path / "clone", small)
     edit(
         workflow,
-        "workflow/scripts/extract.py",
+        "workflow/scripts/tokens/extract.py",
         "\nfor _ in progress",
         "\n__import__('time').sleep(600)\nfor _ in progress",
     )
@@ -223,14 +224,14 @@ def test_ctrl_c_cancels_the_jobs(slurm, small, tmp_path):
 def test_killed_snakemake_is_taken_up_again(slurm, small, reference, tmp_path):
     """The orphans write on while the second Snakemake begins."""
     workflow = clone(tmp_path / "clone", small)
-    script = (workflow / "workflow/scripts/extract.py").read_text()
-    edit(workflow, "workflow/scripts/extract.py", "    pass\n", "    __import__('time').sleep(0.7)\n")
+    script = (workflow / "workflow/scripts/tokens/extract.py").read_text()
+    edit(workflow, "workflow/scripts/tokens/extract.py", "    pass\n", "    __import__('time').sleep(0.7)\n")
     with Run(workflow, *QUICK, "--", *accuracy("clean", "blur")) as first:
         first.reaches("tokens")
         wait_until(lambda: list((workflow / "results/tokens").rglob(".tmp.*")), 60, "something half written")
         first.stop(signal.SIGKILL)
     assert "RUNNING" in {job["JobState"] for job in jobs(workflow)}
-    (workflow / "workflow/scripts/extract.py").write_text(script)
+    (workflow / "workflow/scripts/tokens/extract.py").write_text(script)
     refused = Run(workflow, *QUICK, "--", *accuracy("clean", "blur")).ends(1)
     assert "--unlock" in refused or "--rerun-incomplete" in refused  # whichever it looks at first
     Run(workflow, command=[*COMMAND, "--unlock"]).ends(0)
@@ -310,7 +311,7 @@ def test_a_table_runs_the_jobs_that_it_lacks_and_no_other(whole):
     for measure in ("accuracy", "alignment"):
         (whole / f"results/measures/{measure}/mae_finetuned/three/blur.csv").unlink()
     said = Run(whole, *QUICK, "--", "table_1").ends(0)
-    assert sorted(re.findall(r"^ *(?:local)?rule (\w+):", said, re.MULTILINE)) == ["accuracy_three", "table_1"]
+    assert sorted(re.findall(r"^ *(?:local)?rule (\w+):", said, re.MULTILINE)) == ["accuracy", "table_1"]
     assert [job["Partition"] for job in jobs(whole)[before:]] == ["cpu"]
 
 

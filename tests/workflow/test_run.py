@@ -163,7 +163,7 @@ def test_alignment_has_one_row_an_image_level_and_layer(finished, perturbation):
 
 
 def test_quality_has_one_row_an_image_and_level(finished):
-    frame = measure(finished, "quality/three/blur")
+    frame = measure(finished, "quality/mae_finetuned/three/blur")
     assert list(frame) == COLUMNS["quality"]
     assert len(frame) == 2 * C * B
     means = frame.groupby("level")["psnr_db"].mean()
@@ -223,21 +223,26 @@ def test_another_run_does_nothing(finished):
     assert finished.plan() == []
 
 
+def test_nor_does_one_of_a_copy_in_another_folder(finished, tmp_path):
+    moved = finished.moved(tmp_path / "elsewhere" / "clone")
+    assert moved.plan() == []
+
+
 def test_a_changed_blur_level_reruns_blur_and_what_depends_on_it(smoke):
     edit(smoke, "config/config.yaml", "{kernel: 5, sigma: 2.0}", "{kernel: 5, sigma: 3.0}")
     assert smoke.plan() == [
-        ("accuracy_three", "mae_finetuned", "blur"),
-        ("alignment_three", "mae_finetuned", "blur"),
+        ("accuracy", "mae_finetuned", "three", "blur"),
+        ("alignment", "mae_finetuned", "three", "blur"),
         ("all",),
-        ("cka_three", "mae_finetuned", "blur", "mae_finetuned"),
+        ("cka", "mae_finetuned", "three", "blur", "mae_finetuned"),
         ("claims",),
-        ("extract_three", "mae_finetuned", "blur"),
-        ("features_three", "mae_finetuned", "blur"),
+        ("extract_three", "mae_finetuned", "three", "blur"),
+        ("features", "mae_finetuned", "three", "blur"),
         ("figure_6",),
         ("figure_8",),
         ("figure_cka",),
         ("overview",),
-        ("quality", "three", "blur"),
+        ("quality", "mae_finetuned", "three", "blur"),
         ("shifts",),
         ("table_1",),
         ("table_3",),
@@ -249,8 +254,8 @@ def test_a_changed_threshold_reruns_the_features_and_their_figures(smoke):
     assert smoke.plan() == [
         ("all",),
         ("claims",),
-        ("features_three", "mae_finetuned", "blur"),
-        ("features_three", "mae_finetuned", "occlusion"),
+        ("features", "mae_finetuned", "three", "blur"),
+        ("features", "mae_finetuned", "three", "occlusion"),
         ("figure_6",),
         ("figure_7",),
         ("figure_8",),
@@ -265,20 +270,22 @@ def test_a_changed_confidence_reruns_figures_and_tables(smoke):
     assert smoke.plan() == sorted([("all",), *((name,) for name in drawn)])
 
 
-def test_an_edited_stats_module_reruns_figures_and_tables(smoke):
-    edit(smoke, "workflow/scripts/maescope/stats.py", "import pandas", "# edited\nimport pandas")
+def test_an_edited_statistics_module_reruns_figures_and_tables(smoke):
+    edit(smoke, "workflow/scripts/maescope/base/statistics.py", "import pandas", "# edited\nimport pandas")
     drawn = ["claims", "figure_5", "figure_6", "figure_7", "figure_8", "overview", "shifts"]
     drawn += ["table_1", "table_2", "table_3"]
     assert smoke.plan() == sorted([("all",), *((name,) for name in drawn)])
 
 
 def test_an_edited_attention_module_reruns_extraction_but_no_training(smoke):
-    edit(smoke, "workflow/scripts/maescope/attention.py", "import math", "# edited\nimport math")
+    edit(smoke, "workflow/scripts/maescope/tokens/attention_statistics.py", "import math", "# edited\nimport math")
     jobs = smoke.plan()
-    extracted = {job[1:] for job in jobs if job[0] == "extract_three"}
-    assert extracted == {*EXTRACTED, ("mae_finetuned", "frost"), ("mae_pretrained", "clean"), ("untrained", "clean")}
+    extracted = {*EXTRACTED, ("mae_finetuned", "frost"), ("mae_pretrained", "clean"), ("untrained", "clean")}
+    three = {("extract_three", model, "three", perturbation) for model, perturbation in extracted}
+    assert {job for job in jobs if job[0] == "extract_three"} == three
     drawn = {"figure_5", "figure_6", "figure_7", "figure_8", "table_1", "table_2", "table_3", "claims", "shifts"}
-    assert {"accuracy_three", "alignment_three", "features_three", "shift_shifted", *drawn, "all"} <= names(jobs)
+    assert {"accuracy", "alignment", "features", *drawn, "all"} <= names(jobs)
+    assert ("shift", "mae_finetuned", "shifted", "clean") in jobs
     assert not {"digits", "sample", "pretrain", "finetune", "train_scratch"} & names(jobs)
 
 
