@@ -27,15 +27,10 @@ class LookUps:
     """A configuration, as `settings.check` has it, and what is asked of it."""
 
     def __init__(self, config: dict):
-        self.config, self.seed, self.study, self.analysis = (
-            config,
-            config["seed"],
-            config["study"],
-            config["analysis"],
-        )
-        self.datasets, self.models, self.perturbations = (
-            config[key] for key in ("datasets", "models", "perturbations")
-        )
+        self.config, self.seed = config, config["seed"]
+        self.study, self.analysis = config["study"], config["analysis"]
+        self.datasets, self.models = config["datasets"], config["models"]
+        self.perturbations = config["perturbations"]
         self.results = f"results/{self.study['name']}"
         self.intervals = {key: self.analysis[key] for key in ("resamples", "confidence")} | {"seed": self.seed}
         self.trained = [name for name, model in self.models.items() if model["training"]]
