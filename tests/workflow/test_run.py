@@ -228,6 +228,27 @@ def test_nor_does_one_of_a_copy_in_another_folder(finished, tmp_path):
     assert moved.plan() == []
 
 
+def test_another_study_in_the_same_folder_makes_what_is_its_own_and_leaves_the_rest(smoke):
+    edit(smoke, "config/config.yaml", "name: smoke", "name: second")
+    edit(smoke, "config/config.yaml", 'tsne: {labels: ["0", "2"], images: 3}', 'tsne: {labels: ["1", "2"], images: 4}')
+    jobs = smoke.plan()
+    assert {"tsne", "separation", "figure_1", "table_1", "claims"} <= names(jobs)
+    shared = {
+        "accuracy",
+        "alignment",
+        "attention",
+        "subspaces",
+        "angles",
+        "features",
+        "quality",
+        "cka",
+        "shift",
+        "sample",
+    }
+    assert not names(jobs) & shared and not any(name.startswith(("extract", "check", "pre")) for name in names(jobs))
+    assert all(Path(smoke / f"results/smoke/figures/{name}.png").is_file() for name in ("figure_1", "figure_5"))
+
+
 def test_a_changed_blur_level_reruns_blur_and_what_depends_on_it(smoke):
     edit(smoke, "config/config.yaml", "{kernel: 5, sigma: 2.0}", "{kernel: 5, sigma: 3.0}")
     assert smoke.plan() == [

@@ -307,3 +307,24 @@ def test_masks_of_nothing_are_no_lost_block(tmp_path):
     contents = {level: arrays() | {"masked": np.zeros((3, 9), bool)} for level in LEVELS}
     write(tmp_path / "0.h5", contents)
     assert not read_all(tmp_path / "0.h5")[2]["9"]["masked"].any()
+
+
+def test_files_in_another_order_have_the_labels_of_their_names(tmp_path):
+    labels, paths = ["a", "b.c", "d e"], []
+    written = {}
+    for number, label in enumerate(labels):
+        paths.append(str(tmp_path / f"{label}.h5"))
+        written[label] = write(paths[-1], {level: arrays(number) for level in LEVELS}, label=label)
+    for order in itertools.permutations(paths):
+        files = store.token_files(labels, order, "abc")
+        assert list(files) == labels
+        for label in labels:
+            assert (files[label].read("10", "mean") == written[label]["10"]["mean"]).all()
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "c"], ["a", "b", "c"]])
+def test_files_of_other_labels_are_refused(names, tmp_path):
+    for name in names:
+        write(tmp_path / f"{name}.h5", label=name)
+    with pytest.raises(ValueError, match="but the labels are a, b"):
+        store.token_files(["a", "b"], [str(tmp_path / f"{name}.h5") for name in names], "abc")
