@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from conftest import REPOSITORY, SMALLEST
+from conftest import REPOSITORY, SMALLEST, Workflow
 
 OUTER = """
 configfile: "study.yaml"
@@ -38,7 +38,6 @@ rule pictures:
 
 use rule sample from maescope as sample_with_pictures with:
     input:
-        library=rules.sample.input.library,
         made=rules.pictures.output,
 
 
@@ -97,3 +96,16 @@ def test_its_plan_reaches_the_figures_too(outer):
     assert (
         "extract_shades" in said and "rule pictures:" in said and "rule overview:" in said.replace("localrule", "rule")
     )
+
+
+def test_a_rule_with_another_input_runs_again_when_its_code_is_edited(outer):
+    """The code is a param: what overrides the input, as `sample_with_pictures`, need not repeat it."""
+    clone, target = Workflow(outer / "maescope"), "results/images/shades.csv"
+    (outer / "Snakefile").write_text(OUTER.format(snakefile=clone / "Snakefile"))
+    snakemake(outer, target)
+    assert "Nothing to be done" in snakemake(outer, "--dry-run", target)
+    with (clone / "workflow/scripts/maescope/images/sampling.py").open("a") as module:
+        module.write("# edited\n")
+    said = snakemake(outer, "--dry-run", target)
+    assert "rule sample_with_pictures:" in said and "rule pictures:" not in said
+    assert "Params have changed" in said

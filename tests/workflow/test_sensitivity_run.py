@@ -1,7 +1,5 @@
 """The matrix of conclusions and conventions in the smallest study: what is made anew, what is read, what comes out."""
 
-import shutil
-
 import h5py
 import numpy as np
 import pytest
@@ -10,7 +8,7 @@ import yaml
 from maescope.base import tidy
 from maescope.claims import verdicts
 
-MADE = "results/conventions"
+MADE = "results/smoke/conventions"
 CONVENTIONS = ["rollout_cls", "other_mask", "unmasked", "centred_class", "k_1", "norm_after"]
 CONVENTIONS += ["heads_without_cls", "distance_with_cls"]
 TOUCHED = {name: 4 for name in ("rollout_cls", "norm_after")} | {"distance_with_cls": 3}
@@ -23,36 +21,33 @@ def planned(finished):
 
 
 @pytest.fixture(scope="module")
-def compared(finished, planned, tmp_path_factory):
-    """The finished study with its matrix; put back as it was, because other tests look at it."""
-    kept = tmp_path_factory.mktemp("sensitivity") / "kept"
-    shutil.copytree(finished.folder, kept, symlinks=True)
-    finished.must_run("sensitivity")
-    yield finished
-    shutil.rmtree(finished.folder)
-    kept.rename(finished.folder)
+def compared(finished, tmp_path_factory):
+    """A copy of the finished study, with its matrix."""
+    workflow = finished.moved(tmp_path_factory.mktemp("sensitivity") / "run")
+    workflow.must_run("sensitivity")
+    return workflow
 
 
 def test_only_what_a_convention_changes_is_extracted(planned):
     extracted = sorted(job[1:] for job in planned if job[0].startswith("extract_"))
     assert extracted == [
-        ("distance_with_cls", "mae_finetuned", "clean"),
-        ("distance_with_cls", "mae_pretrained", "clean"),
-        ("heads_without_cls", "mae_finetuned", "blur"),
-        ("heads_without_cls", "mae_finetuned", "clean"),
-        ("mae_finetuned", "occlusion_cls"),
-        ("mae_pretrained", "mask_again"),
+        ("distance_with_cls", "mae_finetuned", "three", "clean"),
+        ("distance_with_cls", "mae_pretrained", "three", "clean"),
+        ("heads_without_cls", "mae_finetuned", "three", "blur"),
+        ("heads_without_cls", "mae_finetuned", "three", "clean"),
+        ("mae_finetuned", "three", "occlusion_cls"),
+        ("mae_pretrained", "three", "mask_again"),
     ]
 
 
 def test_measures_are_made_of_what_changed_and_nothing_of_the_study_again(planned):
     made = sorted({job[0] for job in planned} - {"extract_three", "extract_by_convention"})
-    own = ["alignment", "attention", "claims", "features", "principal_angles", "subspace"]
-    study = ["accuracy", "alignment", "principal_angles", "separation", "subspace"]  # of other perturbations
-    rules = [f"{name}_by_convention" for name in own] + [f"{name}_three" for name in study]
+    own = ["alignment", "attention", "claims", "features", "angles", "subspaces"]
+    study = ["accuracy", "alignment", "angles", "separation", "subspaces"]  # of other perturbations
+    rules = [f"{name}_by_convention" for name in own] + study
     assert made == sorted([*rules, "final_norm", "sensitivity"])
-    separated = [job[1:] for job in planned if job[0] in ("separation_three", "principal_angles_three")]
-    assert set(separated) <= {("mae_pretrained", "mask_again"), ("mae_pretrained", "clean")}
+    separated = [job[1:] for job in planned if job[0] in ("separation", "angles")]
+    assert set(separated) <= {("mae_pretrained", "three", "mask_again"), ("mae_pretrained", "three", "clean")}
     assert sum(job[0] == "claims_by_convention" for job in planned) == len(CONVENTIONS)
 
 
@@ -137,7 +132,7 @@ def test_one_more_threshold_measures_itself_and_nothing_else(compared):
     jobs = compared.plan("sensitivity", "--configfile", "more.yaml")
     assert jobs == [
         ("claims_by_convention", "half"),
-        ("features_by_convention", "half", "mae_finetuned", "blur"),
+        ("features_by_convention", "half", "mae_finetuned", "three", "blur"),
         ("sensitivity",),
     ]
 
