@@ -1,5 +1,6 @@
 """Whether the files under results/ are what the workflow wrote, and what it would write now."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -10,7 +11,9 @@ from maescope.base import provenance, tidy
 from maescope.base.errors import InputError, StaleError
 from maescope.tokens import store
 
-APART = ("logs", "benchmarks", "provenance")  # folders of what is no result
+APART = re.compile(  # folders of what is no result: of all studies, and of one; a model may have such a name
+    r"(logs|benchmarks|provenance)/|(?!(tokens|subspaces|check_labels)/)[^/]+/(logs|conventions/[^/]+/(logs|benchmarks))/"
+)
 SNAKEMAKES = ("report.html", ".snakemake_timestamp")  # Snakemake itself writes these
 DELETE = "delete it to have it made again"
 HASHES = ("config_hash", "clean_hash")  # of all settings that decide what is in a token file
@@ -32,13 +35,13 @@ class Job:
     rule: str
     settings: Mapping  # the rule's params, but for the code
     inputs: list[str]
-    code: str  # digest of the script and of the library that it needs
+    code: str | None  # digest of the script and of the library that it needs; none of a rule from elsewhere
 
 
 def found() -> list[str]:
     """All files under results/ that are results, sorted."""
     paths = sorted(path for path in provenance.RESULTS.rglob("*") if path.is_file() or path.is_symlink())
-    own = (path for path in paths if path.relative_to(provenance.RESULTS).parts[0] not in APART)
+    own = (path for path in paths if not APART.match(path.relative_to(provenance.RESULTS).as_posix()))
     return [str(path) for path in own if path.name not in SNAKEMAKES]
 
 
