@@ -21,22 +21,27 @@ import pandas as pd
 from PIL import Image
 from safetensors.numpy import load_file
 
-LEFT_OUT = {"logs", "benchmarks", "provenance"}
-MADE = re.compile(r'^.*\{"maescope": .*$|[0-9a-f]{64}', re.MULTILINE)  # what made a table, fingerprints
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow/scripts"))
+
+from maescope.base import tidy
+from maescope.verify import records
+
+MADE = re.compile(r'^.*\{"maescope": .*$', re.MULTILINE)  # what made a table
 PAGES = {"overview.html", "report.html", "sensitivity.html"}  # with run times; Snakemake's own
 
 
 def results(folder: Path) -> dict[str, Path]:
     """Every file of results by its path below the folder."""
     files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {name: path for name, path in files.items() if not LEFT_OUT & set(Path(name).parts[:-1])}
+    return {name: path for name, path in files.items() if not records.apart(name)}
 
 
 def same_csv(old: Path, new: Path, tolerance: float) -> str:
     """Nothing where two files are equal, else what differs; `~` before what is rounding."""
     if old.read_bytes() == new.read_bytes():
         return ""
-    one, other = (pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in (old, new))
+    text = dict.fromkeys(tidy.TEXT, str)
+    one, other = (pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""]) for path in (old, new))
     if list(one) != list(other) or len(one) != len(other):
         return f"columns or rows: {one.shape} {list(one)}, {other.shape} {list(other)}"
     found = []

@@ -223,6 +223,12 @@ def test_another_run_does_nothing(finished):
     assert finished.plan() == []
 
 
+def test_nor_does_one_whose_code_was_merely_touched(smoke):
+    for path in smoke.folder.glob("workflow/**/*"):
+        path.touch()
+    assert smoke.plan() == []
+
+
 def test_nor_does_one_of_a_copy_in_another_folder(finished, tmp_path):
     moved = finished.moved(tmp_path / "elsewhere" / "clone")
     assert moved.plan() == []

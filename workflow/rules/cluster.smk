@@ -44,7 +44,7 @@ def refusals():
 
 onstart:
     for key, asked in ASKED.items():
-        for words in cluster.not_rules(key, asked, [one.name for one in workflow.rules], look.datasets):
+        for words in cluster.not_rules(key, asked, [one.name for one in workflow.rules]):
             print(f"warning: {words}", file=sys.stderr)
     for words in filter(None, refusals()):
         if cluster.hopeless(words):

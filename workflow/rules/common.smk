@@ -1,5 +1,6 @@
 # What every stage needs: the checked configuration, what is looked up in it, and the code of a script as a param.
 
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,9 @@ def source(file):
     return workflow.source_path(f"../scripts/{file}")
 
 
-sys.path.insert(0, str(Path(source("maescope/__init__.py")).parents[1]))
+LIBRARY = str(Path(source("maescope/__init__.py")).parents[1])
+sys.path.insert(0, LIBRARY)
+os.environ["PYTHONPATH"] = os.pathsep.join([LIBRARY, os.environ.get("PYTHONPATH", "")])  # before one that is installed
 for file in ("__init__", "imports"):
     source(f"maescope/base/{file}.py")
 

@@ -55,6 +55,10 @@ def test_files_in_another_order_are_named_as_before(tmp_path):
         ("results/measures/cka/mae/d/blur/vit.csv", {"model": "mae", "perturbation": "blur", "other": "vit"}),
         ("results/s/measures/tsne/mae/d/mask.csv", {"measure": "tsne", "model": "mae", "dataset": "d"}),
         ("results/s/conventions/k_1/measures/features/m/d/blur.csv", {"model": "m", "perturbation": "blur"}),
+        ("results/my_measures/measures/tsne/m/d/blur.csv", {"measure": "tsne", "model": "m", "perturbation": "blur"}),
+        ("results/s/conventions/measures/measures/features/m/d/blur.csv", {"model": "m", "dataset": "d"}),
+        ("results/measures/cka/measures/logs/all/conventions.csv", {"model": "measures", "other": "conventions"}),
+        ("/home/results/old/results/measures/accuracy/m/d/blur.csv", {"model": "m", "perturbation": "blur"}),
         ("results/models/mae-1.loss.csv", {"model": "mae-1"}),
         ("results/s/conventions/k_1/claims.csv", {"convention": "k_1"}),
     ],
@@ -66,8 +70,9 @@ def test_what_a_path_tells(path, told):
 def test_a_path_that_does_not_tell_is_refused_by_name():
     with pytest.raises(InputError, match=r"elsewhere/mae\.csv: the path does not tell the model"):
         tidy.told_by("elsewhere/mae.csv", "model")
-    with pytest.raises(InputError, match="does not tell the other"):
-        tidy.told_by("results/measures/cka/mae/d/blur.csv", "other")
+    for path in ("results/measures/cka/mae/d/blur.csv", "results/measures/accuracy/mae/d/blur/vit.csv"):
+        with pytest.raises(InputError, match="does not tell the other"):
+            tidy.told_by(path, "other")
 
 
 def test_text_is_written_whole(tmp_path):

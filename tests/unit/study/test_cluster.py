@@ -164,10 +164,11 @@ Auto-selected partition 'big' for job tokens_vit2_extract_birds with score 0.1
         ("subspace_val", "'subspace_val' is now the rule subspaces"),
         ("principal_angles_by_convention", "'principal_angles_by_convention' is now the rule angles_by_convention"),
         ("extract_digit", "unknown key 'extract_digit' (did you mean 'extract_digits'?)"),
-        ("accuracy_elsewhere", "unknown key 'accuracy_elsewhere'"),
+        ("accuracy_of_a_study_elsewhere", "is now the rule accuracy, which serves all datasets"),
+        ("figure_digits", "unknown key 'figure_digits'"),
     ],
 )
 def test_a_profile_that_names_a_former_rule_is_told_the_new_name(asked, said):
     rules = ["accuracy", "subspaces", "angles", "angles_by_convention", "extract_digits"]
-    (words,) = cluster.not_rules("set-threads", [asked, "accuracy", "extract_digits"], rules, ["digits", "val"])
+    (words,) = cluster.not_rules("set-threads", [asked, "accuracy", "extract_digits"], rules)
     assert words.startswith("set-threads: ") and said in words

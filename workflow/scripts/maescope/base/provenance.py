@@ -37,11 +37,12 @@ def begin(job) -> None:
         where the library that runs is not the one that the workflow has
     """
     script = "/".join(Path(sys.modules["__main__"].__file__).parts[-2:])  # of a remote workflow a URL
-    modules = imports.digests(library_file(script), library_file)
+    here = Path(library_file(script)).is_file()
+    modules = imports.digests(library_file(script), library_file) if here else {}
     if job.params.get("code") not in (None, imports.short(modules)):
         raise InputError(
             f"{Path(__file__).parents[1]}: is another maescope than the workflow's, and would run in its place; take "
-            "it out of this environment (pip uninstall maescope), or install the workflow's"
+            "it out of this environment (pip uninstall maescope)"
         )
     inputs = digests(job.input)
     study = job.config.get("study", {})

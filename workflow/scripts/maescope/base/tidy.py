@@ -11,12 +11,13 @@ from maescope.base.errors import InputError
 
 TEXT = ("level", "label", "image", "path", "model", "perturbation", "dataset", "label_a", "label_b")
 TEXT += ("other_label", "other_image")  # never numbers, even where they look like some
+OF_A_STUDY = r"(?:^|/)results/(?:[^/]+/(?:conventions/[^/]+/)?)?"  # or of all studies
+NAMES = r"(?P<model>[^/]+)/(?P<dataset>[^/]+)/(?P<perturbation>[^/]+)"
 PLACES = [  # of files that are read side by side, and what their paths tell
-    re.compile(
-        r"measures/(?P<measure>[^/]+)/(?P<model>[^/]+)/(?P<dataset>[^/]+)/(?P<perturbation>[^/]+?)(/(?P<other>[^/]+))?\.csv$"
-    ),
-    re.compile(r"models/(?P<model>[^/]+)\.loss\.csv$"),
-    re.compile(r"conventions/(?P<convention>[^/]+)/claims\.csv$"),
+    re.compile(OF_A_STUDY + r"measures/(?P<measure>cka)/" + NAMES + r"/(?P<other>[^/]+)\.csv$"),
+    re.compile(OF_A_STUDY + r"measures/(?P<measure>[^/]+)/" + NAMES + r"\.csv$"),
+    re.compile(r"(?:^|/)results/models/(?P<model>[^/]+)\.loss\.csv$"),
+    re.compile(r"(?:^|/)results/[^/]+/conventions/(?P<convention>[^/]+)/claims\.csv$"),
 ]
 
 

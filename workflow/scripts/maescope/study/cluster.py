@@ -16,7 +16,10 @@ MAPPINGS = {"set-threads", "resources", "set-scatter", "batch", "set-resource-sc
 MAPPINGS |= {"groups", "group-components", "consider-ancient", "set-resources", "partitions"}
 CLUSTER = {"slurm_cluster", "cluster", "clusters"}  # what else the plugin reads of a partition
 FILLED = {"max_runtime", "max_mem_mb", "max_threads"}  # limits that every job here fills in part
-FORMER = {"subspace": "subspaces", "principal_angles": "angles"}  # rules that had another name until 0.2
+FORMER = {"subspace": "subspaces", "principal_angles": "angles"}  # rules that had another name, or one of each dataset
+FORMER |= {name: name for name in ("accuracy", "alignment", "attention", "cka", "class_attention", "effective_rank")}
+FORMER |= {name: name for name in ("features", "mask_invariance", "reconstruction_error", "separation", "shift")}
+FORMER |= {name: name for name in ("spectrum", "tsne")}
 PATIENCE = 60  # seconds for Slurm to answer
 REFUSED = {  # Slurm's words -> what to change
     "invalid partition": "name this cluster's partitions under `partitions` (sinfo -s lists them)",
@@ -87,16 +90,14 @@ def lopsided(partitions: Mapping[str, Mapping]) -> Iterator[str]:
                 )
 
 
-def not_rules(key: str, asked: Iterable[str], rules: Collection[str], datasets: Iterable[str]) -> Iterator[str]:
+def not_rules(key: str, asked: Iterable[str], rules: Collection[str]) -> Iterator[str]:
     """Rules of a key of a profile that are not there, those of an earlier version with the name that they have now.
 
-    Until version 0.2 most rules had a dataset in their name, as `accuracy_digits`.
+    Until version 0.2 the rules of measures had a dataset in their name, as `accuracy_digits`.
     """
     for name in sorted(set(asked) - set(rules)):
-        whole = next(
-            (name.removesuffix(f"_{one}") for one in (*datasets, "by_convention") if name.endswith(f"_{one}")), ""
-        )
-        now = FORMER.get(whole, whole) + ("_by_convention" if name.endswith("_by_convention") else "")
+        before = next((former for former in FORMER if name.startswith(f"{former}_")), None)
+        now = FORMER.get(before, "") + ("_by_convention" if name.endswith("_by_convention") else "")
         if now in rules:
             yield f"{key}: {name!r} is now the rule {now}, which serves all datasets; write `{now}`"
         else:

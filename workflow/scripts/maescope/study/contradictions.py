@@ -38,6 +38,8 @@ def problems(config: dict) -> Iterator[str]:
             yield f"perturbations.{name}.levels: lack 0, where the curves of Figure 5 begin; add it"
     if study["paper"] is not None and not Path(study["paper"]).is_dir():
         yield f"study.paper: there is no folder {study['paper']}; the published tables are in config/paper"
+    if "by_convention" in datasets:
+        yield "datasets.by_convention: is what a rule of the conventions is called; choose another name"
     for name in {"mean", "mCE"} & set(perturbations):
         yield f"perturbations.{name}: is the name of a row of Table II; choose another"
     if perturbations["clean"]["kind"] != "clean":

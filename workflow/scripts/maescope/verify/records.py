@@ -43,13 +43,16 @@ class Job:
 def found() -> list[str]:
     """All files under results/ that are results, sorted."""
     paths = sorted(path for path in provenance.RESULTS.rglob("*") if path.is_file() or path.is_symlink())
-    return [str(path) for path in paths if path.name not in SNAKEMAKES and not _apart(path)]
+    return [
+        str(path)
+        for path in paths
+        if path.name not in SNAKEMAKES and not apart(path.relative_to(provenance.RESULTS).as_posix())
+    ]
 
 
-def _apart(path: Path) -> bool:
-    """Whether a file is a log or the like; in a folder that studies share, a model may be called `logs`."""
-    below = path.relative_to(provenance.RESULTS)
-    return below.parts[0] not in SHARED and APART.match(below.as_posix()) is not None
+def apart(path: str) -> bool:
+    """Whether a path below results/ is of a log or the like; where studies share a folder, a model may be called `logs`."""
+    return path.split("/")[0] not in SHARED and APART.match(path) is not None
 
 
 def place(path: str, folders: Iterable[str]) -> str:
