@@ -16,8 +16,8 @@ def source(file):
 
 
 LIBRARY = str(Path(source("maescope/__init__.py")).parents[1])
-sys.path.insert(0, LIBRARY)
-os.environ["PYTHONPATH"] = os.pathsep.join([LIBRARY, os.environ.get("PYTHONPATH", "")])  # before one that is installed
+sys.path.insert(0, LIBRARY)  # here and, in jobs, before a maescope that is installed
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [LIBRARY, os.environ.get("PYTHONPATH")]))
 for file in ("__init__", "imports"):
     source(f"maescope/base/{file}.py")
 

@@ -51,7 +51,7 @@ def found() -> list[str]:
 
 
 def apart(path: str) -> bool:
-    """Whether a path below results/ is of a log or the like; where studies share a folder, a model may be called `logs`."""
+    """Whether a path below results/ is of a log or the like; a model may be called `logs` where studies share."""
     return path.split("/")[0] not in SHARED and APART.match(path) is not None
 
 
