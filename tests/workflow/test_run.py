@@ -234,6 +234,14 @@ def test_nor_does_one_of_a_copy_in_another_folder(finished, tmp_path):
     assert moved.plan() == []
 
 
+def test_a_maescope_that_is_installed_is_not_run_in_the_place_of_the_workflows(smoke, tmp_path):
+    (tmp_path / "installed/maescope").mkdir(parents=True)
+    (tmp_path / "installed/maescope/__init__.py").write_text("raise RuntimeError('this one was run')\n")
+    (smoke / "results/images/three.csv").unlink()
+    smoke.must_run("results/images/three.csv", modules=tmp_path / "installed")
+    assert (smoke / "results/images/three.csv").is_file()
+
+
 def test_another_study_in_the_same_folder_makes_what_is_its_own_and_leaves_the_rest(smoke):
     edit(smoke, "config/config.yaml", "name: smoke", "name: second")
     edit(smoke, "config/config.yaml", 'tsne: {labels: ["0", "2"], images: 3}', 'tsne: {labels: ["1", "2"], images: 4}')
