@@ -1,6 +1,5 @@
 # What every stage needs: the checked configuration, what is looked up in it, and the code of a script as a param.
 
-import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -16,12 +15,13 @@ def source(file):
 
 
 LIBRARY = str(Path(source("maescope/__init__.py")).parents[1])
-sys.path.insert(0, LIBRARY)  # here and, in jobs, before a maescope that is installed
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [LIBRARY, os.environ.get("PYTHONPATH")]))
+sys.path.insert(0, LIBRARY)
 for file in ("__init__", "imports"):
     source(f"maescope/base/{file}.py")
 
 from maescope.base import imports
+
+imports.come_first(LIBRARY)
 
 # what is imported below and in the other parts of the Snakefile
 for file in (

@@ -6,9 +6,15 @@ The library is `maescope/<wing>/<module>.py`, so that in `from maescope.<wing> i
 
 import ast
 import hashlib
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+
+
+def come_first(folder: str) -> None:
+    """In the processes of jobs, import the library from a folder, and not one that is installed in their environment."""
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
 
 
 @cache
