@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def come_first(folder: str) -> None:
-    """In the processes of jobs, import the library from a folder, and not one that is installed in their environment."""
+    """In the processes of jobs, import the library from a folder and not one installed in their environment."""
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
 
 
