@@ -213,7 +213,7 @@ def test_a_token_file_that_points_elsewhere_is_refused_and_made_again(run):
 def test_bases_of_subspaces_are_not_unpickled(run):
     bases, executed = run / "results/subspaces/encoder/pets/mask.npz", run.folder.parent / "executed"
     measure = "results/measures/angles/encoder/pets/mask.csv"
-    np.savez(bases, levels=np.array([Payload(executed)], dtype=object))
+    np.savez(bases, labels=np.array([Payload(executed)], dtype=object))
     (run / measure).unlink()
     refused = run.run(measure)
     assert refused.returncode == 1 and not (run / measure).exists() and not executed.exists()

@@ -22,7 +22,7 @@ from scipy import stats as scipy_stats
 
 from maescope.base import seeds, statistics
 from maescope.base.errors import InputError
-from maescope.images import perturbations, reading, sampling
+from maescope.images import perturbations, sampling
 from maescope.study import folders
 from maescope.study.settings import check
 
@@ -235,7 +235,7 @@ def test_a_sample_does_not_depend_on_the_order_of_the_file_system(order, seed, c
         patch.setattr(sampling, "_fault", lambda path: None)
         found = []
         for paths in (order, sorted(order)):
-            patch.setattr(reading, "glob", lambda pattern, paths=paths: [f"/data/cat/{path}" for path in paths])
+            patch.setattr(sampling, "glob", lambda pattern, paths=paths: [f"/data/cat/{path}" for path in paths])
             found.append(sampling.sample("d", "/data/{label}/*", ["cat"], count, seed))
     assert found[0] == found[1]
 

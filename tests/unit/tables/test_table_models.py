@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
+from maescope.base import statistics
 from maescope.tables import table_models
 
 INTERVALS = {"resamples": 500, "confidence": 0.95, "seed": 0}
@@ -47,13 +48,13 @@ def test_holm_equals_plain_loops():
     rng = np.random.default_rng(0)
     for size in (1, 2, 3, 10, 200):
         for p in (rng.uniform(size=size) ** 6, rng.choice([0.0, 1e-9, 0.01, 0.3, 1.0], size)):  # many equal ones
-            np.testing.assert_allclose(table_models.holm(p), plain_holm(p), rtol=1e-12, atol=0)
-    assert len(table_models.holm(np.array([]))) == 0  # of a sweep without any contrast
+            np.testing.assert_allclose(statistics.holm(p), plain_holm(p), rtol=1e-12, atol=0)
+    assert len(statistics.holm(np.array([]))) == 0  # of a sweep without any contrast
 
 
 def test_holm_multiplies_by_the_number_of_tests_that_are_left():
-    assert table_models.holm(pd.Series([0.01, 0.04, 0.03]).to_numpy()) == pytest.approx([0.03, 0.06, 0.06])
-    assert table_models.holm(pd.Series([0.5, 0.6]).to_numpy()) == pytest.approx([1, 1])
+    assert statistics.holm(pd.Series([0.01, 0.04, 0.03]).to_numpy()) == pytest.approx([0.03, 0.06, 0.06])
+    assert statistics.holm(pd.Series([0.5, 0.6]).to_numpy()) == pytest.approx([1, 1])
 
 
 def test_the_printed_table_has_intervals_and_both_p():
