@@ -94,10 +94,6 @@ def test_what_is_wrong_is_refused_by_its_key(entry, changes, said):
     assert said in refused(entry, **changes)
 
 
-def test_a_study_cannot_be_called_as_the_folder_of_conventions():
-    assert "results/conventions/ is of all studies" in refused({"norm": "after"}, **{"study.name": "conventions"})
-
-
 def test_each_kind_has_a_check_and_each_measure_made_anew_a_kind():
     kinds = set(SCHEMA["$defs"]["convention"]["properties"])
     assert set(conventions._CHECKS) == kinds
