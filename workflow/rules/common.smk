@@ -35,9 +35,12 @@ from maescope.base.errors import InputError
 from maescope.study import lookups, settings
 from maescope.study.cluster_requests import ClusterRequests, growing
 
+AS_WRITTEN = {}
 for file in workflow.configfiles:
-    for words in yaml_keys.repeated(Path(file).read_text()):
+    text = Path(file).read_text(encoding="utf-8")
+    for words in yaml_keys.faults(text):
         raise WorkflowError(f"{file}: {words}")
+    AS_WRITTEN |= yaml_keys.written(text)
 
 
 def code(script):
@@ -54,7 +57,8 @@ def recorded(identifier):
 
 
 try:
-    CONFIG = settings.check(config, yaml.safe_load(Path(source("../schemas/config.schema.yaml")).read_text()), recorded)
+    SCHEMA = yaml.safe_load(Path(source("../schemas/config.schema.yaml")).read_text())
+    CONFIG = settings.check(config, SCHEMA, recorded, AS_WRITTEN)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

@@ -17,6 +17,7 @@ wildcard_constraints:
 rule extract_by_convention:
     input:
         images=look.images,
+        sampled=look.check_sample,
         weights=look.weights,
         clean=[],  # no ranking of patches: occlusions are perturbations of their own
         checked=look.check,

@@ -1,4 +1,5 @@
-# Images: pictures on disk -> results/images/{dataset}.csv (label, image, path, target).
+# Images: pictures on disk -> results/images/{dataset}.csv (label, image, path, target). Where only sampling tells how many
+# there are, they are held against what the study asks of them: -> results/check_sample/{dataset}.json.
 # The digits become a folder of pictures like any other dataset.
 
 
@@ -60,3 +61,24 @@ rule sample:
         seed=SEED,
     script:
         "../scripts/images/sample.py"
+
+
+rule check_sample:
+    input:
+        images="results/images/{dataset}.csv",
+    output:
+        found="results/check_sample/{dataset}.json",
+    log:
+        "results/logs/check_sample/{dataset}.log",
+    priority: 100  # before any training
+    retries: 0
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        login=1,
+        asked=look.asked_of_sample,  # not params: another study makes nothing again
+    params:
+        code=code("images/check_sample"),
+    script:
+        "../scripts/images/check_sample.py"

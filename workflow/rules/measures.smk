@@ -248,7 +248,7 @@ rule shift:
 
 rule quality:
     input:
-        images="results/images/{dataset}.csv",
+        images=look.images_compared,
     output:
         measure="results/measures/quality/{model}/{dataset}/{perturbation}.csv",
     log:

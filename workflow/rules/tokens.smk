@@ -62,6 +62,7 @@ for dataset in look.datasets:
             f"extract_{dataset}"
         input:
             images=look.images,
+            sampled=look.check_sample,
             weights=look.weights,
             clean=look.rollout,
             checked=look.check,  # not ancient: Snakemake would then overlook other reasons

@@ -1,6 +1,7 @@
-"""Keys that are given twice."""
+"""What YAML reads as something else than it says."""
 
 import pytest
+import yaml
 
 from maescope.base import yaml_keys
 
@@ -17,3 +18,58 @@ from maescope.base import yaml_keys
 )
 def test_a_key_that_is_given_twice_is_named_with_its_line(text, said):
     assert list(yaml_keys.repeated(text)) == said
+    assert list(yaml_keys.faults(text)) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [("no", "false"), ("On", "true"), ("010", "8"), ("12:30", "750"), ("0x1F", "31"), ("1_000", "1000"), ("~", "null")],
+)
+def test_a_name_that_yaml_turns_into_another_is_to_be_quoted(name, read):
+    text = f"blur:\n  levels:\n    weak: 1\n    {name}: 2\n"
+    assert list(yaml_keys.faults(text)) == [
+        f'line 4: blur.levels.{name}: {name} is read as {read} in YAML; quote it: "{name}"'
+    ]
+    assert list(yaml_keys.faults(text.replace(name, f'"{name}"'))) == []
+
+
+def test_of_two_names_that_become_one_the_second_is_named():
+    assert yaml.safe_load("{8: a, 010: b}") == {8: "b"}  # the first is lost
+    assert list(yaml_keys.faults("{8: a, 010: b}")) == ['line 1: 010: 010 is read as 8 in YAML; quote it: "010"']
+    assert list(yaml_keys.faults("{1.1: a, 1.10: b}")) == [
+        'line 1: 1.10: 1.10 is read as 1.1 in YAML; quote it: "1.10"'
+    ]
+
+
+def test_numbers_that_stay_what_they_are_name_levels_as_before():
+    assert list(yaml_keys.faults("{1: a, 2.5: b, -3: c, true: d, null: e}")) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ("2021-03-01", 'a date or a time in YAML; quote it: "2021-03-01"'),
+        ("2021-03-01T10:00:00Z", 'a date or a time in YAML; quote it: "2021-03-01T10:00:00Z"'),
+        ("!!binary aGVsbG8=", 'binary data in YAML; quote it: "aGVsbG8="'),
+    ],
+)
+def test_dates_times_and_binary_data_are_no_settings(value, what):
+    written = value.split()[-1]
+    (said,) = yaml_keys.faults(f"datasets:\n  pets:\n    classes: [cat, {value}]\n")
+    assert said == f"line 3: datasets.pets.classes.1: {written} is {what}"
+
+
+def test_a_set_and_a_date_as_a_name_are_no_settings():
+    (said,) = yaml_keys.faults("a: !!set {x, y}")
+    assert said == "line 1: a: this is a set in YAML; write a list"
+    (said,) = yaml_keys.faults("levels: {2021-03-01: 1}")
+    assert said == 'line 1: levels.2021-03-01: 2021-03-01 is a date or a time in YAML; quote it: "2021-03-01"'
+
+
+def test_what_holds_itself_is_walked_through_once():
+    assert list(yaml_keys.faults("a: &a [1, *a]\nb: &b {c: *b, d: 1, d: 2}")) == ["line 2: the key 'd' is given twice"]
+
+
+def test_values_without_quotes_are_known_as_they_were_written():
+    text = "a: [no, 010, '010', x]\nb: {c: 12:30}"
+    assert yaml_keys.written(text) == {"a.0": "no", "a.1": "010", "b.c": "12:30"}

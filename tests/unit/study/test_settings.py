@@ -1,6 +1,7 @@
 """The configuration: defaults, and every wrong key named by its path."""
 
 import copy
+import datetime
 from pathlib import Path
 
 import pytest
@@ -190,7 +191,7 @@ def test_labels_that_would_leave_their_folder_are_refused(config, label):
 
 def test_a_label_that_is_a_number_must_be_quoted(config):
     change(config, "datasets.pets.labels", ["cat", 7])
-    assert "datasets.pets.labels.1: 7 is not of type 'string'" in problems(config)
+    assert "datasets.pets.labels.1: 7 is no text; quote it" in problems(config)
 
 
 def test_a_pattern_without_a_label_is_refused(config):
@@ -530,3 +531,138 @@ def test_preprocessing_that_timm_does_not_record_is_named_with_its_model(archite
 def test_another_word_for_preprocessing_is_refused(config):
     change(config, "models.vit.preprocessing", "torchvision")
     assert "models.vit.preprocessing: 'timm' was expected" in problems(config)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "perturbations.blur.levels.I.sigma",
+        "perturbations.mask.ratio",
+        "models.vit.arguments",
+        "analysis",
+        "models.vit.preprocessing",
+    ],
+)
+def test_what_is_not_finite_passes_no_limit(config, path, value):
+    inside = {
+        "models.vit.arguments": ({"drop_path_rate": value}, ".drop_path_rate"),
+        "analysis": ({"perplexity": value}, ".perplexity"),
+        "models.vit.preprocessing": ({"std": [0.2, value, 0.2]}, ".std.1"),
+    }
+    given, below = inside.get(path, (value, ""))
+    config["perturbations"]["mask"]["ratio"] = 0.5
+    change(config, path, given)
+    assert f"  {path}{below}: {value} is no number to compute with; write a finite one" in problems(config)
+
+
+def test_a_sigma_that_single_precision_takes_for_zero_is_refused(config):
+    config["perturbations"]["blur"]["levels"]["I"]["sigma"] = 1e-46
+    assert "perturbations.blur.levels.I.sigma: 1e-46 is 0 to a computer; take 0.01" in problems(config)
+    config["perturbations"]["blur"]["levels"]["I"]["sigma"] = 1e-6
+    settings.check(config, SCHEMA)
+
+
+def itself():
+    levels = {}
+    levels["I"] = levels
+    return levels
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (
+            "datasets.pets.classes",
+            ["cat", datetime.date(2021, 3, 1)],
+            'datasets.pets.classes.1: 2021-03-01 is a date or a time; quote it: "2021-03-01"',
+        ),
+        (
+            "perturbations.blur.levels",
+            {datetime.date(2021, 3, 1): {"kernel": 3, "sigma": 1.0}},
+            'perturbations.blur.levels: the name 2021-03-01 is a date or a time; quote it: "2021-03-01"',
+        ),
+        ("datasets.pets.pattern", b"x", "datasets.pets.pattern: b'x' is a bytes; quote it"),
+        ("datasets.pets.labels", {"cat"}, "datasets.pets.labels: {'cat'} is a set; quote it"),
+        ("perturbations.blur.levels", itself(), "perturbations.blur.levels.I: holds itself; write it out, without"),
+    ],
+)
+def test_what_json_does_not_know_is_no_setting(config, path, value, said):
+    change(config, path, value)
+    assert said in problems(config)
+
+
+def test_one_list_in_two_places_does_not_hold_itself(config):
+    classes = ["cat", "dog"]
+    config["datasets"]["others"] = {"pattern": "/{label}", "classes": classes, "labels": classes}
+    settings.check(config, SCHEMA)
+
+
+def test_a_number_where_text_belongs_is_told_as_it_was_written(config):
+    change(config, "datasets.pets.classes", [False, 8, 750, "x"])
+    written = {"datasets.pets.classes.0": "no", "datasets.pets.classes.1": "010"}
+    with pytest.raises(InputError) as caught:
+        settings.check(config, SCHEMA, None, written)
+    assert str(caught.value).split("\n")[1:] == [
+        '  datasets.pets.classes.0: no is read as false, which is no text; quote it: "no"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"in_chans": 1}, "models.vit.arguments.in_chans: 1, but pictures are read as red, green and blue: 3"),
+        ({"in_chans": 4}, "models.vit.arguments.in_chans: 4, but pictures"),
+        ({"pretrained": True}, "models.vit.arguments.pretrained: True; leave it out; weights: hub:<architecture>"),
+        ({"checkpoint_path": "/w.pth"}, "models.vit.arguments.checkpoint_path: /w.pth; leave it out; `weights` names"),
+        ({"num_classes": 5}, "models.vit.arguments.num_classes: 5; leave it out; `num_classes` beside"),
+        ({"global_pool": "avg"}, "models.vit.arguments.global_pool: avg; leave it out; `pooling` beside"),
+        ({"class_token": False}, "models.vit.arguments.class_token: false, but a CLS token is needed"),
+        (
+            {"embed_dim": 30, "num_heads": 4},
+            "models.vit.arguments.embed_dim: 30 is no multiple of the 4 attention heads",
+        ),
+    ],
+)
+def test_arguments_that_no_model_of_ours_can_have_are_refused(config, arguments, said):
+    config["models"]["vit"]["arguments"] = arguments
+    assert said in problems(config)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"in_chans": 3}, {"pretrained": False}, {"class_token": True}, {"reg_tokens": 4}]
+)
+def test_arguments_that_say_what_is_so_are_taken(config, arguments):
+    config["models"]["vit"]["arguments"] = arguments
+    settings.check(config, SCHEMA)
+
+
+@pytest.mark.parametrize("place", ["hf-hub:timm/", "hf_hub:timm/", "local-dir:/models/"])
+def test_an_architecture_that_lies_elsewhere_is_refused(config, place):
+    config["models"]["vit"]["architecture"] = f"{place}vit_base_patch16_224.mae"
+    said = problems(config)
+    assert f"models.vit.architecture: {place}vit_base_patch16_224.mae is looked up outside of timm" in said
+    assert "write vit_base_patch16_224.mae and weights: hub:vit_base_patch16_224.mae" in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"arguments": {"reg_tokens": 4}},
+            "models.vit.arguments.reg_tokens: 4, but pretraining here knows no register",
+        ),
+        ({"architecture": "vit_small_patch14_reg4_dinov2"}, "models.vit.arguments.reg_tokens: 4, but pretraining"),
+        ({"arguments": {"no_embed_class": True}}, "models.vit.arguments.no_embed_class: true, but pretraining"),
+        ({"arguments": {"embed_dim": 30, "num_heads": 3}}, "embed_dim: 30 is no multiple of 4, as sine-cosine"),
+        ({"architecture": "beit_base_patch16_224"}, "models.vit.training: a BEiT needs all patches and cannot be"),
+        ({"decoder": {"width": 64, "heads": 3}}, "models.vit.training.decoder.width: 64 is no multiple of the 3 heads"),
+    ],
+)
+def test_what_pretraining_cannot_do_is_refused_and_training_with_labels_takes_it(config, changes, said):
+    training = {"recipe": "pretrain", "dataset": "pets", "epochs": 1, "decoder": changes.pop("decoder", {})}
+    config["models"]["mae"] = {"architecture": "vit_tiny", "training": training} | changes
+    assert said.replace("models.vit", "models.mae") in problems(config)
+    scratch = training | {"recipe": "scratch"}
+    config["models"]["mae"] |= {"training": scratch, "num_classes": 2}
+    settings.check(config, SCHEMA)

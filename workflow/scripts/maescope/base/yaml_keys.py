@@ -1,21 +1,90 @@
-"""Keys that are given twice in a configuration file: YAML takes the last and says nothing."""
+"""What a configuration file says and YAML reads as something else, by its text: keys given twice or renamed, dates.
 
-from collections.abc import Iterator
+YAML takes the last of two equal keys, `010` for 8, `no` for false and `12:30` for 750, and says nothing.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from functools import cache
 
 import yaml
+
+TAG = "tag:yaml.org,2002:"
+UNFIT = {"timestamp": "a date or a time", "binary": "binary data", "set": "a set"}  # no setting is one of these
+
+
+def faults(text: str) -> Iterator[str]:
+    """What would be lost or renamed in silence, and what is no setting, each with its line and key."""
+    yield from repeated(text)
+    for path, node in _nodes(text):
+        if kind := UNFIT.get(node.tag.removeprefix(TAG)):
+            yield f"{_place(node, path)}: {_remedy(node, f'is {kind}')}"
+        for key in _own_keys(node):
+            if kind := UNFIT.get(key.tag.removeprefix(TAG)):
+                yield f"{_place(key, [*path, key.value])}: {_remedy(key, f'is {kind}')}"
+            elif (name := _read_as(key)) != key.value:
+                yield f"{_place(key, [*path, key.value])}: {_remedy(key, f'is read as {name}')}"
 
 
 def repeated(text: str) -> Iterator[str]:
     """Keys that stand twice in one mapping, with the line of the second."""
-    nodes = [yaml.compose(text)]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, yaml.SequenceNode):
-            nodes += node.value
+    for _, node in _nodes(text):
         if isinstance(node, yaml.MappingNode):
-            keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            first = {key.value: key for key in reversed(keys)}
-            for key in keys:
-                if key is not first[key.value]:
+            first: dict[str, yaml.Node] = {}
+            for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+                if first.setdefault(key.value, key) is not key:
                     yield f"line {key.start_mark.line + 1}: the key {key.value!r} is given twice"
-            nodes += [value for _, value in node.value]
+
+
+def written(text: str) -> dict[str, str]:
+    """Values without quotes that YAML takes for something else than text, by the path of their key."""
+    return {
+        ".".join(path): node.value
+        for path, node in _nodes(text)
+        if isinstance(node, yaml.ScalarNode) and node.tag != f"{TAG}str"
+    }
+
+
+@cache
+def _nodes(text: str) -> list[tuple[tuple[str, ...], yaml.Node]]:
+    """Every node of a file with the path of its key; one that is named (&) and stands again (*) only where it is first.
+
+    So one that holds itself is walked through once.
+    """
+    found, todo, seen = [], [((), yaml.compose(text))], set()
+    while todo:
+        path, node = todo.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        found.append((path, node))
+        if isinstance(node, yaml.SequenceNode):
+            parts = [((*path, str(number)), inner) for number, inner in enumerate(node.value)]
+        elif isinstance(node, yaml.MappingNode):
+            parts = [((*path, str(key.value)), inner) for key, inner in node.value]
+        else:
+            parts = []
+        todo += reversed(parts)
+    return found
+
+
+def _own_keys(node: yaml.Node) -> list[yaml.ScalarNode]:
+    """The keys of a mapping but for `<<`, which stands for those of another; none of another node."""
+    keys = [key for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
+    return [key for key in keys if isinstance(key, yaml.ScalarNode) and key.tag != f"{TAG}merge"]
+
+
+def _read_as(key: yaml.ScalarNode) -> str:
+    """What a key is called once it has been read."""
+    return next(iter(json.loads(json.dumps({yaml.constructor.SafeConstructor().construct_object(key): 0}))))
+
+
+def _place(node: yaml.Node, path: Iterable[str]) -> str:
+    return f"line {node.start_mark.line + 1}: {'.'.join(path)}"
+
+
+def _remedy(node: yaml.Node, what: str) -> str:
+    """What YAML makes of a node, and how to write it."""
+    if isinstance(node, yaml.ScalarNode):
+        return f'{node.value} {what} in YAML; quote it: "{node.value}"'
+    return f"this {what} in YAML; write a list"

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from maescope.base.grid import visible
 from maescope.base.names import nearest
-from maescope.study import conventions, layer_checks, replicates, sizes, sweep_checks
+from maescope.study import arguments, conventions, layer_checks, replicates, sizes, sweep_checks
 from maescope.study.weight_files import HUB, RANDOM, TRAINED, is_trained
+
+SMALLEST_SIGMA = 1e-30  # pixels; much less is 0 in single precision, and 0 / 0 no number
 
 
 def problems(config: dict) -> Iterator[str]:
@@ -99,6 +101,7 @@ def _head_contradictions(name: str, model: dict, dataset_name: str, dataset: dic
 
 def _model_contradictions(name: str, model: dict, config: dict) -> Iterator[str]:
     key, training, weights = f"models.{name}", model["training"], model["weights"]
+    yield from arguments.problems(name, model)
     size, crop = sizes.patch_size_of(model), model["preprocessing"]["crop"]
     if size and crop % size:
         yield f"{key}: patches of {size} px do not divide the crop of {crop} px; change one of them"
@@ -186,6 +189,8 @@ def _perturbation_contradictions(name: str, perturbation: dict, models: dict) ->
             if patches and round(most * patches / 100) >= patches:
                 yield f"perturbations.{name}.levels: {most} % leaves none of the {patches} patches of {model} to keep"
     for level, filter in perturbation.get("levels", {}).items() if perturbation["kind"] == "blur" else ():
+        if filter["sigma"] < SMALLEST_SIGMA:
+            yield f"perturbations.{name}.levels.{level}.sigma: {filter['sigma']:g} is 0 to a computer; take 0.01"
         for model, entry in models.items():
             if filter["kernel"] // 2 >= entry["preprocessing"]["crop"]:
                 yield (

@@ -57,12 +57,13 @@ def _class_problems(config: dict) -> Iterator[str]:
         yield f"datasets.{name}.count: 1 image a label, but Figures 1-4 and study.compared need 2 or more"
     elif count and count < folds:
         yield f"analysis.folds: {folds} folds need as many images of each label, but datasets.{name}.count is {count}"
-    shown, images = _shown(config)
-    if count and len(shown) > 1 and k >= (points := len(shown) * min(images, count) - 1):
+    labels_shown, images = shown(config)
+    if count and len(labels_shown) > 1 and k >= (points := len(labels_shown) * min(images, count) - 1):
         yield f"analysis.neighbours: {k}, but must be below the {points} other images that t-SNE shows"
 
 
-def _shown(config: dict) -> tuple[list[str], int]:
+def shown(config: dict) -> tuple[list[str], int]:
+    """The labels that t-SNE shows, and how many images of each."""
     study = config["study"]
     labels = study["tsne"]["labels"] or (config["datasets"][study["dataset"]]["labels"] or [])[:3]
     return labels, study["tsne"]["images"]
@@ -72,7 +73,7 @@ def _tsne_problems(config: dict) -> Iterator[str]:
     """The images that t-SNE shows must be there, and more than the perplexity."""
     study, name = config["study"], config["study"]["dataset"]
     dataset, perplexity, folds = config["datasets"][name], config["analysis"]["perplexity"], config["analysis"]["folds"]
-    labels, images = _shown(config)
+    labels, images = shown(config)
     unknown = [label for label in labels if label not in (dataset["labels"] or [])]
     if unknown:
         yield f"study.tsne.labels: {', '.join(unknown)} not among the labels of datasets.{name}"

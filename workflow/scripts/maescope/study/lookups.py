@@ -3,12 +3,15 @@
 A method whose only argument is `wildcards` is an input or a param of a rule as it is; the others take names.
 """
 
+import json
 from collections.abc import Iterable
 from itertools import product
+from pathlib import Path
 from types import SimpleNamespace
 
 from maescope.base import provenance
 from maescope.base.errors import InputError
+from maescope.study import crops, sample_sizes
 from maescope.study.class_lists import known_list
 from maescope.study.completion import corruptions_there
 from maescope.study.weight_files import weights_file
@@ -33,6 +36,7 @@ class LookUps:
         self.perturbations = config["perturbations"]
         self.results = f"results/{self.study['name']}"
         self.intervals = {key: self.analysis[key] for key in ("resamples", "confidence")} | {"seed": self.seed}
+        self.enough: set[str] = set()  # datasets whose samples were counted
         self.trained = [name for name, model in self.models.items() if model["training"]]
         self.pretrained_here = self.trained_by("pretrain")
         self.first = self.study["finetuned"][0]
@@ -81,6 +85,36 @@ class LookUps:
     def images_of(self, dataset: str) -> str:
         """The sampled list of a dataset's images."""
         return f"results/images/{dataset}.csv"
+
+    def open_ended(self, dataset: str) -> bool:
+        """Whether only sampling tells how many images each label has."""
+        return self.datasets[dataset]["count"] is None or self.datasets[dataset]["allow_fewer"]
+
+    def asked_of_sample(self, wildcards) -> str | None:
+        """What the study asks of the numbers of images that sampling found, as one line of JSON; None for nothing."""
+        asked = sample_sizes.asked(wildcards.dataset, self.config)
+        return json.dumps(asked, ensure_ascii=False) if asked else None
+
+    def check_sample(self, wildcards) -> str | list:
+        """The check of a sample against the study, where only sampling tells how large it is."""
+        return f"results/check_sample/{wildcards.dataset}.json" if self.open_ended(wildcards.dataset) else []
+
+    def require_enough(self, dataset: str) -> None:
+        """A sample that is there already, and would be drawn again as it is, must be enough for the study.
+
+        Raises
+        ------
+        InputError
+            naming the keys and the numbers
+        """
+        path = self.images_of(dataset)
+        record = provenance.recorded(path) if self.open_ended(dataset) else None
+        if record is None or not Path(path).is_file():
+            return
+        then, now = record["settings"], {"dataset": self.datasets[dataset], "seed": self.seed}
+        if all(then.get(key) == value for key, value in now.items()) and dataset not in self.enough:
+            sample_sizes.require(sample_sizes.counted(path), sample_sizes.asked(dataset, self.config), path)
+            self.enough.add(dataset)
 
     def images_asked(self, dataset: str) -> int:
         """How many images a dataset has at most; a label without a count may have 150, as in ImageNet-R."""
@@ -226,8 +260,17 @@ class LookUps:
         return self.tokens_of(wildcards.other, wildcards.dataset, "clean", self.labels(wildcards))
 
     def images(self, wildcards) -> str:
-        """The sampled list of images; the tree of a job's corruption must be there as well."""
+        """The sampled list of images, which must be enough; a job's corruption must be there or possible as well."""
         corruptions_there([wildcards.perturbation], self.perturbations)
+        crops.require_corrupted(
+            wildcards.perturbation, self.perturbation(wildcards), wildcards.model, self.crop(wildcards)
+        )
+        self.require_enough(wildcards.dataset)
+        return self.images_of(wildcards.dataset)
+
+    def images_compared(self, wildcards) -> str:
+        """The sampled list of images whose crops are compared by SSIM."""
+        crops.require_ssim(wildcards.model, self.crop(wildcards))
         return self.images_of(wildcards.dataset)
 
     def rollout(self, wildcards) -> list[str]:

@@ -1,6 +1,7 @@
 """A configuration against its schema: defaults filled in, each problem as one line with the path of its key."""
 
 import json
+from collections.abc import Mapping
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
@@ -35,8 +36,13 @@ def _went_far(error: ValidationError) -> tuple:
     return error.validator_value != "null", len(error.absolute_path), error.validator not in ("type", "const")
 
 
-def describe(error: ValidationError) -> str:
-    """One line: the path of the key, what is wrong, what would be right."""
+def describe(error: ValidationError, written: Mapping[str, str]) -> str:
+    """One line: the path of the key, what is wrong, what would be right.
+
+    Parameters
+    ----------
+    written : path of a key -> its value as the file has it, where YAML takes that for something else than text
+    """
     while error.context:  # of alternatives, the one that came furthest
         error = max(error.context, key=_went_far)
     where = ".".join(map(str, error.absolute_path)) or "the top level"
@@ -52,6 +58,10 @@ def describe(error: ValidationError) -> str:
         return f"{where}: {error.instance!r} has no {{label}} where the class name stands"
     if error.validator == "pattern" and where.startswith("folders."):
         return f"{where}: {error.instance!r} stands on another folder; write the whole path"
+    if error.validator == "type" and "string" in error.validator_value and isinstance(error.instance, int | float):
+        text, read = written.get(where, json.dumps(error.instance)), json.dumps(error.instance)
+        what = "is no text" if text == read else f"is read as {read}, which is no text"
+        return f'{where}: {text} {what}; quote it: "{text}"'
     if error.validator == "uniqueItems":
         twice = sorted({str(item) for item in error.instance if error.instance.count(item) > 1})
         return f"{where}: {', '.join(twice)} named twice"

@@ -3,8 +3,11 @@
 Every problem is named by its key; a mistyped key comes with the nearest right one.
 """
 
+import datetime
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 
 from maescope.base import names
 from maescope.base.errors import InputError
@@ -15,20 +18,28 @@ from maescope.study.schema import Validator, describe
 from maescope.study.weight_files import TRAINED
 
 
-def check(config: dict, schema: dict, recorded: Callable[[str], dict] | None = None) -> dict:
+def check(
+    config: dict,
+    schema: dict,
+    recorded: Callable[[str], dict] | None = None,
+    written: Mapping[str, str] = MappingProxyType({}),
+) -> dict:
     """The configuration with all defaults filled in.
 
     Parameters
     ----------
     recorded : what timm records of a pretrained model, for `preprocessing: timm`; given, because torch is behind it
+    written : as `yaml_keys.written` has it, to say what stands in the file
 
     Raises
     ------
     InputError
         naming each wrong key by its path
     """
-    config = json.loads(json.dumps(config))
-    problems = [describe(error) for error in Validator(schema).iter_errors(config)]
+    problems = list(_unfit(config))
+    if not problems:
+        config = json.loads(json.dumps(config))
+        problems = [describe(error, written) for error in Validator(schema).iter_errors(config)]
     if not problems:
         config = folders.resolve(config)
         labels = Validator(schema["$defs"]["labels"])
@@ -36,7 +47,7 @@ def check(config: dict, schema: dict, recorded: Callable[[str], dict] | None = N
             dataset["classes"] = read_classes(name, dataset["classes"])
             dataset["labels"] = read_labels(dataset["labels"]) or dataset["classes"]
             for error in labels.iter_errors(dataset["classes"]) if dataset["classes"] is not None else ():
-                problems.append(f"datasets.{name}.classes: {describe(error)}")
+                problems.append(f"datasets.{name}.classes: {describe(error, {})}")
             for key in ("labels", "classes"):
                 problems += [f"datasets.{name}.{key}: {problem}" for problem in unsafe(dataset[key] or ())]
         problems += replicates.problems(config["models"], config["seed"])
@@ -65,3 +76,26 @@ def check(config: dict, schema: dict, recorded: Callable[[str], dict] | None = N
         lines = (f"  {names.shown(problem)}" for problem in problems)
         raise InputError("the configuration is not usable:\n" + "\n".join(lines))
     return config
+
+
+def _unfit(value, key: str = "", above: tuple = ()) -> Iterator[str]:
+    """Values that no setting has, which YAML or Python know and JSON does not."""
+    if isinstance(value, dict | list | tuple):
+        if any(value is one for one in above):
+            yield f"{key}: holds itself; write it out, without & and *"
+            return
+        for part, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _unfit(inner, f"{key}.{part}" if key else str(part), (*above, value))
+            if isinstance(value, dict) and (kind := _kind(part)):
+                yield f'{key}: the name {part} is {kind}; quote it: "{part}"'
+    elif kind := _kind(value):
+        yield f'{key}: {value} is {kind}; quote it: "{value}"'
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{key}: {value} is no number to compute with; write a finite one"
+
+
+def _kind(value) -> str | None:
+    """What a value is that is neither text nor a number, true, false or nothing."""
+    if isinstance(value, datetime.date | datetime.time):  # a datetime is a date as well
+        return "a date or a time"
+    return None if value is None or isinstance(value, str | int | float) else f"a {type(value).__name__}"

@@ -26,11 +26,20 @@ def width_of(model: dict) -> int | None:
     return model["arguments"].get("embed_dim") or WIDTHS.get(_in_name(model, r"^vit_([a-z]+)_patch"))
 
 
+def heads_of(model: dict) -> int | None:
+    """Attention heads of a layer, None where neither a model's arguments nor its name tell."""
+    return model["arguments"].get("num_heads") or HEADS.get(_in_name(model, r"^vit_([a-z]+)_patch"))
+
+
 def head_width_of(model: dict) -> int | None:
     """d, None where neither a model's arguments nor its name tell."""
-    heads = model["arguments"].get("num_heads") or HEADS.get(_in_name(model, r"^vit_([a-z]+)_patch"))
-    width = width_of(model)
+    width, heads = width_of(model), heads_of(model)
     return width // heads if width and heads else None
+
+
+def registers_of(model: dict) -> int:
+    """Register tokens beside CLS, as far as a model's arguments or its name tell."""
+    return model["arguments"].get("reg_tokens", int(_in_name(model, r"_reg([0-9]+)_") or 0))
 
 
 def needs_all_patches(model: dict) -> bool:

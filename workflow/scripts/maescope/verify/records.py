@@ -15,7 +15,8 @@ from maescope.tokens import store
 APART = re.compile(  # what is no result, of all studies, of one, and of one of its conventions
     r"(logs|benchmarks|provenance)/|[^/]+/logs/|[^/]+/conventions/[^/]+/(logs|benchmarks)/"
 )
-SHARED = ("tokens", "measures", "models", "images", "data", "subspaces", "check_model", "check_labels")  # by studies
+SHARED = ("tokens", "measures", "models", "images", "data", "subspaces")  # by studies
+SHARED += ("check_model", "check_labels", "check_sample")
 SNAKEMAKES = ("report.html", ".snakemake_timestamp")  # Snakemake itself writes these
 DELETE = "delete it to have it made again"
 HASHES = ("config_hash", "clean_hash")  # of all settings that decide what is in a token file

@@ -1,0 +1,13 @@
+"""Whether the images that sampling found are enough for what the study makes of them."""
+
+import json
+
+from maescope.base import logs, tidy
+from maescope.study import sample_sizes
+
+logs.begin(snakemake)
+
+images = snakemake.input.images
+counts = sample_sizes.counted(images)
+sample_sizes.require(counts, json.loads(snakemake.resources.get("asked", "[]")), images)
+tidy.write_text(json.dumps(counts, indent=1, ensure_ascii=False) + "\n", snakemake.output.found)

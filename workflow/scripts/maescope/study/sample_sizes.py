@@ -1,0 +1,96 @@
+"""How many images a study needs of each label, held against what sampling found where only sampling tells."""
+
+import csv
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from maescope.base.errors import InputError
+from maescope.study import layer_checks, sizes
+
+
+def asked(dataset: str, config: dict) -> list[dict]:
+    """What the study asks of the images of a dataset.
+
+    Returns
+    -------
+    demands, each with `words` that name its key, and the least number of images of `each` label or of all in `total`;
+    only `labels` and only so many `images` of each count, where it says so
+    """
+    study = config["study"]
+    demands = []
+    if study["dataset"] == dataset and (study["pretrained"] or study["compared"] or study["sweep"]):
+        demands += _of_classes(config)
+    if study["dataset"] == dataset and study["pretrained"]:
+        demands += _of_ranks(config)
+    if study["mask_variants"] and study["mask_variants"]["dataset"] == dataset:
+        demands.append({"words": "study.mask_variants.dataset: images are compared, 2 or more", "total": 2})
+    return demands
+
+
+def _of_classes(config: dict) -> Iterator[dict]:
+    """What the separation of classes and t-SNE need."""
+    analysis = config["analysis"]
+    labels, images = layer_checks.shown(config)
+    shown = {"labels": labels, "images": images}
+    folds, neighbours, perplexity = (analysis[key] for key in ("folds", "neighbours", "perplexity"))
+    yield {"words": f"analysis.folds: {folds} folds need as many images of each label", "each": folds}
+    yield shown | {
+        "words": f"analysis.neighbours: {neighbours} need {neighbours + 2} images or more that t-SNE shows",
+        "total": neighbours + 2,
+    }
+    if config["study"]["pretrained"]:
+        yield shown | {
+            "words": f"analysis.perplexity: {perplexity:g} must be below the number of points that t-SNE shows",
+            "total": math.floor(perplexity) + 1,
+        }
+
+
+def _of_ranks(config: dict) -> Iterator[dict]:
+    """The tokens of half a class must span the dimensions of its subspace, in the study and in its conventions."""
+    study, k = config["study"], config["analysis"]["subspace"]["k"]
+    wanted = [("analysis.subspace.k", k, study["mask"])]
+    for name, entry in config["conventions"].items():
+        wanted.append((f"conventions.{name}.subspace.k", entry.get("subspace", {}).get("k"), study["mask"]))
+        wanted.append((f"conventions.{name}.mask", k if "mask" in entry else None, entry.get("mask")))
+    for key, dimensions, mask in wanted:
+        most = max(dimensions) if isinstance(dimensions, list) else dimensions
+        visible = sizes.visible_patches(study["pretrained"], mask, config)
+        if isinstance(most, int) and visible:
+            least = 2 * math.ceil(most / visible)
+            words = f"{key}: {most} dimensions, of {visible} patches of half the images, need {least} of each label"
+            yield {"words": words, "each": least}
+
+
+def counted(path: str) -> dict[str, int]:
+    """How many images of each label a sampled list has."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return dict(Counter(row["label"] for row in csv.DictReader(file)))
+
+
+def require(counts: Mapping[str, int], demands: Sequence[dict], path: str) -> None:
+    """There must be as many images as are asked for.
+
+    Parameters
+    ----------
+    path : the sampled list, which the message names
+
+    Raises
+    ------
+    InputError
+        one line for each demand that is not met, with its key and both numbers
+    """
+    problems = [problem for demand in demands for problem in _unmet(counts, demand)]
+    if problems:
+        remedy = f"({path}; delete it once there are more); change the key, or add images"
+        raise InputError("\n".join(f"{problem} {remedy}" for problem in problems))
+
+
+def _unmet(counts: Mapping[str, int], demand: dict) -> Iterator[str]:
+    own = {label: counts.get(label, 0) for label in demand.get("labels") or counts}
+    own = {label: min(number, demand.get("images") or number) for label, number in own.items()}
+    fewest, total = min(own, key=own.__getitem__), sum(own.values())
+    if own[fewest] < demand.get("each", 0):
+        yield f"{demand['words']}, but {fewest} has {own[fewest]}"
+    if total < demand.get("total", 0):
+        yield f"{demand['words']}, but there are {total}"
