@@ -55,6 +55,7 @@ rule sample:
     resources:
         mem_mb=growing(2000),
         runtime=ask.sampling_minutes,
+        listed=look.listed,  # not params: it makes nothing again
     params:
         code=code("images/sample"),
         dataset=look.dataset,

@@ -4,10 +4,13 @@ import pandas as pd
 
 from maescope.base import logs, tidy
 from maescope.images import sampling
+from maescope.study import class_lists
 
 logs.begin(snakemake)
 
 dataset = snakemake.params.dataset
+listed = snakemake.resources.get("listed")
+class_lists.require_folders(snakemake.wildcards.dataset, dataset["labels"], dataset["pattern"], listed)
 chosen, skipped = sampling.sample(
     snakemake.wildcards.dataset,
     dataset["pattern"],

@@ -15,6 +15,14 @@ def unseen(text: str) -> str | None:
     return next((char for char in text if unicodedata.category(char) in UNSEEN), None)
 
 
+def forms(text: str) -> list[str]:
+    """A text as it is, and with its accents in one character with their letter (NFC) or apart from it (NFD).
+
+    They look the same. Lists are mostly written in the first, and some file systems give folders the second.
+    """
+    return list(dict.fromkeys([text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD"))]))
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """What may have been meant by a name that is not known, or all there is, in words that go behind it."""
     known = list(map(str, known))

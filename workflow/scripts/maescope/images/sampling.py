@@ -16,7 +16,8 @@ log = logging.getLogger(__name__)
 
 def find(pattern: str, label: str) -> tuple[list[str], list[str]]:
     """Pictures and other files (junk) that a pattern matches for a label, both sorted."""
-    found = sorted(glob(pattern.replace("{label}", escape(label))))
+    written = (sorted(glob(pattern.replace("{label}", escape(form)))) for form in names.forms(label))
+    found = next(filter(None, written), [])
     pictures = [path for path in found if Path(path).suffix.lower() in SUFFIXES]
     return pictures, sorted(set(found) - set(pictures))
 

@@ -1,8 +1,10 @@
 """Lists of classes: a dataset's labels, the order of a head's outputs, and the synsets of ImageNet, -R and -A."""
 
 import importlib.util
+import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
+from glob import escape, iglob
 from pathlib import Path
 
 from maescope.base import names
@@ -19,34 +21,130 @@ def known_list(labels: list[str]) -> str | None:
     return next((name for name, file in lists.items() if sorted(labels) == sorted(synsets(file))), None)
 
 
-def read_classes(name: str, classes: list[str] | str | None) -> list[str] | None:
-    """The labels in the order of the head's outputs, read from where the configuration says."""
+def read_classes(name: str, classes: list[str] | str | None, pattern: str) -> list[str] | None:
+    """The labels in the order of the head's outputs, read from where the configuration says.
+
+    A file has one label a line; or, where no folder is called as its lines are, an index beside each label, a synset
+    before its words, or JSON, as lists of classes are published.
+    """
     if classes == "imagenet-1k":
         return synsets("imagenet")
-    if isinstance(classes, str):
-        if not Path(classes).is_file():
-            raise InputError(f"datasets.{name}.classes: there is no file {classes}; give a list, a file or imagenet-1k")
-        try:
-            return [line.strip() for line in Path(classes).read_text(encoding="utf-8").split("\n") if line.strip()]
-        except UnicodeDecodeError:
-            raise InputError(f"datasets.{name}.classes: {classes} is no text in UTF-8; give one label a line") from None
-    return classes
+    if not isinstance(classes, str):
+        return classes
+    if not Path(classes).is_file():
+        raise InputError(f"datasets.{name}.classes: there is no file {classes}; give a list, a file or imagenet-1k")
+    try:
+        text = Path(classes).read_text(encoding="utf-8-sig")  # without the byte order mark of some editors
+    except UnicodeDecodeError:
+        raise InputError(f"datasets.{name}.classes: {classes} is no text in UTF-8; give one label a line") from None
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    published = _of_json(text) or _of_indices(lines) or _of_synsets(lines)
+    return lines if published is None or any(is_there(pattern, line) for line in lines) else published
 
 
-def unsafe(labels: Iterable[str]) -> Iterator[str]:
-    """Labels that cannot be shown as they are, or be part of a file's name."""
-    for label in dict.fromkeys(labels):
-        if (unseen := names.unseen(label)) is not None:
-            yield f"{label!a} has the character {unseen!a}, which is not seen; rename the folder"
-        elif re.search(r"<\w+>", label):
-            yield f"{label!r} has a word in < and >, which stands for something else in Snakemake; rename the folder"
-        elif len(label.encode()) > LONGEST:
-            yield f"{label[:30]!r}... has {len(label.encode())} bytes, a folder's name at most {LONGEST}; rename it"
+def _of_json(text: str) -> list[str] | None:
+    """A list of labels, {label: index}, {index: label} or {index: [label, words]}; None where it is none of these."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return None
+    if isinstance(content, dict) and all(type(index) is int for index in content.values()):
+        content = {str(index): label for label, index in content.items()}
+    if isinstance(content, dict):
+        content = _in_order([(index, _first(label)) for index, label in content.items()])
+    return content if content and all(isinstance(label, str) for label in content) else None
 
 
-def read_labels(labels: list[str] | str | None) -> list[str] | None:
-    """The labels that are used, of ImageNet-R and -A from timm's lists and never from the folders found."""
-    return synsets(labels.replace("-", "_")) if isinstance(labels, str) else labels
+def _first(label):
+    """Of a synset and its words the synset."""
+    return label[0] if isinstance(label, list) and label else label
+
+
+def _of_indices(lines: list[str]) -> list[str] | None:
+    """Labels with their index before or behind them; None where it is not so in every line."""
+    before = r"(?P<index>\d+)(?:\s*[,;:]\s*|\s+)(?P<label>.*\S)"
+    behind = r"(?P<label>.*\S)(?:\s*[,;]\s*|\s+)(?P<index>\d+)"
+    for pattern in (before, behind):
+        found = [re.fullmatch(pattern, line) for line in lines]
+        if all(found) and (labels := _in_order([(match["index"], match["label"]) for match in found])):
+            return labels
+    return None
+
+
+def _in_order(labels: list[tuple[str, str]]) -> list[str] | None:
+    """Different labels sorted by their indices, which must be 0, 1, ... or 1, 2, ..., each once; else None."""
+    by_index = {int(index): label for index, label in labels if str(index).isdecimal()}
+    first = min(by_index, default=0)
+    if first > 1 or sorted(by_index) != list(range(first, first + len(labels))):
+        return None
+    ordered = [by_index[index] for index in sorted(by_index)]
+    return ordered if len(set(map(str, ordered))) == len(ordered) else None
+
+
+def _of_synsets(lines: list[str]) -> list[str] | None:
+    """Synsets of ImageNet, each with its words, as in LOC_synset_mapping.txt; None where it is not so in every line.
+
+    Not where a number stands between them: such lists have another order than the head's.
+    """
+    found = [re.fullmatch(r"(n\d{8})(?:,\s*|\s+)(?!\d+\s).*", line) for line in lines]
+    return [match[1] for match in found] if found and all(found) else None
+
+
+def is_there(pattern: str, label: str) -> bool:
+    """Whether there is a folder, or a file, called as a label where a pattern has it."""
+    upto = re.match(r".*?\{label\}[^/]*", pattern)[0]
+    return any(next(iglob(upto.replace("{label}", escape(form))), None) for form in names.forms(label))
+
+
+def require_folders(name: str, labels: Sequence[str], pattern: str, listed: str | None) -> None:
+    """Of the labels of a list at least one must be there; else it is the list that is not as it should be.
+
+    Parameters
+    ----------
+    listed : the file of the list, None where the configuration has the labels themselves
+
+    Raises
+    ------
+    InputError
+        naming the list and its line
+    """
+    if listed and not any(is_there(pattern, label) for label in labels):
+        where = pattern.replace("{label}", labels[0])
+        raise InputError(
+            f"datasets.{name}.classes{in_list(listed, labels[0])}: there is no {where}, nor one for any other "
+            "line; give one label a line, called as the folders are, or correct the pattern"
+        )
+
+
+def in_list(listed: str | None, label) -> str:
+    """Where a label stands in the file of a list, in words that go behind a key; nothing where there is none."""
+    if listed is None or not isinstance(label, str):
+        return f": {listed}" if listed else ""
+    lines = Path(listed).read_text(encoding="utf-8-sig").split("\n")
+    return f": {listed}, line {next((number for number, line in enumerate(lines, 1) if label in line), 1)}"
+
+
+def unsafe(label: str) -> str | None:
+    """Why a label cannot be shown as it is, or be part of a file's name; None where it can."""
+    if (unseen := names.unseen(label)) is not None:
+        return f"{label!a} has the character {unseen!a}, which is not seen; rename the folder"
+    if re.search(r"<\w+>", label):
+        return f"{label!r} has a word in < and >, which stands for something else in Snakemake; rename the folder"
+    if len(label.encode()) > LONGEST:
+        return f"{label[:30]!r}... has {len(label.encode())} bytes, a folder's name at most {LONGEST}; rename it"
+    return None
+
+
+def read_labels(labels: list[str] | str | None, classes: list[str] | None) -> list[str] | None:
+    """The labels that are used, of ImageNet-R and -A from timm's lists and never from the folders found.
+
+    All classes where none are given; one that looks like a class (`names.forms`) is written as that.
+    """
+    if isinstance(labels, str):
+        return synsets(labels.replace("-", "_"))
+    known = {form: label for label in reversed(classes or []) for form in names.forms(label)}
+    known |= {label: label for label in classes or []}
+    return [known.get(label, label) for label in labels] if labels else classes
 
 
 def synsets(name: str) -> list[str]:

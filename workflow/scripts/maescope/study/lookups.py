@@ -71,6 +71,11 @@ class LookUps:
     def dataset(self, wildcards) -> dict:
         return self.datasets[wildcards.dataset]
 
+    def listed(self, wildcards) -> str | None:
+        """The file that a dataset's labels are read from, where they are all of its classes."""
+        own = self.datasets[wildcards.dataset]
+        return self.config["lists"].get(wildcards.dataset) if own["labels"] == own["classes"] else None
+
     def labels(self, wildcards) -> list[str]:
         return self.datasets[wildcards.dataset]["labels"]
 

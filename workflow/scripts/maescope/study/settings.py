@@ -12,7 +12,7 @@ from types import MappingProxyType
 from maescope.base import names
 from maescope.base.errors import InputError
 from maescope.study import contradictions, conventions, folders, replicates, sweep_checks
-from maescope.study.class_lists import read_classes, read_labels, unsafe
+from maescope.study.class_lists import in_list, read_classes, read_labels, unsafe
 from maescope.study.completion import complete_study, corruptions, preprocessing_of_timm
 from maescope.study.schema import Validator, describe
 from maescope.study.weight_files import TRAINED
@@ -43,13 +43,25 @@ def check(
     if not problems:
         config = folders.resolve(config)
         labels = Validator(schema["$defs"]["labels"])
+        config["lists"] = {
+            name: dataset["classes"]
+            for name, dataset in config["datasets"].items()
+            if isinstance(dataset["classes"], str) and dataset["classes"] != "imagenet-1k"
+        }
         for name, dataset in config["datasets"].items():
-            dataset["classes"] = read_classes(name, dataset["classes"])
-            dataset["labels"] = read_labels(dataset["labels"]) or dataset["classes"]
+            dataset["classes"] = read_classes(name, dataset["classes"], dataset["pattern"])
+            dataset["labels"] = read_labels(dataset["labels"], dataset["classes"])
+            listed = config["lists"].get(name)
             for error in labels.iter_errors(dataset["classes"]) if dataset["classes"] is not None else ():
-                problems.append(f"datasets.{name}.classes: {describe(error, {})}")
-            for key in ("labels", "classes"):
-                problems += [f"datasets.{name}.{key}: {problem}" for problem in unsafe(dataset[key] or ())]
+                problem = describe(error, {})
+                if listed and isinstance(error.instance, str):
+                    problem = f"{error.instance!r} cannot name a folder; give one label a line"
+                problems.append(f"datasets.{name}.classes{in_list(listed, error.instance)}: {problem}")
+            for key in ("classes", "labels") if dataset["labels"] != dataset["classes"] else ("classes",):
+                for label in dict.fromkeys(dataset[key] or ()):
+                    if why := unsafe(label):
+                        place = in_list(listed, label) if key == "classes" else ""
+                        problems.append(f"datasets.{name}.{key}{place}: {why}")
         problems += replicates.problems(config["models"], config["seed"])
         lacking = [name for name, model in config["models"].items() if not (model["weights"] or model["training"])]
         problems += [f"models.{name}.weights: needed, for {name} has no training here" for name in lacking]

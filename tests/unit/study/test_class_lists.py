@@ -1,0 +1,101 @@
+"""Lists of classes as people have them: read where they are plain, else named with their line."""
+
+import json
+import unicodedata
+
+import pytest
+
+from maescope.base.errors import InputError
+from maescope.images import sampling
+from maescope.study import class_lists
+
+CAFE = unicodedata.normalize("NFC", "café")
+APART = unicodedata.normalize("NFD", CAFE)
+
+
+@pytest.fixture
+def pets(tmp_path):
+    """Folders of two classes, and where a list of them is."""
+    for label in ("cat", "dog"):
+        (tmp_path / "val" / label).mkdir(parents=True)
+        (tmp_path / "val" / label / "1.png").touch()
+    return tmp_path
+
+
+def read(pets, text, name="classes.txt"):
+    (pets / name).write_bytes(text.encode() if isinstance(text, str) else text)
+    return class_lists.read_classes("pets", str(pets / name), f"{pets}/val/{{label}}/*.png")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dog\ncat\n",
+        "\ufeffdog\ncat\n",  # as Windows' Notepad writes it
+        "dog\r\ncat\r\n",
+        "0,dog\n1,cat",
+        "1,cat\n0,dog",  # in any order
+        "1 dog\n2 cat",  # from one, as CUB-200 has it
+        "0\tdog\n1\tcat",
+        "0: dog\n1: cat",
+        "dog 0\ncat 1",  # as Places365 has it
+        "dog,0\ncat,1",
+        '["dog", "cat"]',
+        '{"0": "dog", "1": "cat"}',
+        '{"cat": 1, "dog": 0}',  # torchvision's class_to_idx
+        '{"0": ["dog", "a domestic animal"], "1": ["cat", "another"]}',
+    ],
+)
+def test_plain_lists_are_read_as_they_are_published(pets, text):
+    assert read(pets, text) == ["dog", "cat"]
+
+
+def test_synsets_are_read_from_the_list_of_words_beside_them_and_from_the_index_of_keras(pets):
+    mapping = "n01440764 tench, Tinca tinca\nn01443537 goldfish, Carassius auratus\n"
+    index = {"0": ["n01440764", "tench"], "1": ["n01443537", "goldfish"]}
+    assert read(pets, mapping) == read(pets, json.dumps(index)) == ["n01440764", "n01443537"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "n02119789 1 kit_fox\nn02100735 2 English_setter",  # the order of the development kit, not of the head
+        "id,name\n0,cat\n1,dog",  # a heading
+        "0,cat\n2,dog",  # one is missing
+        "0,cat\n0,dog",
+        "1 euro\n2 euro",
+        "cat, dog",
+    ],
+)
+def test_what_is_not_plain_is_taken_as_it_stands(pets, text):
+    assert read(pets, text) == text.split("\n")
+
+
+@pytest.mark.parametrize("folder", ["0,cat", "1 cat", "n01440764 tench"])
+def test_folders_that_are_called_like_the_lines_are_meant(pets, folder):
+    (pets / "val" / folder).mkdir()
+    text = f"{folder}\n{folder.replace('cat', 'dog').replace('0,', '1,').replace('1 ', '2 ').replace('764', '765')}"
+    assert read(pets, text) == text.split("\n")
+
+
+def test_a_list_of_which_no_folder_is_there_is_named_with_its_line(pets):
+    (pets / "classes.txt").write_text("\nid,name\n0,cat\n")
+    pattern, listed = f"{pets}/val/{{label}}/*.png", str(pets / "classes.txt")
+    with pytest.raises(InputError) as caught:
+        class_lists.require_folders("pets", ["id,name", "0,cat"], pattern, listed)
+    assert str(caught.value).startswith(
+        f"datasets.pets.classes: {listed}, line 2: there is no {pets}/val/id,name/*.png, nor one for any other line"
+    )
+    class_lists.require_folders("pets", ["id,name", "cat"], pattern, listed)  # sampling names the one that lacks
+    class_lists.require_folders("pets", ["id,name", "0,cat"], pattern, None)  # and those of no list
+
+
+def test_accents_in_one_character_or_two_are_one_name(pets):
+    (pets / "val" / APART).mkdir()
+    (pets / "val" / APART / "1.png").touch()
+    pattern = f"{pets}/val/{{label}}/*.png"
+    assert CAFE != APART
+    assert class_lists.is_there(pattern, CAFE)
+    assert sampling.find(pattern, CAFE) == ([f"{pets}/val/{APART}/1.png"], [])
+    assert class_lists.read_labels([APART, "cat"], ["cat", CAFE]) == [CAFE, "cat"]
+    assert class_lists.read_labels([APART, CAFE], [APART, CAFE]) == [APART, CAFE]  # both are there
