@@ -35,6 +35,7 @@ rule all:
         rules.figure_3.output if STUDY["pretrained"] else [],
         rules.figure_4.output if STUDY["pretrained"] else [],
         rules.figure_5.output,
+        rules.figure_classes.output,
         rules.figure_6.output,
         rules.figure_7.output,
         rules.figure_8.output,

@@ -39,10 +39,12 @@ rule claims:
             "sources": look.sources(),
             "images": look.images_known(),
             "classes": look.choices,
+            "outputs": look.outputs,
             "crop": look.models[STUDY["pretrained"] or look.first]["preprocessing"]["crop"],
             "repeats_paper": bool(STUDY["paper"]),
         },
         convention=None,  # of conventions.smk
+        model=look.first,
         intervals=look.intervals,
     script:
         "../scripts/claims/claims.py"

@@ -145,10 +145,38 @@ rule figure_5:
     params:
         code=code("figures/figure_5"),
         orders={name: look.perturbations[name] for name in STUDY["occlusion"]},
+        classes=look.outputs,
         choices=look.choices,
         intervals=look.intervals,
     script:
         "../scripts/figures/figure_5.py"
+
+
+rule figure_classes:
+    input:
+        accuracy=look.measured("accuracy", STUDY["finetuned"], "clean"),
+    output:
+        **figure(
+            "figure_classes",
+            category="Robustness",
+            what="accuracy by class on clean images, and what wrong ones are called",
+            also=("numbers",),
+        ),
+    log:
+        f"{RESULTS}/logs/figure_classes.log",
+    retries: 0
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        login=1,
+    params:
+        code=code("figures/figure_classes"),
+        classes=look.outputs,
+        choices=look.choices,
+        intervals=look.intervals,
+    script:
+        "../scripts/figures/figure_classes.py"
 
 
 rule figure_6:

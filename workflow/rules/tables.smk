@@ -21,6 +21,7 @@ rule table_1:
         filters=look.perturbations[STUDY["blur"]].get("levels"),
         same_crop=look.same_crop(),
         images_asked=look.datasets[STUDY["dataset"]]["count"],
+        classes=look.outputs,
         choices=look.choices,
         intervals=look.intervals,
     script:
@@ -47,6 +48,7 @@ rule table_2:
         sources=look.sources(),
         small=look.models[STUDY["corrupted"][0]]["preprocessing"]["crop"] <= 64,
         imagenet=look.images_known() == "imagenet-1k",
+        classes=look.outputs,
         choices=look.choices,
         images_asked=look.datasets[STUDY["dataset"]]["count"],
         intervals=look.intervals,
@@ -72,6 +74,7 @@ rule table_3:
     params:
         code=code("tables/table_3"),
         images_asked=look.datasets[STUDY["dataset"]]["count"],
+        classes=look.outputs,
         choices=look.choices,
         intervals=look.intervals,
     script:
@@ -98,6 +101,7 @@ rule table_models:
         login=1,
     params:
         code=code("tables/table_models"),
+        classes=look.outputs,
         choices=look.choices,
         intervals=look.intervals,
     script:
@@ -124,6 +128,7 @@ rule shifts:
         code=code("tables/shifts"),
         first=look.first,
         pairs=STUDY["shifts"],
+        classes={dataset: look.datasets[dataset]["classes"] for dataset in look.shift_datasets()},
         repeats_paper=bool(STUDY["paper"]),
         lists={dataset: name for name, dataset in look.shifted_lists().items()},
         intervals=look.intervals,
@@ -137,6 +142,7 @@ rule shifts:
 rule overview:
     input:
         weights=look.weights_used,
+        accuracy=look.measured("accuracy", STUDY["finetuned"], "clean"),
         made=[
             f"{RESULTS}/tables/claims.csv",
             f"{RESULTS}/tables/shifts.csv",
@@ -161,6 +167,8 @@ rule overview:
         code=code("tables/overview"),
         config=CONFIG,
         used=look.used(),
+        classes=look.outputs,
+        choices=look.choices,
         names=[*look.models, *look.datasets, *look.perturbations],
     script:
         "../scripts/tables/overview.py"

@@ -22,11 +22,13 @@ def images(shares, perturbation, count=200, **columns):
     half = count // 2
     rows = [
         {"level": level, "label": label, "image": f"{label}{n}", "correct": int(n < round(share * half))}
+        | {"target": LABELS.index(label), "other": n % 8 + 2}
         for level, share in shares.items()
         for label in LABELS
         for n in range(half)
     ]
-    return pd.DataFrame(rows).assign(perturbation=perturbation, **columns)
+    frame = pd.DataFrame(rows).assign(perturbation=perturbation, **columns)
+    return frame.assign(prediction=frame["target"].where(frame["correct"] == 1, frame.pop("other")))
 
 
 def cosines(right, wrong, number=20):
@@ -45,6 +47,7 @@ def evidence(**changes):
     accuracy = [images({"clean": 0.9}, "clean"), images({"0": 0.9, "50": 0.9, "90": 0.6}, "occlusion")]
     whole = {"accuracy": pd.concat(accuracy), "alignment": cosines(0.95, 0.2), "blur": "blur", "strongest": "X"}
     whole |= {"occlusion": "occlusion", "intervals": INTERVALS, "crop": 224, "classes": 10, "repeats_paper": False}
+    whole |= {"outputs": [*LABELS, *"cdefghij"]}
     return verdicts.Evidence(**whole | changes)
 
 
@@ -159,6 +162,17 @@ def test_cosines_of_right_and_wrong_images_of_a_model_that_may_be_guessing_say_n
     for rule in (robustness.cosine_correct, robustness.cosine_misclassified):
         found = rule(guessing, 0.5)
         assert (found.verdict, found.why) == (verdicts.UNKNOWN, "the clean accuracy is near chance")
+
+
+def test_right_and_wrong_mean_nothing_where_classes_are_exchanged_or_in_another_order():
+    clean = images({"clean": 1}, "clean")
+    exchanged = clean.assign(prediction=1 - clean["target"], correct=0)
+    known = evidence(accuracy=exchanged, alignment=cosines(0.8, 0.8), outputs=["a", "b", "c"])
+    found = robustness.cosine_correct(known, 0.5)
+    assert found.verdict == verdicts.UNKNOWN
+    assert found.why == "the clean accuracy is near chance; images of some classes are called each other's name"
+    known = evidence(accuracy=exchanged, alignment=cosines(0.8, 0.8), outputs=["b", "a"])
+    assert "the head's outputs are rather in the order of text" in robustness.cosine_correct(known, 0.5).why
 
 
 def test_a_handful_of_wrong_images_says_nothing():
@@ -404,7 +418,9 @@ def test_only_the_studys_first_model_stands_beside_the_papers_accuracy_under_shi
 def test_row_11_the_table_of_shifts_says_of_which_clean_images_the_answers_could_be_guessing():
     shifted_ones, fine = ("m", "r", "full100", 0), ("m", "fine", "full100", 0.5)
     measure = shift(shifted_ones, fine, ("m", "val", "masked20", 0.02), ("m", "val", "full100", 0.02))
-    (said,) = shifts.notes_on_chance(measure, {"r": "val", "a": "val", "s": "fine"})
+    names = [*LABELS, *map(str, range(2, 100))]
+    pairs = {"r": "val", "a": "val", "s": "fine"}
+    (said,) = shifts.notes_on_doubts(measure, pairs, {"val": names, "fine": names})
     assert said.startswith("CLEAN ACCURACY NEAR CHANCE: m on val, 2.0 % among 100 classes")
 
 

@@ -5,7 +5,12 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from maescope.figures import head_features, occlusion, training
+from maescope.base.doubts import Doubt
+from maescope.figures import classes, head_features, occlusion, training
+from maescope.tables import classes as numbers
+
+NEAR_CHANCE = Doubt("CLEAN ACCURACY NEAR CHANCE", "the clean accuracy is near chance", "")
+INTERVALS = {"resamples": 100, "confidence": 0.95, "seed": 0}
 
 
 def losses(*ends, epochs=5):
@@ -41,7 +46,7 @@ def test_figure_5_has_rows_of_three_models_so_that_legends_do_not_meet():
         for number in range(7)
         for percent in percents
     )
-    figure = occlusion.figure_5(curves, {"o": "most attended"}, 10)
+    figure = occlusion.figure_5(curves, {"o": "most attended"}, 10, {})
     figure.draw_without_rendering()
     shown = [axis for axis in figure.axes if axis.get_visible()]
     assert [axis.get_title() for axis in shown] == [f"m{number}" for number in range(7)]
@@ -52,7 +57,7 @@ def test_figure_5_has_rows_of_three_models_so_that_legends_do_not_meet():
 def test_row_11_figure_5_says_of_which_model_its_clean_accuracy_could_be_guessing():
     curves = pd.DataFrame({"model": ["m", "n"], "perturbation": "o", "percent": 0, "area": 50.0})
     curves = curves.assign(accuracy=50, accuracy_low=40, accuracy_high=60)
-    figure = occlusion.figure_5(curves, {"o": "most attended"}, 50, guessing={"n": 0.5})
+    figure = occlusion.figure_5(curves, {"o": "most attended"}, 50, {"n": [NEAR_CHANCE]})
     assert [axis.get_title() for axis in figure.axes] == ["m", "n\nCLEAN ACCURACY NEAR CHANCE"]
 
 
@@ -64,3 +69,54 @@ def test_the_label_of_a_single_row_of_maps_is_not_longer_than_the_figure():
     figure.draw_without_rendering()
     label = figure.axes[-1].yaxis.label.get_window_extent()
     assert label.y0 >= 0 and label.y1 <= figure.bbox.height
+
+
+def answers(count, images=4):
+    """Of each class one image is called the next one, of the last class none."""
+    target = np.repeat(np.arange(count), images)
+    prediction = np.minimum(target + (np.arange(count * images) % images == 0), count - 1)
+    frame = pd.DataFrame({"target": target, "prediction": prediction, "level": "clean", "model": "m"})
+    return frame.assign(correct=(target == prediction).astype(int))
+
+
+def of_classes(count):
+    confused = numbers.confusion(answers(count), [f"class {number}" for number in range(count)])
+    figure = classes.figure_classes(confused, numbers.by_class(confused, INTERVALS), 100 / count, {})
+    figure.draw_without_rendering()
+    return figure
+
+
+def names_of(labels):
+    return [label.get_text() for label in labels]
+
+
+def test_few_classes_are_shown_each_with_each_beside_their_accuracies():
+    matrix, dots = of_classes(5).axes
+    picture = matrix.get_images()[0].get_array()
+    assert picture.shape == (5, 5, 3)
+    right, wrong, nothing = picture[0, 0], picture[0, 1], picture[0, 2]
+    assert (nothing == 1).all() and right[0] < right[2] and wrong[0] > wrong[2]  # white, blue, orange
+    assert names_of(matrix.texts)[:3] == ["75", "25", "75"]
+    assert dots.get_lines()[0].get_xdata().tolist() == [75, 75, 75, 75, 100]
+    assert names_of(matrix.get_yticklabels()) == [f"class {number}" for number in range(5)]
+
+
+def test_answers_beside_the_labels_shown_are_others():
+    confused = numbers.confusion(answers(2).assign(prediction=2), ["a", "b", "c"])
+    figure = classes.figure_classes(confused, numbers.by_class(confused, INTERVALS), 100 / 3, {})
+    assert names_of(figure.axes[0].get_xticklabels()) == ["a", "b", "others"]
+
+
+def test_of_a_thousand_classes_all_are_in_order_and_the_lowest_are_named():
+    spread, dots = of_classes(1000).axes
+    assert len(spread.get_lines()[0].get_ydata()) == 1000 and spread.get_lines()[0].get_ydata()[-1] == 100
+    assert names_of(dots.get_yticklabels()) == [f"class {number}" for number in range(15)]
+    assert names_of(dots.texts) == [*(f"class {number}" for number in range(1, 16)), "called"]
+
+
+def test_models_stand_side_by_side_and_one_in_doubt_says_why():
+    frame = pd.concat([answers(5), answers(5).assign(model="n")])
+    confused = numbers.confusion(frame, [*"abcde"])
+    doubted = {"n": [Doubt("CLASSES EXCHANGED", "", "")]}
+    figure = classes.figure_classes(confused, numbers.by_class(confused, INTERVALS), 20, doubted)
+    assert [part.get_suptitle() for part in figure.subfigs] == ["m", "n\nCLASSES EXCHANGED"]

@@ -60,5 +60,6 @@ def test_versions_are_those_installed():
 
 
 def test_the_page_escapes_what_it_shows():
-    page = overview.page("<a>", "b & c", {"d <e>": pd.DataFrame({"x": ["<script>"]})})
+    page = overview.page("<a>", "b & c", {"d <e>": pd.DataFrame({"x": ["<script>"]})}, ["f < g"])
     assert "<script>" not in page and "&lt;a&gt;" in page and "b &amp; c" in page and "d &lt;e&gt;" in page
+    assert page.index("<strong>f &lt; g</strong>") < page.index("<table")  # warnings come first

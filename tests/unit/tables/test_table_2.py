@@ -32,7 +32,8 @@ def measure(conditions, model="m"):
         for i, label in enumerate(LABELS)
         for n in range(IMAGES)
     ]
-    return pd.DataFrame(rows).assign(model=model)
+    frame = pd.DataFrame(rows).assign(model=model, target=lambda own: own["label"].map(LABELS.index))
+    return frame.assign(prediction=lambda own: own["target"].where(own["correct"] == 1, 9))
 
 
 EVERY = list(itertools.product(CORRUPTIONS, table_2.SEVERITIES))
@@ -164,12 +165,13 @@ def test_the_papers_values_stand_beside_the_studys_first_model_alone():
 
 
 def test_row_11_a_clean_accuracy_near_chance_is_a_loud_note():
-    frame = measure([("fog", "1")])
-    assert accuracies.notes_on_chance(frame, classes=10) == []
+    frame, names = measure([("fog", "1")]), [*"0123456789"]
+    assert accuracies.notes_on_doubts(frame, names, 10) == []
     guessing = frame.assign(correct=[1, 0] * 10)
-    assert "CLEAN ACCURACY NEAR CHANCE: m, 50.0 % among 2 classes" in accuracies.notes_on_chance(guessing, 2)[0]
+    (said,) = accuracies.notes_on_doubts(guessing, names, 2)
+    assert said.startswith("CLEAN ACCURACY NEAR CHANCE: m, 50.0 % among 2 classes")
     both = pd.concat([frame.assign(model="n"), guessing])
-    assert accuracies.guessing(both[both["level"] == "clean"], classes=10) == {"m": 0.5}  # of n 0.8
+    assert list(accuracies.doubted(both, names, 10)) == ["m"]  # of n 0.8 is right
 
 
 def test_two_models_have_a_block_each():

@@ -93,6 +93,11 @@ def test_clean_accuracy_counts_right_answers_and_warns_loudly_near_chance(target
         Image.fromarray(np.full((8, 8, 3), grey, np.uint8)).save(tmp_path / f"{name}.png")
     paths = [str(tmp_path / "black.png"), str(tmp_path / "white.png")] * 6
     with caplog.at_level(logging.WARNING):
-        found = model_checks.clean_accuracy(model, pd.DataFrame({"path": paths, "target": targets * 6}), PREPROCESSING)
+        rows = pd.DataFrame({"path": paths, "target": targets * 6})
+        found = model_checks.clean_accuracy(model, rows, PREPROCESSING, [*"abcde"])
+    doubts = found.pop("doubts")
     assert found == {"images": 12, "correct": correct}
-    assert ("NEAR CHANCE" in caplog.text) == (correct == 0)
+    assert ("NEAR CHANCE" in caplog.text) == (correct == 0) == bool(doubts)
+    assert [doubt.split(":")[0] for doubt in doubts] == (
+        [] if correct else ["CLEAN ACCURACY NEAR CHANCE", "CLASSES IN ANOTHER ORDER"]
+    )

@@ -2,7 +2,7 @@
 
 from maescope.base import logs, tidy
 from maescope.claims import claims, sensitivity, verdicts
-from maescope.tables import writing
+from maescope.tables import accuracies, writing
 
 logs.begin(snakemake)
 
@@ -17,6 +17,8 @@ evidence = verdicts.Evidence(
     **{name: tidy.read(given[name]) for name in single if given[name]},
     **params.study,
 )
+clean = verdicts.condition(evidence.accuracy, "clean", "clean").assign(model=params.model)
+notes = accuracies.notes_on_doubts(clean, evidence.outputs, evidence.classes) + claims.NOTES
 table = claims.table(evidence, sensitivity.touched(tidy.read([given.claims]), params.convention))
 title = "What the paper says, against what was measured here"
-writing.write_table(table, claims.print_claims(table), title, claims.NOTES, snakemake.output)
+writing.write_table(table, claims.print_claims(table), title, notes, snakemake.output)

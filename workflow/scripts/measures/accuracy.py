@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from maescope.base import chance, logs, tidy
+from maescope.base import doubts, logs, tidy
 from maescope.measures import accuracy
 from maescope.tokens import store
 
@@ -18,5 +18,5 @@ for label, tokens in files.items():
         frame["correct"] = (frame["prediction"] == frame["target"]).astype(int)
         frames.append(frame)
 measure = pd.concat(frames)
-chance.warn_near_chance(measure, len(among or params.classes))
+doubts.warn(measure, params.classes, len(among or params.classes))
 tidy.write(measure, snakemake.output.measure)

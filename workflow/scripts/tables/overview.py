@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from maescope.base import logs, provenance, tidy
-from maescope.tables import overview
+from maescope.tables import accuracies, overview
 
 logs.begin(snakemake)
 
@@ -23,6 +23,10 @@ sections = {
     "Versions": overview.versions_table(),
     "Settings": overview.settings_table(params.config),
 }
+accuracy = tidy.read(snakemake.input.accuracy, "model")
+warnings = accuracies.notes_on_doubts(accuracy, params.classes, params.choices)
 lead = f"Fingerprint of the settings, as in all figures and tables: {provenance.fingerprint(snakemake.config)}. "
 lead += "A study with the same fingerprint was asked the same."
-tidy.write_text(overview.page(f"Study {params.config['study']['name']}", lead, sections), snakemake.output.html)
+tidy.write_text(
+    overview.page(f"Study {params.config['study']['name']}", lead, sections, warnings), snakemake.output.html
+)

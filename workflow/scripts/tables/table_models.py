@@ -8,6 +8,7 @@ logs.begin(snakemake)
 params = snakemake.params
 accuracy = tidy.read(snakemake.input.accuracy, "model", "perturbation")
 table = table_models.paired(accuracy, params.intervals)
-notes = accuracies.notes_on_chance(accuracy, params.choices) + table_models.notes(accuracy, params.intervals)
+notes = accuracies.notes_on_doubts(accuracy, params.classes, params.choices)
+notes += table_models.notes(accuracy, params.intervals)
 title = "Models against each other, on the same images"
 writing.write_table(table, table_models.printed(table), title, notes, snakemake.output)

@@ -17,5 +17,5 @@ model = architectures.build(spec["architecture"], spec["arguments"], spec["num_c
 found = {"sha256": checkpoints.load(model, spec["weights"], snakemake.resources.sha256)}
 found["classes"] = {"first": classes[0], "last": classes[-1]}
 rows = model_checks.few(tidy.read([snakemake.input.images]), 20)
-found["clean"] = model_checks.clean_accuracy(model, rows, reading.Preprocessing(**spec["preprocessing"]))
+found["clean"] = model_checks.clean_accuracy(model, rows, reading.Preprocessing(**spec["preprocessing"]), classes)
 tidy.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", snakemake.output.found)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from maescope.base import statistics
-from maescope.base.chance import near_chance
+from maescope.base.doubts import doubts
 
 NOT_THE_PAPERS = "the number is of the paper's model, and this one is not it"
 HOLDS, FAILS, UNKNOWN = "holds", "does not hold", "cannot be said with this data"
@@ -43,7 +43,7 @@ class Evidence:
     separation, mask_invariance, angles : of the pretrained model
     blur, occlusion : names of the perturbations; strongest : the last level of blur
     sources : perturbation -> corruption and source, as in Table II
-    classes : how many a guess chooses among
+    classes : how many a guess chooses among; outputs, the names of what the head tells apart
     images : which list of classes the study's dataset has all of, e.g. imagenet-1k
     crop : side of the model's input in pixels
     repeats_paper : whether model and data are the paper's, so that absolute numbers can be compared
@@ -57,6 +57,7 @@ class Evidence:
     intervals: dict
     crop: int
     classes: int
+    outputs: list[str]
     repeats_paper: bool
     images: str | None = None
     sources: dict[str, dict] = field(default_factory=dict)
@@ -93,10 +94,10 @@ def beyond(low: float, high: float, threshold: float) -> str:
     return HOLDS if low >= threshold else FAILS if high < threshold else UNKNOWN
 
 
-def guessing(evidence: Evidence) -> str:
-    """A reason against any verdict on a model that may be guessing, none if it is not."""
-    clean = condition(evidence.accuracy, "clean", "clean")["correct"]
-    return "the clean accuracy is near chance" if near_chance(clean, evidence.classes) else ""
+def doubt(evidence: Evidence) -> str:
+    """A reason against any verdict on right and wrong answers: guessing, or classes in another order; none else."""
+    found = doubts(condition(evidence.accuracy, "clean", "clean"), evidence.outputs, evidence.classes)
+    return "; ".join(one.reason for one in found)
 
 
 def top_1(correct: pd.Series, paper: float, direction: str, rule: str, evidence: Evidence) -> Finding:
@@ -104,7 +105,7 @@ def top_1(correct: pd.Series, paper: float, direction: str, rule: str, evidence:
     right, number = int(correct.sum()), len(correct)
     low, high = (100 * end for end in statistics.wilson(right, number, evidence.intervals["confidence"]))
     verdict, why = agreement(low, high, paper, direction, 5)
-    if why := guessing(evidence) or why:
+    if why := doubt(evidence) or why:
         verdict = UNKNOWN
     return Finding(rule, verdict, 100 * right / number, low, high, "%", number, why)
 

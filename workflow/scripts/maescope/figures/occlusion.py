@@ -1,16 +1,19 @@
 """Figure 5: accuracy under occlusion."""
 
-from collections.abc import Container
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from maescope.base.doubts import Doubt
 from maescope.figures.style import CHANCE, COLOURS, COLUMN, MARKERS, PAGE
 
 
-def figure_5(curves: pd.DataFrame, titles: dict[str, str], chance: float, guessing: Container[str] = ()) -> Figure:
+def figure_5(
+    curves: pd.DataFrame, titles: dict[str, str], chance: float, doubted: Mapping[str, Sequence[Doubt]]
+) -> Figure:
     """Figure 5: accuracy over occluded patches, one panel a model, one curve an order of removal.
 
     Parameters
@@ -18,7 +21,7 @@ def figure_5(curves: pd.DataFrame, titles: dict[str, str], chance: float, guessi
     curves : model, perturbation, percent, accuracy, accuracy_low, accuracy_high (percent), area (mean accuracy)
     titles : perturbation -> how its curve is named
     chance : accuracy of guessing, in percent
-    guessing : models of which the figure says that their clean accuracy is no better
+    doubted : models of whose clean accuracy the figure says that it is in doubt, and why
     """
     models = list(curves["model"].unique())
     columns = min(3, len(models))
@@ -38,8 +41,8 @@ def figure_5(curves: pd.DataFrame, titles: dict[str, str], chance: float, guessi
             )
         axis.axhline(chance, label=f"chance ({chance:.3g} %)", **CHANCE)
         axis.set(title=model, xlabel="patches occluded (%)", ylim=(0, 102), xlim=(-2, None))
-        if model in guessing:
-            axis.set_title(f"{model}\nCLEAN ACCURACY NEAR CHANCE", color=COLOURS[1])
+        if why := doubted.get(model):
+            axis.set_title("\n".join([model, *(doubt.title for doubt in why)]), color=COLOURS[1])
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), title="first to go")
     for axis in axes[:, 0]:
         axis.set_ylabel("top-1 accuracy (%)")

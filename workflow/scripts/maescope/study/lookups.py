@@ -45,6 +45,7 @@ class LookUps:
         self.on_all_patches = pattern(on_all_patches)  # models whose clean images' patches are all kept
         self.seen_whole = [model for model in self.study["compared"] if model in on_all_patches]
         chosen_from = "labels" if self.analysis["among"] == "labels" else "classes"
+        self.outputs = self.datasets[self.study["dataset"]]["classes"] or []
         self.choices = len(self.datasets[self.study["dataset"]][chosen_from] or [])
 
     # ---- Names for wildcards

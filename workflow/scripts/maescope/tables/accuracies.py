@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from maescope.base import statistics
-from maescope.base.chance import near_chance
+from maescope.base.doubts import Doubt, doubts
 
 
 def with_intervals(accuracy: pd.DataFrame, by: Sequence[str], intervals: dict) -> pd.DataFrame:
@@ -69,19 +69,22 @@ def _first_seen(column: pd.Series) -> pd.Series:
     return column if column.dtype.kind in "iuf" else pd.Series(pd.factorize(column)[0], column.index)
 
 
-def notes_on_chance(accuracy: pd.DataFrame, classes: int) -> list[str]:
-    """A loud note on each model whose clean accuracy could be guessing."""
-    return [
-        f"CLEAN ACCURACY NEAR CHANCE: {model}, {100 * share:.1f} % among {classes} classes; most often the labels are "
-        "in another order than the outputs of the head. Nothing in this table means anything then."
-        for model, share in guessing(accuracy[accuracy["level"] == "clean"], classes).items()
-    ]
+def notes_on_doubts(accuracy: pd.DataFrame, classes: Sequence[str], choices: int) -> list[str]:
+    """A loud note on each reason not to believe a model's accuracy, by its answers to clean images."""
+    return [doubt.of(model) for model, own in doubted(accuracy, classes, choices).items() for doubt in own]
 
 
-def guessing(clean: pd.DataFrame, classes: int) -> dict[str, float]:
-    """Accuracy, in [0, 1], of the models that could be guessing, by their answers to clean images."""
-    by_model = clean.groupby("model", sort=False)["correct"]
-    return {model: correct.mean() for model, correct in by_model if near_chance(correct, classes)}
+def doubted(accuracy: pd.DataFrame, classes: Sequence[str], choices: int) -> dict[str, list[Doubt]]:
+    """The models whose answers to clean images are in doubt, and why.
+
+    Parameters
+    ----------
+    accuracy : measure `accuracy` with column `model`
+    classes, choices : names of the head's outputs, and among how many a prediction is the best
+    """
+    clean = accuracy[accuracy["level"] == "clean"].groupby("model", sort=False)
+    found = {model: doubts(own, classes, choices) for model, own in clean}
+    return {model: own for model, own in found.items() if own}
 
 
 def notes_on_accuracy(accuracy: pd.DataFrame, count: int | None, intervals: dict) -> list[str]:

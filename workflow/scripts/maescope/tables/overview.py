@@ -72,11 +72,11 @@ def times_table(benchmarks: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFr
     return pd.concat([table, pd.DataFrame([total])], ignore_index=True).round({"seconds": 1})
 
 
-def page(title: str, lead: str, sections: Mapping[str, pd.DataFrame]) -> str:
-    """The sections one below the other as one HTML page that needs no other file."""
+def page(title: str, lead: str, sections: Mapping[str, pd.DataFrame], warnings: Sequence[str]) -> str:
+    """The sections one below the other, warnings before them, as one HTML page that needs no other file."""
+    loud = "".join(f"<p><strong>{escape(warning)}</strong></p>" for warning in warnings)
     parts = [f"<h2>{escape(name)}</h2>{table.to_html(index=False, border=0)}" for name, table in sections.items()]
     style = f"<style>{STYLE}td:last-child{{overflow-wrap:anywhere}}</style>"
     head = f'<meta charset="utf-8"><title>{escape(title)}</title>{style}'
-    return (
-        f'<!doctype html><html lang="en">{head}<h1>{escape(title)}</h1><p>{escape(lead)}</p>{"".join(parts)}</html>\n'
-    )
+    body = f"<h1>{escape(title)}</h1><p>{escape(lead)}</p>{loud}{''.join(parts)}"
+    return f'<!doctype html><html lang="en">{head}{body}</html>\n'

@@ -144,14 +144,19 @@ NOTES = [
 ]
 
 
-def notes_on_chance(shift: pd.DataFrame, pairs: dict[str, str]) -> list[str]:
-    """A loud note on each model whose answers to clean images, among all outputs, could be guessing."""
+def notes_on_doubts(shift: pd.DataFrame, pairs: dict[str, str], classes: dict[str, list[str]]) -> list[str]:
+    """A loud note on each reason not to believe a model's answers to clean images, among all outputs.
+
+    Parameters
+    ----------
+    classes : clean dataset -> names of the head's outputs
+    """
     notes = []
     for clean in dict.fromkeys(pairs.values()):
         for among, own in shift[shift["dataset"] == clean].groupby("among", sort=False):
             if among.startswith("full"):
                 named = own.assign(model=own["model"] + " on " + clean)
-                notes += accuracies.notes_on_chance(named, int(among.removeprefix("full")))
+                notes += accuracies.notes_on_doubts(named, classes[clean], int(among.removeprefix("full")))
     return notes
 
 

@@ -1,13 +1,14 @@
 """What a model is and whether it computes anything sensible, found out before any long job."""
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 from timm.models import VisionTransformer
 
-from maescope.base import chance
+from maescope.base import doubts
 from maescope.base.errors import InputError
 from maescope.images import reading
 from maescope.tokens.forward import forward
@@ -62,9 +63,13 @@ def few(rows: pd.DataFrame, count: int) -> pd.DataFrame:
     return rows.iloc[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int))]
 
 
-def clean_accuracy(model: VisionTransformer, rows: pd.DataFrame, preprocessing: reading.Preprocessing) -> dict:
-    """How many of a few labelled images a model gets right; a loud warning where guessing would do as well."""
+def clean_accuracy(
+    model: VisionTransformer, rows: pd.DataFrame, preprocessing: reading.Preprocessing, classes: Sequence[str]
+) -> dict:
+    """How many of a few labelled images a model gets right; a loud warning where there is a doubt."""
     pixels = torch.from_numpy(reading.normalised(rows["path"].tolist(), preprocessing))
-    correct = forward(model, pixels).logits.argmax(1).numpy() == rows["target"].to_numpy()
-    chance.warn_near_chance(pd.DataFrame({"level": "clean", "correct": correct}), model.num_classes)
-    return {"images": len(correct), "correct": int(correct.sum())}
+    answers = pd.DataFrame({"target": rows["target"].to_numpy(), "prediction": forward(model, pixels).logits.argmax(1)})
+    answers["correct"] = (answers["prediction"] == answers["target"]).astype(int)
+    doubts.warn(answers.assign(level="clean"), classes, len(classes))
+    why = [f"{doubt.title}: {doubt.words}" for doubt in doubts.doubts(answers, classes, len(classes))]
+    return {"images": len(answers), "correct": int(answers["correct"].sum()), "doubts": why}

@@ -1,0 +1,17 @@
+"""Accuracy by class on clean images, with the confusion that shows it."""
+
+from maescope.base import logs, tidy
+from maescope.figures import classes, style
+from maescope.tables import accuracies
+from maescope.tables import classes as numbers
+
+logs.begin(snakemake)
+
+params = snakemake.params
+accuracy = tidy.read(snakemake.input.accuracy, "model")
+confused = numbers.confusion(accuracy, params.classes)
+table = numbers.by_class(confused, params.intervals)
+doubted = accuracies.doubted(accuracy, params.classes, params.choices)
+figure = classes.figure_classes(confused, table, 100 / params.choices, doubted)
+style.save(figure, snakemake.output.pdf, snakemake.output.png)
+tidy.write(table, snakemake.output.numbers)
