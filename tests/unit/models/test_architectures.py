@@ -193,3 +193,18 @@ def test_a_beit_whose_checkpoint_carries_its_index_of_positions_loads(beit, tmp_
 def test_another_kind_of_beit_is_refused(change):
     with pytest.raises(InputError, match="relative position bias in every layer"):
         architectures.build("beit_base_patch16_224", SMALL | change, num_classes=11, pooling="avg")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"act_layer": "guelu"}, "timm knows no 'guelu'"),
+        ({"norm_layer": "bach_norm"}, "timm knows no 'bachnorm'"),
+        ({"mlp_layer": "Mlp"}, "'str' object is not callable"),
+    ],
+)
+def test_layers_of_no_name_are_refused_in_one_line(arguments, said):
+    with pytest.raises(InputError) as caught:
+        architectures.build("vit_tiny_patch16_224", {"img_size": 16, "patch_size": 4, "depth": 1} | arguments)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert str(caught.value).startswith("architecture vit_tiny_patch16_224 with ")

@@ -26,10 +26,11 @@ def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str
     """
     try:
         model = timm.create_model(architecture, num_classes=num_classes, global_pool=pooling, **arguments)
-    except (RuntimeError, TypeError, AssertionError, ValueError) as error:
+    except (RuntimeError, TypeError, AssertionError, ValueError, KeyError, AttributeError) as error:
+        said = f"timm knows no {error}" if isinstance(error, KeyError) else error  # of a layer by its name
         known = timm.list_models() + timm.list_pretrained()
         hint = "change `arguments` or take a ViT" if architecture in known else f"timm has {_near(architecture, known)}"
-        raise InputError(f"architecture {architecture} with {arguments}: {error} ({hint})") from error
+        raise InputError(f"architecture {architecture} with {arguments}: {said} ({hint})") from error
     if type(model) is Beit:
         return beit.plain(model).eval()
     if fault := _unsupported(model):

@@ -93,7 +93,7 @@ def _of_synsets(lines: list[str]) -> list[str] | None:
 def is_there(pattern: str, label: str) -> bool:
     """Whether there is a folder, or a file, called as a label where a pattern has it."""
     upto = re.match(r".*?\{label\}[^/]*", pattern)[0]
-    return any(next(iglob(upto.replace("{label}", escape(form))), None) for form in names.forms(label))
+    return any(next(iglob(upto.replace("{label}", escape(form)), recursive=True), None) for form in names.forms(label))
 
 
 def require_folders(name: str, labels: Sequence[str], pattern: str, listed: str | None) -> None:

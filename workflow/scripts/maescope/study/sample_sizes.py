@@ -47,19 +47,14 @@ def _of_classes(config: dict) -> Iterator[dict]:
 
 
 def _of_ranks(config: dict) -> Iterator[dict]:
-    """The tokens of half a class must span the dimensions of its subspace, in the study and in its conventions."""
+    """The tokens of half a class must span the dimensions of its subspace; those of conventions are not in rule all."""
     study, k = config["study"], config["analysis"]["subspace"]["k"]
-    wanted = [("analysis.subspace.k", k, study["mask"])]
-    for name, entry in config["conventions"].items():
-        wanted.append((f"conventions.{name}.subspace.k", entry.get("subspace", {}).get("k"), study["mask"]))
-        wanted.append((f"conventions.{name}.mask", k if "mask" in entry else None, entry.get("mask")))
-    for key, dimensions, mask in wanted:
-        most = max(dimensions) if isinstance(dimensions, list) else dimensions
-        visible = sizes.visible_patches(study["pretrained"], mask, config)
-        if isinstance(most, int) and visible:
-            least = 2 * math.ceil(most / visible)
-            words = f"{key}: {most} dimensions, of {visible} patches of half the images, need {least} of each label"
-            yield {"words": words, "each": least}
+    most = max(k) if isinstance(k, list) else k
+    visible = sizes.visible_patches(study["pretrained"], study["mask"], config)
+    if isinstance(most, int) and visible:
+        least = 2 * math.ceil(most / visible)
+        words = f"analysis.subspace.k: {most} dimensions, of {visible} patches of half the images, need {least} a label"
+        yield {"words": words, "each": least}
 
 
 def counted(path: str) -> dict[str, int]:

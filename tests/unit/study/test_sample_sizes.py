@@ -1,0 +1,143 @@
+"""What a study needs of a sample, against what sampling found: the numbers of each refusal are known on paper."""
+
+import json
+
+import pytest
+import yaml
+from conftest import REPOSITORY, SMALLEST
+
+from maescope.base import provenance
+from maescope.base.errors import InputError
+from maescope.study import sample_sizes, settings
+from maescope.study.lookups import LookUps
+
+SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
+
+
+def checked(**changes):
+    """The embedded study without a count, and with values at dotted paths changed."""
+    config = yaml.safe_load((REPOSITORY / "config/config.yaml").read_text())
+    for path, value in ({"datasets.digits.count": None, "datasets.digits.labels": ["0", "1", "2"]} | changes).items():
+        *parents, key = path.split(".")
+        inner = config
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[key] = value
+    return settings.check(config, SCHEMA)
+
+
+def said(counts, **changes):
+    """What is said of a sample of so many images of the labels 0, 1, 2."""
+    demands = sample_sizes.asked("digits", checked(**changes))
+    try:
+        sample_sizes.require(dict(zip("012", counts, strict=True)), demands, "results/images/digits.csv")
+    except InputError as error:
+        return str(error).split("\n")
+    return []
+
+
+REMEDY = " (results/images/digits.csv; delete it once there are more); change the key, or add images"
+
+
+def test_three_classes_of_six_are_too_few_for_a_perplexity_of_30():
+    """morphoclass, thread 22: 18 points; the seed of 5 neighbours and of 5 folds is enough."""
+    assert said([6, 6, 6]) == [
+        f"analysis.perplexity: 30 must be below the number of points that t-SNE shows, but there are 18{REMEDY}"
+    ]
+    assert said([11, 10, 10]) == [] != said([10, 10, 10])  # 31 points, 30 points
+
+
+def test_the_smallest_class_is_too_small_for_the_folds():
+    """morphoclass, thread 22: 40, 40 and 3 images. Of each 30 are shown, 63 in all, which is enough for t-SNE."""
+    assert said([40, 40, 3]) == [f"analysis.folds: 5 folds need as many images of each label, but 2 has 3{REMEDY}"]
+    assert said([40, 40, 5]) == []
+
+
+def test_neighbours_are_counted_among_the_images_shown():
+    changes = {"analysis.neighbours": 61, "study.tsne": {"images": 21, "labels": ["0", "1", "2"]}}
+    assert said([40, 40, 21], **changes) == []  # of 63, 62 others: 61 is below
+    assert said([40, 40, 20], **changes) == [
+        f"analysis.neighbours: 61 need 63 images or more that t-SNE shows, but there are 62{REMEDY}"
+    ]
+
+
+def test_half_a_class_must_span_its_subspace():
+    """16 of 64 patches are visible: 40 dimensions need 3 images of half a class, 6 in all."""
+    (problem,) = said([40, 40, 5], **{"analysis.subspace": {"k": [5, 40]}})
+    assert problem == (
+        "analysis.subspace.k: 40 dimensions, of 16 patches of half the images, need 6 a label, but 2 has 5" + REMEDY
+    )
+    assert said([40, 40, 6], **{"analysis.subspace": {"k": [5, 40]}}) == []
+
+
+def test_a_study_that_compares_no_classes_asks_nothing():
+    config = checked()
+    assert sample_sizes.asked("digits_train", config) == []
+    config["study"] |= {"pretrained": None, "compared": [], "mask_variants": None}
+    assert sample_sizes.asked("digits", config) == []
+
+
+def test_images_under_many_masks_are_compared():
+    config = checked(**{"datasets.digits_few.count": None, "datasets.digits_few.labels": ["0"]})
+    demands = sample_sizes.asked("digits_few", config)
+    with pytest.raises(
+        InputError, match=r"study\.mask_variants\.dataset: images are compared, 2 or more, but there are 1"
+    ):
+        sample_sizes.require({"0": 1}, demands, "x.csv")
+    sample_sizes.require({"0": 2}, demands, "x.csv")
+
+
+def test_a_label_that_holds_a_comma_or_a_line_end_is_counted_once(tmp_path):
+    (tmp_path / "x.csv").write_text('label,image,path,target\n"a,b",1,1,0\n"a,b",2,2,0\ncafé,3,3,1\n')
+    assert sample_sizes.counted(str(tmp_path / "x.csv")) == {"a,b": 2, "café": 1}
+
+
+@pytest.fixture
+def sampled(tmp_path, monkeypatch):
+    """A place with the sampled list of 40, 40 and 3 images, and its record."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results/images").mkdir(parents=True)
+    rows = [
+        f"{label},{n}.png,p/{label}/{n}.png,0"
+        for label, count in {"0": 40, "1": 40, "2": 3}.items()
+        for n in range(count)
+    ]
+    (tmp_path / "results/images/digits.csv").write_text("label,image,path,target\n" + "\n".join(rows))
+
+    def recorded(config):
+        record = provenance.record_path("results/images/digits.csv")
+        record.parent.mkdir(parents=True, exist_ok=True)
+        made = {"dataset": config["datasets"]["digits"], "seed": config["seed"]}
+        record.write_text(json.dumps({"settings": provenance.plain(made)}))
+
+    return recorded
+
+
+def test_a_sample_that_is_there_is_held_against_a_study_while_planning(sampled):
+    config = checked()
+    sampled(config)
+    with pytest.raises(InputError, match=r"analysis\.folds: 5 folds need as many images of each label, but 2 has 3"):
+        LookUps(config).require_enough("digits")
+    LookUps(checked(**{"analysis.folds": 3})).require_enough("digits")
+
+
+def test_a_sample_that_will_be_drawn_again_is_left_alone(sampled):
+    config = checked()
+    LookUps(config).require_enough("digits")  # without a record nobody knows
+    sampled(checked(**{"datasets.digits.on_bad_image": "skip"}))
+    LookUps(config).require_enough("digits")
+    sampled(checked(seed=1))
+    LookUps(config).require_enough("digits")
+
+
+def test_only_a_sample_whose_size_only_sampling_tells_is_checked():
+    look = LookUps(settings.check(yaml.safe_load(SMALLEST.read_text()), SCHEMA))
+    name = look.study["dataset"]
+    of = type("Wildcards", (), {"dataset": name})
+    assert look.datasets[name]["count"] and look.check_sample(of) == []
+    look.datasets[name]["allow_fewer"] = True
+    assert look.check_sample(of) == f"results/check_sample/{name}.json"
+    look.datasets[name] |= {"allow_fewer": False, "count": None}
+    assert look.check_sample(of) == f"results/check_sample/{name}.json"
+    assert json.loads(look.asked_of_sample(of)) == sample_sizes.asked(name, look.config)
+    assert look.asked_of_sample(type("Wildcards", (), {"dataset": "three_train"})) is None
