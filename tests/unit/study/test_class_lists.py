@@ -65,6 +65,9 @@ def test_synsets_are_read_from_the_list_of_words_beside_them_and_from_the_index_
         "0,cat\n0,dog",
         "1 euro\n2 euro",
         "cat, dog",
+        "7",  # each of these two is JSON, but no list
+        "true",
+        '{"0": {"name": "cat"}}',
     ],
 )
 def test_what_is_not_plain_is_taken_as_it_stands(pets, text):

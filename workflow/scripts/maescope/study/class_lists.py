@@ -52,7 +52,8 @@ def _of_json(text: str) -> list[str] | None:
         content = {str(index): label for label, index in content.items()}
     if isinstance(content, dict):
         content = _in_order([(index, _first(label)) for index, label in content.items()])
-    return content if content and all(isinstance(label, str) for label in content) else None
+    plain = isinstance(content, list) and content and all(isinstance(label, str) for label in content)
+    return content if plain else None
 
 
 def _first(label):
