@@ -61,6 +61,7 @@ rule finetune:
         "../../envs/torch.yaml"
     threads: look.threads
     resources:
+        initial_sha256=look.initial_sha256,  # not params: it makes nothing again
         mem_mb=ask.training_mb,
         runtime=ask.training_minutes,
     params:

@@ -11,13 +11,13 @@ logs.begin(snakemake)
 torch.set_num_threads(snakemake.threads)
 
 spec, recipe = snakemake.params.model, snakemake.params.training
-rows = tidy.read([snakemake.input.images])
-pixels = torch.from_numpy(reading.normalised(rows["path"], reading.Preprocessing(**spec["preprocessing"])))
-
 torch.manual_seed(recipe["seed"])
 model = architectures.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
 if initial := snakemake.input.get("initial"):
-    checkpoints.load_encoder(model, initial)
+    checkpoints.load_encoder(model, initial, snakemake.resources.initial_sha256)
+
+rows = tidy.read([snakemake.input.images])
+pixels = torch.from_numpy(reading.normalised(rows["path"], reading.Preprocessing(**spec["preprocessing"])))
 history = training.train_classifier(
     model,
     pixels,

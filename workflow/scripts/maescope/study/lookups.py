@@ -133,6 +133,11 @@ class LookUps:
         """The weights that a fine-tuning starts from."""
         return self.weights_of(self.training(wildcards)["initial"])
 
+    def initial_sha256(self, wildcards) -> str:
+        """What the digest of those weights must be."""
+        initial = self.training(wildcards)["initial"]
+        return (initial and self.models[initial]["sha256"]) or "any"
+
     def training_images(self, wildcards) -> str:
         return self.images_of(self.training(wildcards)["dataset"])
 
