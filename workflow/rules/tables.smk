@@ -136,7 +136,7 @@ rule shifts:
 
 rule overview:
     input:
-        weights=look.weights_used,
+        unpack(settled(f"{RESULTS}/overview.html", weights=look.weights_used)),
         made=[
             f"{RESULTS}/tables/claims.csv",
             f"{RESULTS}/tables/shifts.csv",

@@ -76,7 +76,7 @@ def load(model: VisionTransformer, weights: str, sha256: str = "any") -> str:
     digest = file_sha256(path, sha256)
     state = {key: value for key, value in read_weights(path).items() if not key.startswith(DECODER)}
     state = {key: value for key, value in state.items() if not key.endswith(DERIVED)}
-    if PROBE <= state.keys():
+    if state.keys() >= PROBE:
         state = _probe_folded(path, state, model.num_classes)
     _require_names(path, model.state_dict(), state)
     _require_fit(path, model, state)
@@ -146,7 +146,7 @@ def read_weights(path: str) -> dict[str, Tensor]:
         raise InputError(f"{path}: holds no state dict (names to tensors, or that under model or state_dict){keys}")
     if all(name.startswith(DISTRIBUTED) for name in found):
         found = {name.removeprefix(DISTRIBUTED): value for name, value in found.items()}
-    return _registers_renamed(path, found) if REGISTERS <= found.keys() else found
+    return _registers_renamed(path, found) if found.keys() >= REGISTERS else found
 
 
 def _state_dict(path: str, content: object) -> dict[str, Tensor] | None:

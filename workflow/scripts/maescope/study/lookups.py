@@ -5,6 +5,7 @@ A method whose only argument is `wildcards` is an input or a param of a rule as 
 
 from collections.abc import Iterable
 from itertools import product
+from pathlib import PurePath
 from types import SimpleNamespace
 
 from maescope.base import provenance
@@ -21,6 +22,20 @@ NOTHING = "(?!)"  # a pattern that nothing matches
 def pattern(names: Iterable[str]) -> str:
     """Names as a pattern for a wildcard."""
     return "|".join(names) or NOTHING
+
+
+def listed(files: str | list[str]) -> list[str]:
+    """What an input has: one file, several or none."""
+    return [files] if isinstance(files, str) else files
+
+
+def written_with(path: str) -> str | None:
+    """The small file that the workflow writes together with a large one; None for what it does not make."""
+    place = PurePath(path)
+    if place.suffix == ".h5":
+        return f"{place.parent}.csv"
+    beside = {"results/models": ".loss.csv", "results/images": ".skipped.csv"}.get(str(place.parent))
+    return beside and str(place.with_suffix(beside))
 
 
 class LookUps:
@@ -81,6 +96,9 @@ class LookUps:
     def images_of(self, dataset: str) -> str:
         """The sampled list of a dataset's images."""
         return f"results/images/{dataset}.csv"
+
+    def sampled(self, wildcards) -> str:
+        return self.images_of(wildcards.dataset)
 
     def images_asked(self, dataset: str) -> int:
         """How many images a dataset has at most; a label without a count may have 150, as in ImageNet-R."""

@@ -22,8 +22,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 
-from maescope.base import provenance
+from maescope.base import provenance, tidy
 from maescope.base.atomic import replacing
 from maescope.base.errors import InputError, StaleError
 
@@ -300,16 +301,16 @@ def content(path: str) -> str:
         return provenance.fingerprint(said, {name: str(value) for name, value in _attributes(file).items()})
 
 
-def contents(paths: Iterable[str]) -> dict[str, str]:
-    """`content` of token files, by label."""
-    return {label: content(path) for label, path in by_label(paths).items()}
+def contents(paths: Iterable[str]) -> pd.DataFrame:
+    """`content` of token files: label, content. The workflow keeps it beside their folder, under its name and .csv."""
+    return pd.DataFrame([{"label": label, "content": content(path)} for label, path in by_label(paths).items()])
 
 
-def still_says(path: str, wanted: str) -> bool:
-    """Whether a token file is whole, read to its end, and its `content` is as wanted."""
+def still_says(path: str, contents: str) -> bool:
+    """Whether a token file is whole, read to its end, and says what `contents`, a file, has of it."""
     try:
         read_all(path)
-        return content(path) == wanted
+        return content(path) == tidy.read([contents]).set_index("label")["content"].get(Path(path).stem)
     except (InputError, LookupError):
         return False
 
