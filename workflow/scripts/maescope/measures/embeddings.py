@@ -9,7 +9,6 @@ import pandas as pd
 
 from maescope.tokens.store import TokenFile
 
-
 log = logging.getLogger(__name__)
 
 ROUNDING = 1e-6  # of float32, in what has gone through a network: images differ by 1e-2 and more of their length

@@ -117,9 +117,8 @@ def forward(
 def _require_size(model: VisionTransformer, images: Tensor) -> None:
     wanted = (model.patch_embed.proj.in_channels, *model.patch_embed.img_size)
     if images.ndim != 4 or tuple(images.shape[1:]) != wanted:
-        raise InputError(
-            f"images are {tuple(images.shape)}, but the model's input is (B, {', '.join(map(str, wanted))})"
-        )
+        shape = ", ".join(map(str, wanted))
+        raise InputError(f"images are of shape {tuple(images.shape)}, but the model's input is (B, {shape})")
 
 
 def _mean(tokens: Tensor) -> Tensor:
