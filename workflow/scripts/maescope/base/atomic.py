@@ -22,7 +22,8 @@ listeners: list[Callable[[Path], None]] = []  # told of every file that has take
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place, flushed to disk, when the block ends well.
 
-    The name keeps its ending, which some writers go by, and is short enough for any file system. What a killed job left behind is removed first.
+    The name keeps its ending, which some writers go by, and is short enough for any file system. What a killed job left
+    behind is removed first.
 
     Raises
     ------

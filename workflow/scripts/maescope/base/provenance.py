@@ -90,7 +90,7 @@ def newer(path: str | Path, than: str | Path) -> bool:
 
 
 def made_from(path: str | Path, made: str | Path) -> bool:
-    """Whether a file is still what another one was made from: by its digest, where it is newer than that one's record."""
+    """Whether a file is still what another was made from: by its digest, where it is newer than the other's record."""
     place = record_path(made)
     if not (Path(path).is_file() and place.is_file()):
         return False

@@ -53,9 +53,8 @@ def _maps(block: SubFigure, maps: pd.DataFrame, layers: list[int], rows: int, na
     for axis, layer in zip(axes, layers, strict=False):
         own = maps[maps["layer"] == layer].sample(frac=1, random_state=0)  # no class covers the others
         if own.empty:
-            axis.text(
-                0.5, 0.5, "the same of\nall images", transform=axis.transAxes, ha="center", va="center", fontsize=6
-            )
+            middle = {"transform": axis.transAxes, "ha": "center", "va": "center"}
+            axis.text(0.5, 0.5, "the same of\nall images", fontsize=6, **middle)
         order = own["label"].map(labels.index).to_numpy()
         colours = np.array(COLOURS, dtype=object)[order % len(COLOURS)]
         for number in range(len(labels)) if points["s"] > 4 else [slice(None)]:

@@ -82,8 +82,9 @@ def prepared(features: np.ndarray) -> Features | None:
 def table(own: np.ndarray, others: Mapping[int, Features | None]) -> pd.DataFrame:
     """CKA of one layer with other layers: other_layer, cka, debiased, shuffled.
 
-    All are missing where a layer says the same of all images. `shuffled` is the mean of the plain estimate over all orders of the images of one side: what two representations
-    have that know nothing of each other. For centred Gram matrices K, L it is tr K tr L / ((n - 1) |K| |L|).
+    `shuffled` is the mean of the plain estimate over all orders of the images of one side: what two representations
+    have that know nothing of each other. For centred Gram matrices K, L it is tr K tr L / ((n - 1) |K| |L|). All three
+    are missing where a layer says the same of all images.
 
     Parameters
     ----------

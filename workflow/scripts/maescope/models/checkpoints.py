@@ -273,9 +273,7 @@ def _instead(name: str, expected: dict[str, Tensor], state: dict[str, Tensor]) -
         return f"{hint} of another architecture, or pooling should be the other"
     near = difflib.get_close_matches(name, set(state) - set(expected), 1)
     if near:
-        return (
-            f", but {near[0]}{hint} of another layout or architecture; rename it, or give weights of this architecture"
-        )
+        return f", but {near[0]}{hint} of another layout or architecture; rename it there, or give other weights"
     if name == "pos_embed":
         return "; the positions of patches are not in it, and no other way to tell them is read; give the whole weights"
     return f"{hint} of another architecture"

@@ -4,9 +4,9 @@ The layout is `levels/<level>/<dataset>` with layer-first arrays (L, B, ...) and
 attributes that say what made it; `complete` is written last. All text is of fixed length, read by h5py as bytes: text
 of variable length is the one thing that HDF5 stores without a checksum; one damaged byte in it can make HDF5 hang.
 
-Each array has a CRC-32 of every chunk as its attribute `digests`, compared whenever the chunk is read: a lost block reads
-as zeros, with a checksum of HDF5 that fits, and zeros alone are no damage (a head that is zero, attention of each patch
-on itself). Older files have none, and are read as they were: zeros are taken for a lost block.
+Each array has a CRC-32 of every chunk as its attribute `digests`, which is compared whenever the chunk is read: a lost
+block reads as zeros with a checksum of HDF5 that fits, and zeros alone are no damage (a head that is zero, attention of
+each patch on itself). Older files have no digests; they are read, but zeros in them are taken for a lost block.
 """
 
 import hashlib
