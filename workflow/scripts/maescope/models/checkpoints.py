@@ -32,7 +32,10 @@ UNDER = ("model", "state_dict")  # where trainings put a state dict, one in the 
 BESIDE = ("argparse.Namespace", "types.SimpleNamespace", "numpy.dtype", "numpy.ndarray", "datetime.datetime")
 BESIDE += tuple(f"numpy.{core}.multiarray.{what}" for core in ("core", "_core") for what in ("scalar", "_reconstruct"))
 BESIDE += tuple(
-    f"{module}.{system}Path" for module in ("pathlib", "pathlib._local") for system in ("Posix", "Windows", "PurePosix")
+    f"{module}.{pure}{system}Path"
+    for module in ("pathlib", "pathlib._local")
+    for pure in ("", "Pure")
+    for system in ("Posix", "Windows")
 )
 REGISTERS = {"register_tokens", "cls_token", "pos_embed"}
 PROBE = {"head.0.running_mean", "head.0.running_var", "head.1.weight", "head.1.bias"}
@@ -257,7 +260,7 @@ def _require_fit(path: str, model: VisionTransformer, state: dict[str, Tensor]) 
         if state[name].shape != value.shape:
             given, wanted = tuple(state[name].shape), tuple(value.shape)
             asks = f"num_classes: {wanted[0]} asks for" if name.startswith("head.") else "the architecture needs"
-            raise InputError(f"{path}: {name} has shape {given}, {asks} {wanted}{_of_size(model, name, given)}")
+            raise InputError(f"{path}: {name} has shape {given}, {asks} {wanted}{_of_size(model, name, state)}")
         if not torch.isfinite(state[name]).all():
             raise InputError(f"{path}: {name} has values that are not finite; fetch or train it again")
     if left := sorted(set(state) - set(expected)):
@@ -279,16 +282,17 @@ def _instead(name: str, expected: dict[str, Tensor], state: dict[str, Tensor]) -
     return f"{hint} of another architecture"
 
 
-def _of_size(model: VisionTransformer, name: str, given: tuple[int, ...]) -> str:
-    """Of positions of another grid, the size of images that it is of; of patches their side."""
-    embedding, grid = model.patch_embed, 0.0
+def _of_size(model: VisionTransformer, name: str, state: dict[str, Tensor]) -> str:
+    """Of positions of another grid the size of images that they are of, and of patches their side."""
+    embedding, given, grid = model.patch_embed, state[name].shape, 0.0
+    side = state["patch_embed.proj.weight"].shape[-1] if "patch_embed.proj.weight" in state else 0
+    if side and side != embedding.patch_size[0]:
+        return f": its patches are of {side} px; set arguments.patch_size: {side}"
     if name == "pos_embed" and len(given) == 3:
         grid = math.sqrt(max(0, given[1] - (model.pos_embed.shape[1] - embedding.num_patches)))
     elif name.endswith(".relative_position_bias_table"):  # (2 g - 1)^2 offsets, and three of CLS
         grid = (math.sqrt(max(0, given[0] - 3)) + 1) / 2
-    if grid and grid == int(grid) and embedding.grid_size != (grid, grid):
-        size = int(grid) * embedding.patch_size[0]
+    if side and grid and grid == int(grid) and embedding.grid_size != (grid, grid):
+        size = int(grid) * side
         return f": its images are of {size} px; set arguments.img_size and preprocessing.crop: {size}"
-    if name == "patch_embed.proj.weight" and given[2:] != tuple(embedding.patch_size):
-        return f": its patches are of {given[-1]} px; set arguments.patch_size: {given[-1]}"
     return ""
