@@ -136,7 +136,8 @@ def test_rows_that_leave_patches_nothing_are_those_of_patches_alone(share):
     tolerance = 1e-5 * max(1, -share / 10)  # that of a logarithm of this size in float32
     assert found.distance.item() == pytest.approx(sum(far) / 3, rel=tolerance)
     entropy = -sum(p * math.log(p) for p in shares)
-    assert found.entropy.item() == found.key_entropy.item() == pytest.approx(entropy, rel=tolerance)
+    assert found.entropy.item() == pytest.approx(entropy, rel=tolerance)
+    assert found.key_entropy.item() == pytest.approx(entropy, rel=tolerance)  # all queries look alike
 
 
 def test_a_row_that_leaves_patches_nothing_does_not_change_the_others():
