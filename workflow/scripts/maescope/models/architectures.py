@@ -53,7 +53,8 @@ def _unsupported(model: nn.Module) -> str | None:
     if type(model) is Beit:
         plain = all(isinstance(block.attn, beit.RelativeAttention) for block in model.blocks)
         return None if plain else "is a BEiT as timm has it: maescope.models.architectures.build makes it a plain one"
-    if type(model) is not VisionTransformer:
+    of_timm = type(model).__module__.startswith("timm.")  # whose own subclasses have further tokens, or others
+    if not isinstance(model, VisionTransformer) or (of_timm and type(model) is not VisionTransformer):
         return f"is a {type(model).__name__}"
     if type(model.patch_embed) is not PatchEmbed:
         return f"makes its patches by a {type(model.patch_embed).__name__}, which mixes pixels between them"
