@@ -249,7 +249,6 @@ def test_masked_tokens_follow_the_order_of_the_visible_ids(model, pictures, visi
 SHAPE = {"img_size": 16, "patch_size": 4, "embed_dim": WIDTH, "depth": 1, "num_heads": HEADS}
 OTHERS = {  # architecture, arguments and what of the fault the workflow names
     "without CLS": ("vit_base_patch16_siglip_224", SHAPE, "has no CLS token"),
-    "two tokens of a class": ("deit_tiny_distilled_patch16_224", SHAPE, "is a VisionTransformerDistilled"),
     "another class": ("eva02_tiny_patch14_224", {"img_size": 28, "depth": 1}, "is a Eva"),
     "overlapping patches": ("vit_tiny_r_s16_p8_224", {"depth": 1}, "makes its patches by a HybridEmbed, which mixes"),
     "parallel blocks": ("vit_small_patch16_18x2_224", SHAPE, "has other than plain attention blocks"),
