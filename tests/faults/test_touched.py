@@ -1,6 +1,7 @@
 """What was touched or copied makes nothing again, whatever its size; what says something else does.
 
-Snakemake compares contents of up to 1 MB; here of up to 1 kB, so that all but the smallest files are large.
+Snakemake compares contents of up to 1 MB, which the weights here are larger than. For all else the limit is lowered, so
+that all but the smallest files are large.
 """
 
 import hashlib
@@ -13,120 +14,19 @@ from conftest import Workflow
 from safetensors.torch import save_file
 from test_faults import model, pets, state, study
 
-LARGE = ("--max-checksum-file-size", "1000")
-TOKENS = "results/tokens/mae_finetuned/three"
+from maescope.tokens import store
 
-
-def touch(path):
-    path.touch()
-
-
-def copy(path):
-    """Another file of the same content in its place, as of an archive that keeps no times."""
-    other = path.with_name(f"{path.name}.copy")
-    shutil.copyfile(path, other)
-    other.replace(path)
-
-
-def large(folder, *patterns):
-    paths = [path for pattern in patterns for path in (folder / "results").glob(pattern)]
-    assert paths and all(path.stat().st_size > 1000 for path in paths)
-    return paths
-
-
-KINDS = ["models/*.safetensors", "tokens/*/*/*/*.h5", "smoke/conventions/*/tokens/*/*/*/*.h5", "images/three_train.csv"]
-
-
-@pytest.mark.parametrize("change", [touch, copy])
-@pytest.mark.parametrize("pattern", KINDS)
-def test_large_files_of_the_same_content_make_nothing_again(smoke, change, pattern):
-    if "conventions" in pattern:
-        smoke.must_run("sensitivity")
-    targets = ["sensitivity"] if "conventions" in pattern else []
-    assert smoke.plan(*targets, *LARGE) == []
-    for path in large(smoke, pattern):
-        change(path)
-    assert smoke.plan(*targets, *LARGE) == []
-
-
-def test_a_copy_of_everything_without_its_times_makes_no_tokens_again(finished, tmp_path):
-    copied = finished.moved(tmp_path / "copied")
-    for path in sorted((copied / "results").rglob("*"), key=lambda path: hashlib.sha256(path.name.encode()).digest()):
-        path.touch()  # in any order
-    jobs = {job[0] for job in copied.plan()}
-    assert not jobs & {"pretrain", "finetune", "train_scratch", "sample", "accuracy", "alignment", "features", "tsne"}
-    assert not any(job.startswith(("extract", "check")) for job in jobs)
-
-
-def test_touched_files_hide_no_other_reason(smoke):
-    """Extraction that is made again takes its measures along, though their tokens are as they were."""
-    module = smoke / "workflow/scripts/maescope/tokens/attention_statistics.py"
-    module.write_text("# edited\n" + module.read_text())
-    jobs = smoke.plan()
-    assert ("accuracy", "mae_finetuned", "three", "clean") in jobs
-    for path in large(smoke, "models/*.safetensors", "tokens/*/*/*/*.h5"):
-        path.touch()
-    assert smoke.plan(*LARGE) == jobs
-
-
-def test_training_that_is_made_again_takes_its_extraction_along(smoke):
-    for path in large(smoke, "models/*.safetensors"):
-        path.touch()
-    (smoke / "results/models/mae_finetuned.safetensors").unlink()
-    jobs = smoke.plan("results/models/mae_finetuned.safetensors", "table_1", *LARGE)
-    assert ("finetune", "mae_finetuned") in jobs and ("extract_three", "mae_finetuned", "three", "blur") in jobs
-
-
-def another_value(path):
-    """A whole file that says something else: written anew, digests and all."""
-    from maescope.tokens import store
-
-    with store.open_tokens(str(path)) as file:
-        arrays = {name: file.read(file.levels[0], name) for name in file.file[f"levels/{file.levels[0]}"]}
-        arrays["logits"] = arrays["logits"] + 1
-        attributes = {key: file.attributes[key] for key in ("config_hash", "weights_sha256", "label", "seed")}
-        given = file.images, file.targets, file.levels, attributes
-    with store.writing(str(path), *given) as writer:
-        writer.write(given[2][0], 0, arrays)
-
-
-def a_flipped_bit(path):
-    with h5py.File(path) as file:
-        place = file["levels/clean/logits"].id.get_chunk_info(0).byte_offset
-    content = bytearray(path.read_bytes())
-    content[place] ^= 1
-    path.write_bytes(content)
-
-
-@pytest.mark.parametrize("change", [another_value, a_flipped_bit])
-def test_a_token_file_that_says_something_else_makes_its_measures_again(smoke, change):
-    change(smoke / f"{TOKENS}/clean/1.h5")
-    jobs = smoke.plan(*LARGE)
-    assert {
-        ("accuracy", "mae_finetuned", "three", "clean"),
-        ("extract_three", "mae_finetuned", "three", "occlusion"),  # its patches are ranked by the clean ones
-    } <= set(jobs)
-    assert ("accuracy", "mae_finetuned", "shifted", "clean") not in jobs
-
-
-def test_other_weights_make_their_tokens_again(smoke):
-    weights = smoke / "results/models/mae_finetuned.safetensors"
-    shutil.copyfile(smoke / "results/models/supervised.safetensors", weights)
-    jobs = smoke.plan(*LARGE)
-    assert ("extract_three", "mae_finetuned", "three", "clean") in jobs
-    assert not {("pretrain", "mae_pretrained"), ("extract_three", "mae_pretrained", "three", "mask")} & set(jobs)
-
-
-# --- weights from elsewhere -----------------------------------------------------------------------------------------
-
-MEASURE = "results/measures/accuracy/{}/pets/clean.csv"
 SIZE = {"embed_dim": 96, "depth": 4}  # 1.8 MB of weights
+LARGE = ("--max-checksum-file-size", "300")  # bytes
+MEASURE = "results/measures/accuracy/{}/pets/{}.csv"
+TARGETS = [MEASURE.format(*pair) for pair in (("vit", "clean"), ("vit", "occlusion"), ("linked", "clean"))]
+TARGETS += [MEASURE.format("tuned", "clean")]
 
 
 @pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory):
-    """A finished study of weights of more than Snakemake compares, and of a model that was fine-tuned from them."""
-    folder = tmp_path_factory.mktemp("elsewhere")
+def done(tmp_path_factory):
+    """A finished study of weights from elsewhere, of a link to them, and of a model that was fine-tuned from them."""
+    folder = tmp_path_factory.mktemp("touched")
     pets(folder / "pets")
     for name, seed in (("vit", 0), ("other", 1)):
         own = state(**SIZE)
@@ -143,49 +43,142 @@ def elsewhere(tmp_path_factory):
     workflow = Workflow(folder / "clone")
     workflow.configure(config)
     workflow.must_run("--", *TARGETS)
+    shutil.copytree(folder, folder.with_name("kept"), symlinks=True)
     return workflow
 
 
-TARGETS = [MEASURE.format(name) for name in ("vit", "linked", "tuned")]
-
-
 @pytest.fixture
-def weights(elsewhere):
-    """The file, put back as it was."""
-    path = elsewhere.folder.parent / "vit.safetensors"
-    content, status = path.read_bytes(), path.stat()
-    yield path
-    path.write_bytes(content)
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert elsewhere.plan(*TARGETS) == []
+def study_of(done):
+    """The same, put back as it was, times and all, after each test."""
+    yield done
+    folder = done.folder.parent
+    shutil.rmtree(folder)
+    shutil.copytree(folder.with_name("kept"), folder, symlinks=True)
+
+
+def touch(path):
+    path.touch()
+
+
+def copy(path):
+    """Another file of the same content in its place, as of an archive that keeps no times."""
+    other = path.with_name(f"{path.name}.copy")
+    shutil.copyfile(path, other)
+    other.replace(path)
+
+
+def files(workflow, pattern):
+    paths = list(workflow.folder.parent.glob(pattern))
+    assert paths and all(path.stat().st_size > 300 for path in paths)
+    return paths
+
+
+LARGE_FILES = {
+    "weights from elsewhere": "vit.safetensors",
+    "weights that were trained here": "clone/results/models/*.safetensors",
+    "token files": "clone/results/tokens/*/*/*/*.h5",
+    "the list of images": "clone/results/images/pets.csv",
+}
 
 
 @pytest.mark.parametrize("change", [touch, copy])
-def test_weights_from_elsewhere_of_the_same_content_make_nothing_again(elsewhere, weights, change):
-    assert elsewhere.plan(*TARGETS) == []
-    change(weights)
-    assert elsewhere.plan(*TARGETS) == []
-    (elsewhere / "results/measures/accuracy/vit/pets/clean.csv").unlink()
-    assert elsewhere.plan(*TARGETS) == [("accuracy", "vit", "pets", "clean")]
-    elsewhere.must_run("--", *TARGETS)
+@pytest.mark.parametrize("what", LARGE_FILES)
+def test_large_files_of_the_same_content_make_nothing_again(study_of, change, what):
+    for path in files(study_of, LARGE_FILES[what]):
+        change(path)
+    assert study_of.plan(*TARGETS, *LARGE) == []
 
 
-def test_other_weights_in_their_place_are_checked_and_everything_is_made_from_them(elsewhere, weights):
+def test_a_copy_of_everything_in_any_order_makes_nothing_again(study_of):
+    paths = [path for path in study_of.folder.parent.rglob("*") if path.is_file() and not path.is_symlink()]
+    for path in sorted(paths, key=lambda path: hashlib.sha256(str(path).encode()).digest()):
+        copy(path)
+    assert study_of.plan(*TARGETS) == []
+    (study_of / TARGETS[0]).unlink()
+    assert study_of.plan(*TARGETS) == [("accuracy", "vit", "pets", "clean")]
+    study_of.must_run("--", *TARGETS)
+    assert study_of.plan(*TARGETS) == []
+
+
+def test_touched_files_hide_no_other_reason(study_of):
+    """Extraction that is made again takes its measures along, though their tokens are as they were."""
+    module = study_of / "workflow/scripts/maescope/tokens/attention_statistics.py"
+    module.write_text("# edited\n" + module.read_text())
+    jobs = study_of.plan(*TARGETS)
+    assert {("extract_pets", "vit", "pets", "clean"), ("accuracy", "vit", "pets", "clean")} <= set(jobs)
+    assert ("finetune", "tuned") not in jobs
+    for pattern in LARGE_FILES.values():
+        for path in files(study_of, pattern):
+            path.touch()
+    assert study_of.plan(*TARGETS, *LARGE) == jobs
+
+
+def test_training_that_is_made_again_takes_its_extraction_along(study_of):
+    for pattern in LARGE_FILES.values():
+        for path in files(study_of, pattern):
+            path.touch()
+    (study_of / "results/models/tuned.safetensors").unlink()
+    jobs = study_of.plan("results/models/tuned.safetensors", *TARGETS, *LARGE)
+    assert jobs == [
+        ("accuracy", "tuned", "pets", "clean"),
+        ("extract_pets", "tuned", "pets", "clean"),
+        ("finetune", "tuned"),
+    ]
+
+
+def another_value(path):
+    """A whole file that says something else: written anew, digests and all."""
+    with store.open_tokens(str(path)) as file:
+        arrays = {name: file.read("clean", name) for name in file.file["levels/clean"]}
+        attributes = {key: file.attributes[key] for key in ("config_hash", "weights_sha256", "label", "seed")}
+        given = file.images, file.targets, file.levels, attributes
+    with store.writing(str(path), *given) as writer:
+        writer.write("clean", 0, arrays | {"logits": arrays["logits"] + 1})
+
+
+def a_flipped_bit(path):
+    with h5py.File(path) as file:
+        place = file["levels/clean/logits"].id.get_chunk_info(0).byte_offset
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("change", [another_value, a_flipped_bit])
+def test_a_token_file_that_says_something_else_makes_its_measures_again(study_of, change):
+    change(study_of / "results/tokens/vit/pets/clean/cat.h5")
+    assert study_of.plan(*TARGETS) == [
+        ("accuracy", "vit", "pets", "clean"),
+        ("accuracy", "vit", "pets", "occlusion"),
+        ("extract_pets", "vit", "pets", "occlusion"),  # its patches are ranked by the clean ones
+    ]
+
+
+def test_other_weights_are_checked_and_everything_is_made_from_them(study_of):
+    weights = study_of.folder.parent / "vit.safetensors"
     shutil.copyfile(weights.with_name("other.safetensors"), weights)
-    jobs = elsewhere.plan(*TARGETS)
+    jobs = study_of.plan(*TARGETS)
     for name in ("vit", "linked"):
         assert {("check_model", name), ("check_labels", name, "pets"), ("accuracy", name, "pets", "clean")} <= set(jobs)
         assert ("extract_pets", name, "pets", "clean") in jobs
     assert {("finetune", "tuned"), ("extract_pets", "tuned", "pets", "clean")} <= set(jobs)
-    assert not any(job[0] == "sample" for job in jobs)
+    assert ("sample", "pets") not in jobs
 
 
-def test_a_link_that_leads_to_other_weights_is_seen_though_they_are_older(elsewhere, weights):
-    link = weights.with_name("link.safetensors")
+def test_other_weights_in_the_place_of_those_that_were_trained_make_their_tokens_again(study_of):
+    weights = study_of / "results/models/tuned.safetensors"
+    shutil.copyfile(study_of.folder.parent / "other.safetensors", weights)
+    jobs = study_of.plan(*TARGETS)
+    assert jobs == [("accuracy", "tuned", "pets", "clean"), ("extract_pets", "tuned", "pets", "clean")]
+
+
+def test_a_link_that_leads_to_other_weights_is_seen_though_they_are_older(study_of):
+    link = study_of.folder.parent / "link.safetensors"
     link.unlink()
-    link.symlink_to(weights.with_name("other.safetensors"))
-    jobs = elsewhere.plan(*TARGETS)
+    link.symlink_to(link.with_name("other.safetensors"))
+    assert os.stat(link).st_mtime < (study_of / TARGETS[2]).stat().st_mtime
+    jobs = study_of.plan(*TARGETS)
     assert ("extract_pets", "linked", "pets", "clean") in jobs and ("extract_pets", "vit", "pets", "clean") not in jobs
     link.unlink()
-    link.symlink_to(weights)
-    assert elsewhere.plan(*TARGETS) == []
+    link.symlink_to(link.with_name("vit.safetensors"))
+    assert study_of.plan(*TARGETS) == []

@@ -55,7 +55,7 @@ def _maps(block: SubFigure, maps: pd.DataFrame, layers: list[int], rows: int, na
         if own.empty:
             middle = {"transform": axis.transAxes, "ha": "center", "va": "center"}
             axis.text(0.5, 0.5, "the same of\nall images", fontsize=6, **middle)
-        order = own["label"].map(labels.index).to_numpy()
+        order = own["label"].map(labels.index).to_numpy(int)
         colours = np.array(COLOURS, dtype=object)[order % len(COLOURS)]
         for number in range(len(labels)) if points["s"] > 4 else [slice(None)]:
             chosen = order == number if isinstance(number, int) else number
