@@ -244,6 +244,8 @@ def test_a_model_of_dynamic_img_size_takes_crops_of_another_size_as_timm_does(ch
     assert model.patch_embed.grid_size == (4, 4) and tokens.rollout.shape == (2, 16)
     distances = attention_statistics.patch_distances((4, 4), (4, 4))
     assert tokens.attention_distance.max() <= distances.max()
+    with pytest.raises(InputError, match=r"preprocessing\.crop is 16 px, but the model's input is 32 x 32 px"):
+        architectures.require_input(own, 16, exact=True)
     with pytest.raises(InputError, match=r"preprocessing\.crop is 18 px, no multiple of the model's patches of 4 px"):
         architectures.require_input(model, 18)
 

@@ -248,10 +248,10 @@ def test_masked_tokens_follow_the_order_of_the_visible_ids(model, pictures, visi
 
 SHAPE = {"img_size": 16, "patch_size": 4, "embed_dim": WIDTH, "depth": 1, "num_heads": HEADS}
 OTHERS = {  # architecture, arguments and what of the fault the workflow names
-    "without CLS": ("vit_base_patch16_siglip_224", SHAPE, "has no CLS token"),
-    "another class": ("eva02_tiny_patch14_224", {"img_size": 28, "depth": 1}, "is a Eva"),
-    "overlapping patches": ("vit_tiny_r_s16_p8_224", {"depth": 1}, "makes its patches by a HybridEmbed, which mixes"),
-    "parallel blocks": ("vit_small_patch16_18x2_224", SHAPE, "has other than plain attention blocks"),
+    "without CLS": ("vit_base_patch16_siglip_224", SHAPE, "no CLS token"),
+    "another class": ("eva02_tiny_patch14_224", {"img_size": 28, "depth": 1}, "Eva"),
+    "overlapping patches": ("vit_tiny_r_s16_p8_224", {"depth": 1}, "HybridEmbed, which mixes"),
+    "parallel blocks": ("vit_small_patch16_18x2_224", SHAPE, "other than plain attention blocks"),
 }
 
 
@@ -264,7 +264,7 @@ def test_a_model_that_the_workflow_refuses_is_refused_in_the_same_words(what):
     with pytest.raises(InputError) as alone:
         forward(other, torch.zeros(1, 3, 16, 16))
     said = str(alone.value)
-    assert said.startswith(f"the model {fault}")
+    assert said.startswith("the model ") and fault in said
     assert str(by_workflow.value) == said.replace("the model", f"architecture {architecture}", 1)
 
 

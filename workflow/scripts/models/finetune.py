@@ -15,6 +15,7 @@ torch.manual_seed(recipe["seed"])
 model = architectures.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
 if initial := snakemake.input.get("initial"):
     checkpoints.load_encoder(model, initial, snakemake.resources.initial_sha256)
+architectures.require_input(model, spec["preprocessing"]["crop"], exact=True)
 
 rows = tidy.read([snakemake.input.images])
 pixels = torch.from_numpy(reading.normalised(rows["path"], reading.Preprocessing(**spec["preprocessing"])))

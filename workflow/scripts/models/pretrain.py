@@ -11,11 +11,12 @@ logs.begin(snakemake)
 torch.set_num_threads(snakemake.threads)
 
 spec, recipe = snakemake.params.model, snakemake.params.training
-rows = tidy.read([snakemake.input.images])
-pixels = torch.from_numpy(reading.normalised(rows["path"], reading.Preprocessing(**spec["preprocessing"])))
-
 torch.manual_seed(recipe["seed"])
 encoder = architectures.build(spec["architecture"], spec["arguments"])
+architectures.require_input(encoder, spec["preprocessing"]["crop"], exact=True)
+
+rows = tidy.read([snakemake.input.images])
+pixels = torch.from_numpy(reading.normalised(rows["path"], reading.Preprocessing(**spec["preprocessing"])))
 model = mae.MaskedAutoencoder(encoder, **{f"decoder_{key}": value for key, value in recipe["decoder"].items()})
 schedule = training.Schedule.of(recipe)
 history = training.pretrain(model, pixels, recipe["mask_ratio"], schedule, recipe["seed"])

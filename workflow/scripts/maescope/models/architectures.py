@@ -99,10 +99,11 @@ def recorded_preprocessing(identifier: str) -> dict:
     }
 
 
-def require_input(model: VisionTransformer, crop: int) -> None:
+def require_input(model: VisionTransformer, crop: int, *, exact: bool = False) -> None:
     """Crops must be of the model's input size; one of `dynamic_img_size` is set to theirs, once its weights are in.
 
-    Its positions are resampled as timm does in each pass, and its grid is that of the crops from then on.
+    Its positions are resampled as timm does in each pass, and its grid is that of the crops from then on. `exact` is for
+    a model that is trained: its weights would be of another grid than those that its entry describes.
 
     Raises
     ------
@@ -113,7 +114,7 @@ def require_input(model: VisionTransformer, crop: int) -> None:
     if (crop, crop) == (height, width):
         return
     patch = model.patch_embed.patch_size
-    if not getattr(model, "dynamic_img_size", False):
+    if exact or not getattr(model, "dynamic_img_size", False):
         raise InputError(f"preprocessing.crop is {crop} px, but the model's input is {height} x {width} px")
     if crop % patch[0] or crop % patch[1]:
         raise InputError(f"preprocessing.crop is {crop} px, no multiple of the model's patches of {patch[0]} px")
