@@ -102,7 +102,7 @@ def recorded_preprocessing(identifier: str) -> dict:
 def require_input(model: VisionTransformer, crop: int, *, exact: bool = False) -> None:
     """Crops must be of the model's input size; one of `dynamic_img_size` is set to theirs, once its weights are in.
 
-    Its positions are resampled as timm does in each pass, and its grid is that of the crops from then on. `exact` is for
+    Its positions are resampled as timm does in each pass, and its grid is that of the crops from then on. `exact` is of
     a model that is trained: its weights would be of another grid than those that its entry describes.
 
     Raises
