@@ -15,6 +15,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import digests
 import layers
 import memory
 import passes
@@ -37,6 +38,7 @@ ROWS = {  # those of `passes` come behind those of `layers`: with them this proc
     "patch": passes.pixels_to_files("float32", 0.93, patch=True),
     "attention": passes.pixels_to_files("float32", 0.85, attention=True),
     "attention_bfloat16": passes.pixels_to_files("bfloat16", 0.70, attention=True),
+    "digests": digests.written_and_read,
     "files": passes.jpegs_to_files,
     "gpu_files": passes.gpu_from_jpegs,
     "gpu_memory": passes.gpu_from_memory,

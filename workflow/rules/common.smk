@@ -30,7 +30,7 @@ for file in (
 ):
     imports.closure(source(f"maescope/{file}.py"), source)
 
-from maescope.base import yaml_keys
+from maescope.base import provenance, yaml_keys
 from maescope.base.errors import InputError
 from maescope.study import lookups, settings
 from maescope.study.cluster_requests import ClusterRequests, growing
@@ -61,6 +61,53 @@ try:
     CONFIG = settings.check(config, SCHEMA, recorded, AS_WRITTEN)
 except InputError as error:
     raise WorkflowError(str(error)) from None
+
+
+def settled(made, **files):
+    """Inputs, for `unpack`: large files by name, and `beside` them the small ones that are written with them.
+
+    Snakemake compares contents up to 1 MB only. Of a large file that is newer than `made`, but by its digest what that was
+    made from, the time is no reason to make it again; that it will be made again is, which the small file tells.
+    """
+
+    def own(wildcards):
+        place = made.format(**wildcards)
+        named = {name: of(wildcards) for name, of in files.items()}
+        paths = [path for own in named.values() for path in lookups.listed(own)]
+        same = {path: ancient(path) if provenance.made_from(path, place) else path for path in paths}
+        found = {
+            name: same[own] if isinstance(own, str) else [same[path] for path in own] for name, own in named.items()
+        }
+        return found | {"beside": [*filter(None, map(lookups.written_with, paths))]}
+
+    return own
+
+
+def token_files(**files):
+    """Inputs, for `unpack`: token files by name, and `contents` beside each folder, which decide instead of times."""
+
+    def own(wildcards):
+        named = {name: of(wildcards) for name, of in files.items()}
+        contents = dict.fromkeys(lookups.written_with(path) for paths in named.values() for path in paths)
+        return {name: [as_written(path) for path in paths] for name, paths in named.items()} | {"contents": [*contents]}
+
+    return own
+
+
+@cache
+def as_written(path):
+    """A token file, whose time is no reason to make anything again as long as it says what was written."""
+    contents = lookups.written_with(path)
+    if not (Path(path).is_file() and Path(contents).is_file()):
+        return path
+    if provenance.newer(path, contents):
+        imports.closure(source("maescope/tokens/store.py"), source)
+        from maescope.tokens import store
+
+        if not store.still_says(path, contents):
+            return path
+    return ancient(path)
+
 
 look = lookups.LookUps(CONFIG)
 ask = ClusterRequests(look)

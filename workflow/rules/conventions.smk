@@ -16,9 +16,10 @@ wildcard_constraints:
 
 rule extract_by_convention:
     input:
-        images=look.images,
+        unpack(
+            settled(f"{OWN}/tokens/{{model}}/{{dataset}}/{{perturbation}}", images=look.images, weights=look.weights)
+        ),
         sampled=look.check_sample,
-        weights=look.weights,
         clean=[],  # no ranking of patches: occlusions are perturbations of their own
         checked=look.check,
         labelled=look.check_labels,
@@ -29,6 +30,7 @@ rule extract_by_convention:
                 "{model}", "{dataset}", "{perturbation}", look.datasets[STUDY["dataset"]]["labels"]
             )
         ],
+        contents=f"{OWN}/tokens/{{model}}/{{dataset}}/{{perturbation}}.csv",
     log:
         f"{OWN}/logs/extract/{{model}}/{{dataset}}/{{perturbation}}.log",
     benchmark:
@@ -66,8 +68,7 @@ rule extract_by_convention:
 
 use rule features as features_by_convention with:
     input:
-        clean=under.clean_tokens,
-        perturbed=under.tokens,
+        unpack(token_files(clean=under.clean_tokens, perturbed=under.tokens)),
     output:
         measure=f"{OWN}/measures/features/{{model}}/{{dataset}}/{{perturbation}}.csv",
     log:
@@ -83,7 +84,7 @@ use rule features as features_by_convention with:
 
 use rule attention as attention_by_convention with:
     input:
-        tokens=under.tokens,
+        unpack(token_files(tokens=under.tokens)),
     output:
         measure=f"{OWN}/measures/attention/{{model}}/{{dataset}}/{{perturbation}}.csv",
     log:
@@ -98,7 +99,7 @@ use rule attention as attention_by_convention with:
 
 use rule subspaces as subspaces_by_convention with:
     input:
-        tokens=under.tokens,
+        unpack(token_files(tokens=under.tokens)),
     output:
         bases=f"{OWN}/subspaces/{{model}}/{{dataset}}/{{perturbation}}.npz",
         singular_values=f"{OWN}/measures/singular_values/{{model}}/{{dataset}}/{{perturbation}}.csv",
@@ -134,7 +135,7 @@ use rule angles as angles_by_convention with:
 
 rule final_norm:
     input:
-        weights=look.weights,
+        unpack(settled(f"{OWN}/final_norm/{{model}}.npz", weights=look.weights)),
         checked=look.check,
     output:
         norm=f"{OWN}/final_norm/{{model}}.npz",
@@ -157,9 +158,8 @@ rule final_norm:
 
 use rule alignment as alignment_by_convention with:
     input:
+        unpack(token_files(clean=under.clean_tokens, perturbed=under.tokens)),
         norm=rules.final_norm.output.norm,
-        clean=under.clean_tokens,
-        perturbed=under.tokens,
     output:
         measure=f"{OWN}/measures/alignment/{{model}}/{{dataset}}/{{perturbation}}.csv",
     log:

@@ -408,8 +408,13 @@ if look.pretrained_here:
 
     rule reconstruction:
         input:
-            images=look.images_of(STUDY["dataset"]),
-            weights=look.weights_of(look.pretrained_here[0]),
+            unpack(
+                settled(
+                    f"{RESULTS}/figures/reconstruction.png",
+                    images=lambda wildcards: look.images_of(STUDY["dataset"]),
+                    weights=lambda wildcards: look.weights_of(look.pretrained_here[0]),
+                )
+            ),
         output:
             **figure("reconstruction", category="Models", what="what the masked autoencoder makes up"),
         log:

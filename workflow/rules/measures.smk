@@ -5,7 +5,7 @@
 
 rule accuracy:
     input:
-        tokens=look.tokens,
+        unpack(token_files(tokens=look.tokens)),
     output:
         measure="results/measures/accuracy/{model}/{dataset}/{perturbation}.csv",
     log:
@@ -31,8 +31,7 @@ rule accuracy:
 
 rule alignment:
     input:
-        clean=look.clean_tokens,
-        perturbed=look.tokens,
+        unpack(token_files(clean=look.clean_tokens, perturbed=look.tokens)),
     output:
         measure="results/measures/alignment/{model}/{dataset}/{perturbation}.csv",
     log:
@@ -59,7 +58,7 @@ rule alignment:
 
 rule tsne:
     input:
-        tokens=look.shown_tokens,
+        unpack(token_files(tokens=look.shown_tokens)),
     output:
         measure=f"{RESULTS}/measures/tsne/{{model}}/{{dataset}}/{{perturbation}}.csv",
     log:
@@ -83,7 +82,7 @@ rule tsne:
 
 rule separation:
     input:
-        tokens=look.tokens,
+        unpack(token_files(tokens=look.tokens)),
     output:
         measure=f"{RESULTS}/measures/separation/{{model}}/{{dataset}}/{{perturbation}}.csv",
     log:
@@ -107,7 +106,7 @@ rule separation:
 
 rule attention:
     input:
-        tokens=look.tokens,
+        unpack(token_files(tokens=look.tokens)),
     output:
         measure="results/measures/attention/{model}/{dataset}/{perturbation}.csv",
     log:
@@ -132,7 +131,7 @@ rule attention:
 
 rule subspaces:
     input:
-        tokens=look.tokens,
+        unpack(token_files(tokens=look.tokens)),
     output:
         bases="results/subspaces/{model}/{dataset}/{perturbation}.npz",
         singular_values="results/measures/singular_values/{model}/{dataset}/{perturbation}.csv",
@@ -175,7 +174,7 @@ rule angles:
 
 rule mask_invariance:
     input:
-        tokens=look.tokens,
+        unpack(token_files(tokens=look.tokens)),
     output:
         measure="results/measures/mask_invariance/{model}/{dataset}/{perturbation}.csv",
     log:
@@ -197,8 +196,7 @@ rule mask_invariance:
 
 rule features:
     input:
-        clean=look.clean_tokens,
-        perturbed=look.tokens,
+        unpack(token_files(clean=look.clean_tokens, perturbed=look.tokens)),
     output:
         measure="results/measures/features/{model}/{dataset}/{perturbation}.csv",
     log:
@@ -223,7 +221,7 @@ rule features:
 
 rule shift:
     input:
-        tokens=look.tokens,
+        unpack(token_files(tokens=look.tokens)),
     output:
         measure="results/measures/shift/{model}/{dataset}/{perturbation}.csv",
     log:
@@ -248,7 +246,7 @@ rule shift:
 
 rule quality:
     input:
-        images=look.images_compared,
+        unpack(settled("results/measures/quality/{model}/{dataset}/{perturbation}.csv", images=look.images_compared)),
     output:
         measure="results/measures/quality/{model}/{dataset}/{perturbation}.csv",
     log:
@@ -272,8 +270,7 @@ rule quality:
 
 rule cka:
     input:
-        tokens=look.tokens,
-        other=look.other_tokens,
+        unpack(token_files(tokens=look.tokens, other=look.other_tokens)),
     output:
         measure="results/measures/cka/{model}/{dataset}/{perturbation}/{other}.csv",
     log:
@@ -298,7 +295,7 @@ rule cka:
 
 rule effective_rank:
     input:
-        tokens=look.tokens,
+        unpack(token_files(tokens=look.tokens)),
     output:
         measure="results/measures/effective_rank/{model}/{dataset}/{perturbation}.csv",
     log:
@@ -321,7 +318,7 @@ rule effective_rank:
 
 rule spectrum:
     input:
-        tokens=look.tokens,
+        unpack(token_files(tokens=look.tokens)),
     output:
         measure="results/measures/spectrum/{model}/{dataset}/{perturbation}.csv",
     log:
@@ -346,7 +343,7 @@ rule spectrum:
 
 rule class_attention:
     input:
-        tokens=look.tokens,
+        unpack(token_files(tokens=look.tokens)),
     output:
         measure="results/measures/class_attention/{model}/{dataset}/{perturbation}.csv",
     log:
@@ -371,8 +368,13 @@ rule class_attention:
 
 rule reconstruction_error:
     input:
-        images="results/images/{dataset}.csv",
-        weights=look.weights,
+        unpack(
+            settled(
+                "results/measures/reconstruction_error/{model}/{dataset}/{perturbation}.csv",
+                images=look.sampled,
+                weights=look.weights,
+            )
+        ),
     output:
         measure="results/measures/reconstruction_error/{model}/{dataset}/{perturbation}.csv",
     log:

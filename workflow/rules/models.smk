@@ -20,7 +20,7 @@ rule download:
 
 rule pretrain:
     input:
-        images=look.training_images,
+        unpack(settled("results/models/{model}.safetensors", images=look.training_images)),
     output:
         weights="results/models/{model}.safetensors",
         loss="results/models/{model}.loss.csv",
@@ -46,8 +46,7 @@ rule pretrain:
 
 rule finetune:
     input:
-        images=look.training_images,
-        initial=look.initial,
+        unpack(settled("results/models/{model}.safetensors", images=look.training_images, initial=look.initial)),
     output:
         weights="results/models/{model}.safetensors",
         loss="results/models/{model}.loss.csv",
@@ -61,6 +60,7 @@ rule finetune:
         "../../envs/torch.yaml"
     threads: look.threads
     resources:
+        initial_sha256=look.initial_sha256,  # not params: it makes nothing again
         mem_mb=ask.training_mb,
         runtime=ask.training_minutes,
     params:
@@ -73,7 +73,7 @@ rule finetune:
 
 use rule finetune as train_scratch with:
     input:
-        images=look.training_images,
+        unpack(settled("results/models/{model}.safetensors", images=look.training_images)),
     log:
         "results/logs/train_scratch/{model}.log",
     benchmark:

@@ -141,7 +141,7 @@ rule shifts:
 
 rule overview:
     input:
-        weights=look.weights_used,
+        unpack(settled(f"{RESULTS}/overview.html", weights=look.weights_used)),
         accuracy=look.measured("accuracy", STUDY["finetuned"], "clean"),
         made=[
             f"{RESULTS}/tables/claims.csv",

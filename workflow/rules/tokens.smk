@@ -5,7 +5,7 @@
 
 rule check_model:
     input:
-        weights=look.weights,
+        unpack(settled("results/check_model/{model}.json", weights=look.weights)),
     output:
         found="results/check_model/{model}.json",
     log:
@@ -28,9 +28,8 @@ rule check_model:
 
 rule check_labels:
     input:
-        weights=look.weights,
+        unpack(settled("results/check_labels/{model}/{dataset}.json", weights=look.weights, images=look.sampled)),
         checked=look.check,
-        images="results/images/{dataset}.csv",
     output:
         found="results/check_labels/{model}/{dataset}.json",
     log:
@@ -61,14 +60,14 @@ for dataset in look.datasets:
         name:
             f"extract_{dataset}"
         input:
-            images=look.images,
+            unpack(token_files(clean=look.rollout)),
+            unpack(settled("results/tokens/{model}/{dataset}/{perturbation}", images=look.images, weights=look.weights)),
             sampled=look.check_sample,
-            weights=look.weights,
-            clean=look.rollout,
             checked=look.check,  # not ancient: Snakemake would then overlook other reasons
             labelled=look.check_labels,
         output:
             tokens=look.tokens_of("{model}", "{dataset}", "{perturbation}", look.datasets[dataset]["labels"]),
+            contents="results/tokens/{model}/{dataset}/{perturbation}.csv",
         log:
             "results/logs/extract/{model}/{dataset}/{perturbation}.log",
         benchmark:

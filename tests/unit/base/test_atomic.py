@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,32 @@ def test_what_a_killed_job_left_of_this_file_is_removed_and_nothing_else(name, t
     with replacing(tmp_path / name) as temporary:
         temporary.write_text("x")
     assert names(tmp_path) == sorted([name, *others])
+
+
+@pytest.mark.parametrize("name", [f"{'x' * 198}.h5", f"{'猫' * 66}.h5", f"{'a' * 240}.safetensors"])
+def test_a_long_name_on_a_host_of_a_long_name_has_a_temporary_that_any_file_system_takes(name, tmp_path, monkeypatch):
+    host = "node-" + "h" * 59  # 64, the most that Linux has
+    monkeypatch.setattr(platform, "node", lambda: host)
+    (tmp_path / name.replace("x", "y")).write_text("another")
+    with replacing(tmp_path / name) as temporary:
+        temporary.write_text("x")
+        assert len(os.fsencode(temporary.name)) <= 255 and temporary.suffix == Path(name).suffix
+    assert (tmp_path / name).read_text() == "x"
+    left = tmp_path / temporary.name.replace(f".{os.getpid()}.", f".{GONE}.")
+    others = tmp_path / left.name.replace(Path(name).suffix, f"0{Path(name).suffix}")  # of another file
+    left.write_text("half")
+    others.write_text("half")
+    with replacing(tmp_path / name) as temporary:
+        temporary.write_text("y")
+    assert names(tmp_path) == sorted({others.name, name, name.replace("x", "y")})
+
+
+def test_long_names_that_differ_at_their_end_have_temporaries_of_their_own(tmp_path):
+    with replacing(tmp_path / f"{'x' * 200}1.h5") as one, replacing(tmp_path / f"{'x' * 200}2.h5") as two:
+        assert one != two
+        one.write_text("1")
+        two.write_text("2")
+    assert (tmp_path / f"{'x' * 200}2.h5").read_text() == "2"
 
 
 def test_the_contents_are_flushed_to_disk_before_the_name_appears(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import pytest
 
 from maescope.figures import attention, cka, depth
 from maescope.figures.axes import along_depth
+from maescope.figures.separation import figure_1
 from maescope.figures.spectrum import figure_spectrum
 from maescope.measures import spectrum
 
@@ -32,6 +33,42 @@ def test_depth_is_a_layer_or_where_models_differ_in_it_a_share():
     frame, label = along_depth(differing)
     assert label == "layer / number of layers"
     assert frame["x"].tolist() == [0.5, 1, 0.25, 0.5, 0.75, 1]
+
+
+@pytest.mark.parametrize("missing", [[2], [1, 2]])
+def test_cka_of_a_layer_that_says_the_same_of_all_images_is_grey_and_the_rest_is_drawn(missing):
+    pairs = grid(model=["a"], other=["a"], layer=[1, 2, 3], other_layer=[1, 2, 3]).assign(cka=0.7, shuffled=0.1)
+    changes = grid(model=["a"], perturbation=["blur"], level=["I"], layer=[1, 2, 3]).assign(cka=0.9, shuffled=0.1)
+    for frame, columns in ((pairs, ["layer", "other_layer"]), (changes, ["layer"])):
+        frame.loc[frame[columns].isin(missing).any(axis=1), ["cka", "shuffled"]] = np.nan
+    figure = cka.figure_cka(pairs, changes)
+    figure.canvas.draw()
+    drawn = next(axis.get_images()[0] for axis in figure.axes if axis.get_images())
+    rest = [number for number in (0, 1, 2) if number + 1 not in missing]
+    assert drawn.get_array().mask.sum() == 9 - len(rest) ** 2
+    assert (drawn.get_array()[np.ix_(rest, rest)] == 0.7).all()
+    assert drawn.cmap(np.ma.masked_invalid([np.nan]))[0].tolist() == pytest.approx([0.85, 0.85, 0.85, 1])
+    assert any("grey: all" in axis.get_ylabel() for axis in figure.axes)
+    assert not any("grey" in axis.get_ylabel() for axis in cka.figure_cka(pairs.fillna(0.5), changes).axes)
+
+
+def test_maps_of_layers_that_say_the_same_of_all_images_are_named_and_the_others_drawn():
+    points = grid(token=["cls", "mean"], layer=[1, 2, 3], label=["a", "b"], number=range(4))
+    points = points.assign(x=points["number"], y=points["layer"])
+    points = points[(points["token"] == "mean") & (points["layer"] != 2)]  # no map of CLS, nor of the second layer
+    curves = grid(token=["cls", "mean"], layer=[1, 2, 3], scope=["shown"]).assign(
+        silhouette=0.0, knn_accuracy=0.5, probe_accuracy=0.5, chance=0.5, classes=2, images=8
+    )
+    figure = figure_1(points, curves)
+    figure.canvas.draw()
+    panels = [axis for axis in figure.axes if axis.get_title().startswith("layer ") and axis.get_visible()]
+    said = [[text.get_text() for text in axis.texts] for axis in panels]
+    shown = [bool(axis.collections) and sum(len(c.get_offsets()) for c in axis.collections) for axis in panels]
+    same = ["the same of\nall images"]
+    assert [axis.get_title() for axis in panels] == ["layer 1", "layer 2", "layer 3"] * 2
+    assert said == [same, same, same, [], same, []]
+    assert shown == [False, False, False, 8, False, 8]
+    figure_1(points[:0], curves).canvas.draw()  # all of them
 
 
 def test_cka_has_a_map_for_two_models_and_shows_the_lowest_curve_of_any_panel():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from maescope.base.errors import InputError
-from maescope.measures.cka import cka, prepare, table
+from maescope.measures.cka import cka, prepare, prepared, table
 
 N = 23
 
@@ -99,3 +99,13 @@ def test_a_layer_is_compared_with_each_of_the_others_and_with_what_chance_gives(
     assert found.loc[7, "cka"] == pytest.approx(by_kernels(a, b))
     drawn = [by_kernels(a[generator.permutation(N)], b) for _ in range(3000)]
     assert found.loc[7, "shuffled"] == pytest.approx(np.mean(drawn), rel=0.02)
+
+
+@pytest.mark.parametrize("noise", [0, 1e-8])
+def test_of_a_layer_that_says_the_same_of_all_images_nothing_is_said_and_of_the_others_all(noise):
+    a, same = features(5, 3), 7 + noise * features(9, 4)
+    assert prepared(same) is None
+    found = table(a, {1: prepared(same), 2: prepared(a)}).set_index("other_layer")
+    assert found.loc[1].isna().all() and list(found) == ["cka", "debiased", "shuffled"]
+    assert found.loc[2, "cka"] == pytest.approx(1)
+    assert table(same, {2: prepared(a)})["cka"].isna().all()

@@ -1,9 +1,12 @@
 """Points of a layer: which tokens, in which order, with which names."""
 
+import logging
 import os
 import resource
 
 import numpy as np
+import pandas as pd
+import pytest
 
 from maescope.measures import embeddings
 from maescope.tokens import store
@@ -80,3 +83,33 @@ def test_the_first_images_are_read_and_no_more(tmp_path, monkeypatch):
     assert np.array_equal(embeddings.collect(files, "1", "patch", 2, images=2).values, whole[:2].reshape(4, 4))
     assert [len(array) for array in read] == [2, 2]  # patch tokens and which patches they are
     assert np.array_equal(files["a"].read("1", "patch", images=2)[1], whole[:2])
+
+
+@pytest.mark.parametrize(
+    ("points", "same"),
+    [
+        (np.zeros((5, 4)), True),
+        (np.full((5, 4), -3.5), True),
+        (np.tile(np.random.default_rng(1).normal(size=16), (9, 1)).astype(np.float32), True),
+        (1 + 1e-8 * np.random.default_rng(2).normal(size=(9, 16)), True),
+        (1 + 1e-4 * np.random.default_rng(2).normal(size=(9, 16)), False),
+        (np.repeat([[0.0, 1], [1, 0]], 4, axis=0), False),
+        (1e-30 * np.eye(4), False),  # small, but all there is
+    ],
+)
+def test_points_are_collapsed_where_they_differ_by_rounding_alone(points, same):
+    assert embeddings.collapsed(points) is same
+
+
+def test_layers_that_say_the_same_of_all_images_are_named_and_the_others_kept(caplog):
+    names = pd.DataFrame({"label": ["a", "b"], "image": ["1", "2"], "patch": [pd.NA, pd.NA]})
+    sets = {
+        ("mean", 1): embeddings.Points(np.eye(2, 3), names),
+        ("mean", 2): embeddings.Points(np.ones((2, 3)), names),
+        ("cls", 1): embeddings.Points(np.zeros((2, 3)), names),
+    }
+    with caplog.at_level(logging.CRITICAL):
+        kept = embeddings.told_apart(sets)
+    assert list(kept) == [("mean", 1)] and kept["mean", 1] is sets["mean", 1]
+    said = [record.getMessage() for record in caplog.records]
+    assert [line.partition(" are the same")[0] for line in said] == ["mean tokens of layer 2", "cls tokens of layer 1"]

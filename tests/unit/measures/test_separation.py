@@ -73,6 +73,40 @@ def test_silhouette_known_on_paper():
     assert separation.silhouette(np.zeros((4, 4)), np.array([0, 0, 1, 1])) == 0
 
 
+@pytest.mark.parametrize("dim", [3, 192, 768])
+@pytest.mark.parametrize("scale", [1e-3, 1, 1e4])
+def test_silhouette_of_points_that_are_all_equal_is_0(dim, scale):
+    """Not that of the rounding of a product of matrices."""
+    points = np.tile(scale * np.random.default_rng(7).standard_normal(dim).astype(np.float32), (50, 1))
+    labels = np.arange(50) % 5
+    assert (separation.distances(points) == 0).all()
+    assert separation.silhouette(separation.distances(points), labels) == 0
+
+
+def test_equal_points_are_as_far_as_each_other_from_all_others():
+    rng = np.random.default_rng(8)
+    kinds = rng.standard_normal((7, 768)).astype(np.float32)
+    own = rng.integers(0, 7, 300)
+    apart = separation.distances(kinds[own])
+    for one in range(7):
+        for other in range(7):
+            block = apart[np.ix_(own == one, own == other)]
+            wanted = np.linalg.norm(kinds[one].astype(np.float64) - kinds[other])
+            assert (block == block[0, 0]).all() and block[0, 0] == pytest.approx(wanted, rel=1e-12)
+    assert separation.distances(np.array([[0.0, 1], [-0.0, 1], [3, 5]])).tolist() == [[0, 0, 5], [0, 0, 5], [5, 5, 0]]
+
+
+@pytest.mark.parametrize("noise", [0, 1e-8])
+def test_a_layer_that_says_the_same_of_all_images_separates_nothing(noise):
+    """Of 40 images in classes of 30 and 10, all equal: silhouette 0, a probe that can but name the larger class."""
+    points = (5 + noise * np.random.default_rng(9).standard_normal((40, 24))).astype(np.float64)
+    labels, groups = np.repeat(["a", "b"], [30, 10]), np.arange(40)
+    found = separation.measure(points, labels, groups, neighbours=5, folds=5, seed=0)
+    assert found["silhouette"] == 0
+    assert found["knn_accuracy"] == plain_knn(np.zeros((40, 1)), labels, groups, 5)
+    assert found["probe_accuracy"] == found["chance"] == 0.75
+
+
 @pytest.mark.parametrize("k", [1, 4, 15])
 def test_knn_equals_scikit_learn_without_the_own_image(k):
     points, labels, groups = blobs(np.random.default_rng(2), 1.5)

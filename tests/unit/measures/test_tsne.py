@@ -37,6 +37,15 @@ def test_perplexity_not_below_n_names_both(n):
         tsne.tsne(np.zeros((n, 4)), seed=0)
 
 
+@pytest.mark.parametrize("noise", [0, 1e-8])
+def test_points_that_are_all_the_same_are_refused_before_any_map(noise, monkeypatch):
+    """The guard alone: scikit-learn is not given such points."""
+    monkeypatch.setattr(tsne, "TSNE", None)
+    points = 3 + noise * np.random.default_rng(2).standard_normal((50, 8))
+    with pytest.raises(ValueError, match="50 points that are all the same have no map"):
+        tsne.tsne(points, seed=0, perplexity=10)
+
+
 def test_side_by_side_equals_one_after_the_other():
     sets = [blobs(np.random.default_rng(seed), each) for seed, each in ((0, 12), (1, 8))]
     expected = [tsne.tsne(points, 0, 5) for points in sets]

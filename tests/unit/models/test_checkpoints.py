@@ -2,12 +2,17 @@
 
 import argparse
 import collections
+import datetime
 import hashlib
 import logging
 import os
+import pathlib
 import pickle
 import re
+import types
+import zipfile
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -16,6 +21,8 @@ from timm.models.vision_transformer import VisionTransformer
 
 from maescope.base.errors import InputError
 from maescope.models import architectures, checkpoints, devices
+from maescope.tokens import attention_statistics
+from maescope.tokens.forward import forward
 
 TINY = {"img_size": 8, "patch_size": 4, "embed_dim": 16, "depth": 2, "num_heads": 2}
 HUB_MODEL = "test_vit.r160_in1k"
@@ -220,6 +227,27 @@ def test_a_crop_that_is_not_the_input_is_refused_with_both_sizes():
     architectures.require_input(tiny(), 8)
     with pytest.raises(InputError, match=r"preprocessing\.crop is 12 px, but the model's input is 8 x 8 px"):
         architectures.require_input(tiny(), 12)
+
+
+@pytest.mark.parametrize("changes", [{}, {"reg_tokens": 3, "no_embed_class": True}])
+def test_a_model_of_dynamic_img_size_takes_crops_of_another_size_as_timm_does(changes, tmp_path):
+    own = tiny(seed=1, img_size=32, dynamic_img_size=True, num_classes=5, global_pool="avg", **changes)
+    path = saved(own.state_dict(), tmp_path / "w.safetensors")
+    arguments = TINY | {"img_size": 32, "dynamic_img_size": True} | changes
+    model = architectures.build("vit_tiny_patch16_224", arguments, num_classes=5, pooling="avg")
+    checkpoints.load(model, path)
+    architectures.require_input(model, 16)
+    images = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(4))
+    tokens = forward(model, images, attention=True)
+    with torch.inference_mode():
+        assert (tokens.logits - own(images)).abs().max() < 1e-6  # timm's own pass, which resamples anew
+    assert model.patch_embed.grid_size == (4, 4) and tokens.rollout.shape == (2, 16)
+    distances = attention_statistics.patch_distances((4, 4), (4, 4))
+    assert tokens.attention_distance.max() <= distances.max()
+    with pytest.raises(InputError, match=r"preprocessing\.crop is 16 px, but the model's input is 32 x 32 px"):
+        architectures.require_input(own, 16, exact=True)
+    with pytest.raises(InputError, match=r"preprocessing\.crop is 18 px, no multiple of the model's patches of 4 px"):
+        architectures.require_input(model, 18)
 
 
 def test_an_encoder_gives_a_classifier_its_blocks_and_leaves_the_head_anew(tmp_path):
@@ -433,3 +461,224 @@ def test_random_weights_come_from_their_seed_alone():
     assert checkpoints.load(other, "random:8") != digest
     assert not torch.equal(other.state_dict()["patch_embed.proj.weight"], first["patch_embed.proj.weight"])
     assert not torch.equal(other.state_dict()["blocks.1.attn.qkv.weight"], first["blocks.1.attn.qkv.weight"])
+
+
+# --- weights as people have them ------------------------------------------------------------------------------------
+
+BESIDE = {
+    "args": argparse.Namespace(output_dir=pathlib.PosixPath("/out"), device="cuda", when=datetime.datetime(2026, 1, 2)),
+    "options": types.SimpleNamespace(path=pathlib.PureWindowsPath("C:/out"), betas=(0.9, 0.95)),
+    "best_acc": np.float64(81.5),
+    "epoch": np.int64(7),
+    "curve": np.arange(3.0),
+    "better": np.bool_(True),
+}
+
+
+@pytest.mark.parametrize("numpy", ["numpy._core", "numpy.core"])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_harmless_objects_beside_the_weights_do_not_keep_them_from_loading(numpy, zipped, tmp_path):
+    state = tiny(seed=1).state_dict()
+    torch.save({"model": state, **BESIDE}, tmp_path / "new.pth", _use_new_zipfile_serialization=zipped)
+    renamed(tmp_path / "new.pth", tmp_path / "w.pth", b"numpy._core", numpy.encode(), zipped)
+    model = tiny()
+    checkpoints.load(model, str(tmp_path / "w.pth"))
+    assert same(model, state)
+
+
+def renamed(old, new, name, other, zipped):
+    """A checkpoint whose pickle says another name, as an older numpy writes it."""
+    if not zipped:
+        new.write_bytes(old.read_bytes().replace(name, other))
+        return
+    with zipfile.ZipFile(old) as source, zipfile.ZipFile(new, "w") as target:
+        for item in source.namelist():
+            content = source.read(item)
+            target.writestr(item, content.replace(name, other) if item.endswith("data.pkl") else content)
+
+
+def test_nothing_is_made_of_objects_beside_the_weights(tmp_path):
+    torch.save({"model": tiny().state_dict(), **BESIDE}, tmp_path / "w.pth")
+    with torch.serialization.safe_globals([(checkpoints.Aside, name) for name in checkpoints.BESIDE]):
+        found = torch.load(str(tmp_path / "w.pth"), weights_only=True)
+    assert {type(found[name]) for name in BESIDE} == {checkpoints.Aside}
+
+
+@pytest.mark.parametrize(
+    "inside", [lambda evil: argparse.Namespace(a=evil), lambda evil: [pathlib.PosixPath("/a"), {"b": evil}]]
+)
+def test_a_payload_among_harmless_objects_is_refused_and_not_executed(inside, tmp_path):
+    torch.save({"model": tiny().state_dict(), "args": inside(Payload(tmp_path / "owned"))}, tmp_path / "evil.pth")
+    refused(tiny(), tmp_path / "evil.pth", r"refused, it would execute \S*mkdir")
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: {"model": "vit_base", "state_dict": state},
+        lambda state: {"model": {"state_dict": state}},
+        lambda state: {"state_dict": {"model": state, "epoch": 3}},
+        lambda state: {"model": None, "state_dict": state},
+        lambda state: {
+            "model": {},
+            "state_dict": {"state_dict": {"module." + key: value for key, value in state.items()}},
+        },
+    ],
+)
+def test_the_state_dict_is_the_one_that_holds_tensors(wrap, tmp_path):
+    state = tiny(seed=1).state_dict()
+    torch.save(wrap(state), tmp_path / "w.pth")
+    model = tiny()
+    checkpoints.load(model, str(tmp_path / "w.pth"))
+    assert same(model, state)
+
+
+@pytest.mark.parametrize("content", [{"model": {"state_dict": {"a": 1}}}, {"model": "vit", "state_dict": None}])
+def test_without_tensors_at_any_depth_the_keys_are_named(content, tmp_path):
+    torch.save(content, tmp_path / "odd.pth")
+    refused(tiny(), tmp_path / "odd.pth", "holds no state dict .*, but 'model'")
+
+
+def probe(affine, classes=5, width=16):
+    """The head that MAE's linear probing trains, with statistics and weights far from their beginning."""
+    norm = torch.nn.BatchNorm1d(width, affine=affine, eps=1e-6)
+    head = torch.nn.Sequential(norm, torch.nn.Linear(width, classes)).eval()
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        norm.running_mean.copy_(torch.randn(width, generator=generator))
+        norm.running_var.copy_(torch.rand(width, generator=generator) + 0.1)
+        for value in head.parameters():
+            value.copy_(torch.randn(value.shape, generator=generator))
+    return head
+
+
+@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize("pooling", ["token", "avg"])
+@pytest.mark.parametrize("before", ["", "module."])
+def test_a_linear_probe_with_its_batch_norm_is_folded_into_one_layer(affine, pooling, before, tmp_path):
+    own, head = tiny(seed=1, num_classes=5, global_pool=pooling), probe(affine)
+    state = {name: value for name, value in own.state_dict().items() if not name.startswith("head.")}
+    state |= {f"head.{name}": value for name, value in head.state_dict().items()}
+    assert "head.0.num_batches_tracked" in state
+    torch.save({"model": {before + name: value for name, value in state.items()}}, tmp_path / "probe.pth")
+    model = tiny(num_classes=5, global_pool=pooling)
+    checkpoints.load(model, str(tmp_path / "probe.pth"))
+    images = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(4))
+    with torch.inference_mode():
+        own.head = torch.nn.Identity()
+        expected = head.double()(own(images).double())
+        assert (model(images) - expected).abs().max() < 1e-5 * expected.abs().max()
+
+
+def test_a_linear_probe_leaves_an_encoder_without_a_head_as_it_is_and_is_named(tmp_path, caplog):
+    state = tiny(seed=1).state_dict()
+    both = state | {f"head.{name}": value for name, value in probe(False).state_dict().items()}
+    torch.save({"model": both}, tmp_path / "probe.pth")
+    model = tiny()
+    with caplog.at_level(logging.WARNING):
+        checkpoints.load(model, str(tmp_path / "probe.pth"))
+    assert same(model, state)
+    assert "probe.pth: its head, a linear probe, is left aside; to use it set num_classes: 5" in caplog.text
+    refused(tiny(num_classes=4), tmp_path / "probe.pth", r"head\.weight has shape \(5, 16\), num_classes: 4 asks for")
+
+
+REGISTERS = {"reg_tokens": 3, "no_embed_class": True}
+
+
+def test_registers_of_dinov2_come_under_timms_name_and_with_its_positions(tmp_path):
+    own = tiny(seed=1, **REGISTERS)
+    torch.manual_seed(5)
+    state = {name: torch.randn_like(value) for name, value in own.state_dict().items() if name != "reg_token"}
+    state |= {
+        "pos_embed": torch.randn(1, 5, 16),
+        "register_tokens": torch.randn(1, 3, 16),
+        "mask_token": torch.ones(1, 16),
+    }
+    torch.save(state, tmp_path / "dinov2.pth")
+    model = tiny(**REGISTERS)
+    checkpoints.load(model, str(tmp_path / "dinov2.pth"))
+    images = torch.randn(2, 3, 8, 8)
+    with torch.inference_mode():
+        # as prepare_tokens_with_masks of DINOv2: CLS and patches with their positions, then registers between them
+        patches = torch.nn.functional.conv2d(
+            images, state["patch_embed.proj.weight"], state["patch_embed.proj.bias"], stride=4
+        )
+        x = (
+            torch.cat([state["cls_token"].expand(2, -1, -1), patches.flatten(2).transpose(1, 2)], 1)
+            + state["pos_embed"]
+        )
+        expected = torch.cat([x[:, :1], state["register_tokens"].expand(2, -1, -1), x[:, 1:]], 1)
+        assert (model._pos_embed(model.patch_embed(images)) - expected).abs().max() < 1e-6
+    others = ("cls_token", "pos_embed", "register_tokens", "mask_token")
+    assert same(model, {name: value for name, value in state.items() if name not in others})
+
+
+def test_registers_where_the_model_has_none_are_named(tmp_path):
+    state = tiny(no_embed_class=True).state_dict()
+    state |= {"pos_embed": torch.zeros(1, 5, 16), "register_tokens": torch.zeros(1, 3, 16)}
+    path = saved(state, tmp_path / "dinov2.safetensors")
+    refused(tiny(no_embed_class=True), path, "has reg_token and 0 more that the architecture does not")
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("ls1.gamma", "ls1.weight"),
+        ("ls2.gamma", "ls2.scale"),
+        ("norm1.weight", "ln1.weight"),
+        ("attn.proj.bias", "attn.out.bias"),
+    ],
+)
+def test_a_name_that_is_another_in_the_file_is_said_with_the_nearest(name, other, tmp_path):
+    state = tiny(init_values=0.1).state_dict()
+    state = {key.replace(name, other): value for key, value in state.items()}
+    path = saved(state, tmp_path / "w.safetensors")
+    name, other = re.escape(f"blocks.0.{name}"), re.escape(f"blocks.0.{other}")
+    refused(
+        tiny(init_values=0.1), path, rf"has no {name}, but {other}; it is of another layout or architecture; rename"
+    )
+
+
+def test_a_file_without_positions_is_said_to_have_none(tmp_path):
+    state = tiny().state_dict()
+    del state["pos_embed"]
+    path = saved(state, tmp_path / "w.safetensors")
+    refused(tiny(), path, "has no pos_embed; the positions of patches are not in it")
+
+
+@pytest.mark.parametrize("changes", [{}, REGISTERS])
+def test_positions_of_another_grid_name_the_size_to_set(changes, tmp_path):
+    state = tiny(img_size=24, **changes).state_dict()
+    path = saved(state, tmp_path / "w.safetensors")
+    match = r"pos_embed has shape .*: its images are of 24 px; set arguments\.img_size and preprocessing\.crop: 24$"
+    refused(tiny(**changes), path, match)
+    model = tiny(img_size=24, **changes)
+    checkpoints.load(model, path)
+    assert same(model, state)
+
+
+def test_patches_of_another_size_name_it(tmp_path):
+    path = saved(tiny(patch_size=2).state_dict(), tmp_path / "w.safetensors")
+    refused(tiny(), path, r"pos_embed has shape .*: its patches are of 2 px; set arguments\.patch_size: 2$")
+
+
+def test_biases_of_another_grid_name_the_size_to_set(tmp_path):
+    def beit(size):
+        arguments = {"img_size": size, "patch_size": 4, "embed_dim": 16, "depth": 1, "num_heads": 2}
+        return architectures.build("beit_base_patch16_224", arguments)
+
+    path = saved(beit(16).state_dict(), tmp_path / "beit.safetensors")
+    match = r"relative_position_bias_table has shape .*: its images are of 16 px; set arguments\.img_size"
+    refused(beit(8), path, match)
+
+
+def test_the_weights_to_begin_with_must_have_the_configured_digest(tmp_path):
+    path = saved(tiny(seed=1).state_dict(), tmp_path / "mae.safetensors")
+    model = tiny(num_classes=5, global_pool="avg")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(InputError, match=rf"mae\.safetensors: its SHA-256 is \w+, but .*{'0' * 64}"):
+        checkpoints.load_encoder(model, path, "0" * 64)
+    assert same(model, before)
+    checkpoints.load_encoder(model, path, hashlib.sha256((tmp_path / "mae.safetensors").read_bytes()).hexdigest())
+    assert not same(model, before)

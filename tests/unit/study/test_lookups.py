@@ -13,7 +13,7 @@ from maescope.base.errors import InputError
 from maescope.study import settings
 from maescope.study.cluster_requests import ClusterRequests, growing
 from maescope.study.convention_lookups import ConventionLookUps
-from maescope.study.lookups import LookUps, pattern
+from maescope.study.lookups import LookUps, pattern, written_with
 from maescope.study.sweep import Sweep
 
 SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
@@ -38,6 +38,30 @@ def of(**wildcards):
 def test_a_pattern_of_nothing_matches_nothing():
     assert pattern(["a", "b-1"]) == "a|b-1"
     assert pattern([]) == "(?!)"
+
+
+@pytest.mark.parametrize(
+    ("path", "beside"),
+    [
+        ("results/tokens/m/d/clean/0.1.h5", "results/tokens/m/d/clean.csv"),
+        ("results/s/conventions/c/tokens/m/d/blur/a.h5", "results/s/conventions/c/tokens/m/d/blur.csv"),
+        ("results/models/a.b.safetensors", "results/models/a.b.loss.csv"),
+        ("results/images/three.csv", "results/images/three.skipped.csv"),
+        ("/models/vit.safetensors", None),
+        ("images/three.csv", None),
+    ],
+)
+def test_the_small_file_that_is_written_with_a_large_one(path, beside):
+    assert written_with(path) == beside
+
+
+def test_the_digest_of_what_a_fine_tuning_begins_with():
+    config = yaml.safe_load(SMALLEST.read_text())
+    config["models"]["mae_pretrained"]["sha256"] = "a" * 64
+    own = LookUps(settings.check(config, SCHEMA))
+    found = {name: own.initial_sha256(of(model=name)) for name in own.trained}
+    assert found == {"mae_pretrained": "any", "mae_finetuned": "a" * 64, "supervised": "any"}
+    assert look_up().initial_sha256(of(model="mae_finetuned")) == "any"
 
 
 def test_models_by_what_they_are(look):

@@ -121,6 +121,36 @@ def test_extreme_logits_give_one_hot_attention_with_entropy_zero(scale):
     assert entropy.item() == 0
 
 
+@pytest.mark.parametrize("share", [-50, -87, -95, -110, -1000, -30000])
+def test_rows_that_leave_patches_nothing_are_those_of_patches_alone(share):
+    """CLS takes all but exp(share); among patches, at 0, 10 and 20 px, the logits are 0, 1 and 2."""
+    logits = torch.tensor([[0.0, 1, 1, 1]] + [[-float(share), 0, 1, 2]] * 3)
+    a, logs = attention_from_logits(logits)
+    rest = a[0, 0, 1:, 1:].sum(-1)
+    assert (rest[0] > 0) == (share > -100)  # in float32
+    distances = attention_statistics.patch_distances((1, 3), (10, 10))
+    found = attention_statistics.summary(a, logs, distances)
+    weights = [math.exp(logit) for logit in (0, 1, 2)]
+    shares = [weight / sum(weights) for weight in weights]
+    far = [sum(p * 10 * abs(i - j) for j, p in enumerate(shares)) for i in range(3)]
+    tolerance = 1e-5 * max(1, -share / 10)  # that of a logarithm of this size in float32
+    assert found.distance.item() == pytest.approx(sum(far) / 3, rel=tolerance)
+    entropy = -sum(p * math.log(p) for p in shares)
+    assert found.entropy.item() == pytest.approx(entropy, rel=tolerance)
+    assert found.key_entropy.item() == pytest.approx(entropy, rel=tolerance)  # all queries look alike
+
+
+def test_a_row_that_leaves_patches_nothing_does_not_change_the_others():
+    """Nor does it count in a distance that leaves the rows as they are."""
+    logits = torch.tensor([[0.0, 0, 0], [0, 1, 2], [2000, 0, 3]])
+    distances = attention_statistics.patch_distances((1, 2), (10, 10))
+    far = [10 * math.e / (1 + math.e), 10 / (1 + math.exp(3))]  # of patch 1 to 2, and back
+    found = attention_statistics.summary(*attention_from_logits(logits), distances)
+    assert found.distance.item() == pytest.approx(sum(far) / 2, rel=1e-4)
+    whole = attention_statistics.summary(*attention_from_logits(logits), distances, with_cls=True)
+    assert whole.distance.item() == pytest.approx(10 * math.exp(2) / (1 + math.e + math.exp(2)) / 2, rel=1e-6)
+
+
 def test_infinitely_unlikely_keys_do_not_make_the_entropy_nan():
     a, logs = attention_from_logits(torch.tensor([[0.0, -1e4], [0.0, 0.0]]))
     assert a[0, 0, 0].tolist() == [1, 0]

@@ -5,11 +5,14 @@ import math
 
 import numpy as np
 import pytest
+import timm
 import torch
 from scipy.special import erf
 from timm.models.vision_transformer import VisionTransformer
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from maescope.base.errors import InputError
+from maescope.models import architectures, beit
 from maescope.tokens.forward import forward
 
 GRID, PATCH, WIDTH, HEADS, DEPTH = (5, 7), 3, 24, 3, 3
@@ -243,6 +246,87 @@ def test_masked_tokens_follow_the_order_of_the_visible_ids(model, pictures, visi
     assert (forwards - backwards.flip(2)).abs().max() <= 1e-5
 
 
+SHAPE = {"img_size": 16, "patch_size": 4, "embed_dim": WIDTH, "depth": 1, "num_heads": HEADS}
+OTHERS = {  # architecture, arguments and what of the fault the workflow names
+    "without CLS": ("vit_base_patch16_siglip_224", SHAPE, "no CLS token"),
+    "another class": ("eva02_tiny_patch14_224", {"img_size": 28, "depth": 1}, "Eva"),
+    "overlapping patches": ("vit_tiny_r_s16_p8_224", {"depth": 1}, "HybridEmbed, which mixes"),
+    "parallel blocks": ("vit_small_patch16_18x2_224", SHAPE, "other than plain attention blocks"),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_a_model_that_the_workflow_refuses_is_refused_in_the_same_words(what):
+    architecture, arguments, fault = OTHERS[what]
+    with pytest.raises(InputError) as by_workflow:
+        architectures.build(architecture, arguments, pooling="avg")
+    other = timm.create_model(architecture, num_classes=0, **arguments).eval()
+    with pytest.raises(InputError) as alone:
+        forward(other, torch.zeros(1, 3, 16, 16))
+    said = str(alone.value)
+    assert said.startswith("the model ") and fault in said
+    assert str(by_workflow.value) == said.replace("the model", f"architecture {architecture}", 1)
+
+
+def test_a_beit_as_timm_has_it_is_named_with_what_makes_it_plain():
+    arguments = SHAPE | {"num_heads": 2}
+    raw = timm.create_model("beit_base_patch16_224", num_classes=0, **arguments).eval()
+    with pytest.raises(InputError, match=r"the model is a BEiT as timm has it: maescope\.models\.architectures\.build"):
+        forward(raw, torch.zeros(1, 3, 16, 16))
+    assert forward(beit.plain(raw), torch.zeros(1, 3, 16, 16)).cls.shape == (1, 1, WIDTH)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 15, 20), (3, 15, 21), (1, 1, 15, 21), (1, 3, 21, 15)])
+def test_images_of_another_size_or_form_are_refused_with_both(model, shape):
+    with pytest.raises(InputError, match=r"images are of shape \(.*\), but the model's input is \(B, 3, 15, 21\)"):
+        forward(model, torch.zeros(shape))
+
+
+def test_tokens_show_their_shapes_and_no_numbers(model, pictures):
+    model.num_classes = 0
+    assert repr(forward(model, pictures.float())) == "Tokens(cls=(3, 4, 24), mean=(3, 4, 24), head=(3, 4, 3, 8))"
+
+
+def peaked(share=200.0):
+    """A model whose queries and keys are so large that attention of most rows is one token alone, often CLS."""
+    model = build(**VARIANTS["mean pooling"])
+    with torch.no_grad():
+        for block in model.blocks:
+            block.attn.qkv.weight[: 2 * WIDTH] *= share**0.5
+            block.attn.qkv.bias[: 2 * WIDTH] *= share**0.5
+    return model
+
+
+def test_attention_that_leaves_patches_nothing_is_that_of_patches_alone(pictures):
+    """Held against softmax over the patches' own logits, in float64: what underflows in float32 is there."""
+    model = peaked()
+    tokens = forward(model, pictures.float(), attention=True)
+    mass, expected = [], []
+    exact = copy.deepcopy(model).double()
+    for block in exact.blocks:
+        block.attn.qkv.register_forward_hook(lambda _, __, qkv: expected.append(alone(qkv, mass)))
+    with torch.inference_mode():
+        exact(pictures.float().double())
+    assert (torch.cat(mass) < 1e-45).any()  # 0 in float32
+    for layer, (distance, entropy) in enumerate(expected):
+        found = tokens.attention_distance[layer].double(), tokens.attention_entropy[layer].double()
+        assert all(torch.isfinite(value).all() for value in found)
+        if layer == 0:  # later layers multiply the rounding of float32 by the weights
+            assert (found[0] - distance).abs().max() < 1e-2 * PATCH and (found[1] - entropy).abs().max() < 1e-2
+    assert all(torch.isfinite(value).all() for value in vars(tokens).values() if value is not None)
+
+
+def alone(qkv, mass):
+    """Distance and entropy (B, H) of softmax over patches, written out; the mass on patches goes to `mass`."""
+    query, key, _ = qkv.unflatten(-1, (3, HEADS, -1)).permute(2, 0, 3, 1, 4)
+    logits = query @ key.transpose(-1, -2) / math.sqrt(WIDTH // HEADS)
+    mass.append(logits.softmax(-1)[..., 1:, 1:].sum(-1).flatten())
+    shares = logits[..., 1:, 1:].softmax(-1)
+    places = torch.cartesian_prod(torch.arange(GRID[0]), torch.arange(GRID[1])).double() * PATCH
+    distance = (shares * torch.cdist(places, places)).sum(-1).mean(-1)
+    return distance, torch.special.entr(shares).sum(-1).mean(-1)
+
+
 def test_attention_under_a_mask_is_refused(model, pictures, visible):
     with pytest.raises(ValueError, match="visible must be None"):
         forward(model, pictures.float(), visible, attention=True)
@@ -264,8 +348,13 @@ class OtherAttention(torch.nn.Module):
 
 
 @pytest.mark.parametrize(("skipped", "what"), [("proj", "head outputs"), ("qkv", "attention")])
-def test_an_attention_module_that_escapes_the_taps_is_an_error(model, pictures, skipped, what):
+def test_an_attention_module_that_escapes_the_taps_is_an_error(model, pictures, skipped, what, monkeypatch):
     model.blocks[1].attn = OtherAttention(model.blocks[1].attn, skipped)
+    with pytest.raises(
+        InputError, match="the model has other than plain attention blocks; maescope reads timm's plain"
+    ):
+        forward(model, pictures.float(), attention=True)
+    monkeypatch.setitem(forward.__globals__, "require_plain", lambda model: None)  # what if one passed for plain?
     with pytest.raises(RuntimeError, match=f"2 of 3 layers yielded {what}"):
         forward(model, pictures.float(), attention=True)
 
@@ -273,8 +362,8 @@ def test_an_attention_module_that_escapes_the_taps_is_an_error(model, pictures, 
 @pytest.mark.parametrize("fails", [False, True])
 def test_no_hook_is_left_behind(model, pictures, fails):
     if fails:
-        with pytest.raises(AssertionError):
-            forward(model, pictures[..., :6].float(), attention=True)
+        with pytest.raises(RuntimeError):
+            forward(model, pictures.double(), attention=True)
     else:
         forward(model, pictures.float(), attention=True)
     for name, module in model.named_modules():

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
+from maescope.base import tidy
 from maescope.base.errors import InputError
 from maescope.tokens import store
 
@@ -262,17 +263,164 @@ def test_a_file_replaced_or_deleted_between_two_reads_is_refused_by_name(tmp_pat
         tokens.read("10", "mean")
 
 
-def test_an_image_of_zeros_was_lost_but_a_pruned_head_was_not(tmp_path):
+ZEROS = {  # what a sound model may say
+    "a head of zeros": ("logits", np.zeros((3, 4), np.float32)),
+    "all heads of a layer pruned": ("head", np.stack([np.zeros((3, 3, 2)), np.ones((3, 3, 2))]).astype(np.float32)),
+    "one image without heads": ("head", np.ones((2, 3, 3, 2), np.float32) * [[[1]], [[0]], [[1]]]),
+    "attention of each patch on itself": ("attention_distance", np.zeros((2, 3, 3), np.float32)),
+    "lost to float16": ("mean", np.full((2, 3, 5), 1e-9, np.float32)),
+    "CLS on itself": ("cls_attention", np.zeros((2, 3, 3, 9), np.float32)),
+    "the first patch alone": ("visible", np.zeros((3, 2), np.int64)),
+}
+
+
+@pytest.mark.parametrize("what", ZEROS)
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_zeros_that_were_written_are_no_damage(what, batch, tmp_path):
+    name, zeros = ZEROS[what]
+    dtype = "float16" if "float16" in what else "float32"
+    write(tmp_path / "0.h5", {level: arrays() | {name: zeros} for level in LEVELS}, batch, dtype)
+    store.read_all(str(tmp_path / "0.h5"), "abc")
+    with store.open_tokens(str(tmp_path / "0.h5")) as tokens:
+        assert np.array_equal(tokens.read("9", name), zeros * (dtype == "float32"))
+        if name in store.LAYER_FIRST:
+            assert np.array_equal(tokens.read("9", name, layer=1, images=2), zeros[0, :2] * (dtype == "float32"))
+            assert sum(map(len, tokens.blocks("9", name, 2))) == 3
+
+
+@pytest.mark.parametrize("chunk", [1, 2])
+@pytest.mark.parametrize("read", ["read_all", "layer", "images", "blocks"])
+def test_a_block_that_was_lost_beside_zeros_is_refused_however_it_is_read(chunk, read, tmp_path):
     contents = {level: arrays() for level in LEVELS}
-    contents["10"]["head"][:, :, 1] = 0
-    contents["9"]["head"][1, 2] = 0
-    write(tmp_path / "0.h5", contents)
+    contents["9"]["head"][:, 0] = contents["9"]["logits"][:] = 0
+    write(tmp_path / "0.h5", contents, batch=1)
+    lose(tmp_path / "0.h5", "9", "head", 3)  # of layer 2, the first image: zeros that were written
+    store.read_all(str(tmp_path / "0.h5"))
+    lose(tmp_path / "0.h5", "9", "head", 3 + chunk)
+    ways = {
+        "read_all": lambda tokens: tokens.read("9", "head"),
+        "layer": lambda tokens: tokens.read("9", "head", layer=2),
+        "images": lambda tokens: tokens.read("9", "head", images=chunk + 1),
+        "blocks": lambda tokens: list(tokens.blocks("9", "head", 2)),
+    }
     with store.open_tokens(str(tmp_path / "0.h5"), "abc") as tokens:
-        assert (tokens.read("10", "head", layer=2)[:, 1] == 0).all()
-        tokens.read("9", "head", layer=1)
-        for read in (lambda: tokens.read("9", "head"), lambda: list(tokens.blocks("9", "head", 2))):
-            with pytest.raises(InputError, match=r"0\.h5: head of level 9 has rows of zeros, a part was lost"):
-                read()
+        assert not tokens.read("9", "logits").any()
+        assert (tokens.read("9", "head", layer=1) == contents["9"]["head"][0]).all()
+        with pytest.raises(InputError, match=r"0\.h5: head of level 9 has rows of zeros, a part was lost; delete it"):
+            ways[read](tokens)
+
+
+def lose(path, level, name, chunk):
+    """Let a chunk read as zeros, its checksum too, as a block that never reached the disk."""
+    with h5py.File(path) as file:
+        chunk = file[f"levels/{level}/{name}"].id.get_chunk_info(chunk)
+    with open(path, "r+b") as file:
+        file.seek(chunk.byte_offset)
+        file.write(bytes(chunk.size))
+
+
+def test_bits_that_fit_the_checksum_of_hdf5_do_not_fit_the_digest(tmp_path):
+    """Fletcher32 does not tell 16 zero bits from 16 ones."""
+    contents = {level: arrays() | {"visible": np.full((3, 2), 7)} for level in LEVELS}
+    write(tmp_path / "0.h5", contents)
+    content = bytearray((tmp_path / "0.h5").read_bytes())
+    place = content.find(np.full((3, 2), 7).tobytes())
+    content[place + 2 : place + 4] = b"\xff\xff"
+    (tmp_path / "0.h5").write_bytes(content)
+    with h5py.File(tmp_path / "0.h5") as file:
+        assert file["levels/10/visible"][0, 0] == 7 + 0xFFFF0000  # HDF5 sees nothing
+    with store.open_tokens(str(tmp_path / "0.h5"), "abc") as tokens:
+        tokens.read("9", "visible")
+        with pytest.raises(InputError, match=r"0\.h5: visible of level 10 is damaged \(another digest\); delete it"):
+            tokens.read("10", "visible")
+
+
+def test_files_from_before_there_were_digests_are_read_and_zeros_in_them_refused(tmp_path):
+    written = write(tmp_path / "0.h5", batch=2)
+    write(
+        tmp_path / "1.h5", {level: arrays() | {"logits": np.zeros((3, 4), np.float32)} for level in LEVELS}, label="1"
+    )
+    for path in (tmp_path / "0.h5", tmp_path / "1.h5"):
+        with h5py.File(path, "r+") as file:
+            for dataset in (array for level in file["levels"].values() for array in level.values()):
+                del dataset.attrs["digests"]
+    assert (read_all(tmp_path / "0.h5")[2]["9"]["head"] == written["9"]["head"]).all()
+    with pytest.raises(InputError, match=r"1\.h5: logits of level 10 has rows of zeros, a part was lost; delete it"):
+        read_all(tmp_path / "1.h5")
+
+
+@pytest.mark.parametrize(
+    ("shape", "itemsize", "expected"),
+    [
+        ((90, 65536, 192), 4, 21),  # of 50,331,648 bytes an image, 4.5 GB together
+        ((90, 65536, 192), 2, 42),
+        ((50, 197, 768), 4, 50),
+        ((3, 0), 4, 3),
+    ],
+)
+def test_a_chunk_holds_a_batch_or_as_many_images_as_fit_a_gibibyte(shape, itemsize, expected):
+    assert store.images_a_chunk(shape, itemsize) == expected
+    with pytest.raises(InputError, match=r"4\.3 GB an image and layer, but 1\.1 GB is the most; lower img_size"):
+        store.images_a_chunk((1, 1 << 20, 1 << 10), 4)
+
+
+@pytest.mark.parametrize("batch", [2, 3])
+def test_batches_of_several_chunks_are_read_as_they_were_written(batch, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "CHUNK", 40)  # bytes: 2 images of `mean`, 1 of `head`, 2 of `logits`
+    written = write(tmp_path / "0.h5", batch=batch)
+    with h5py.File(tmp_path / "0.h5") as file:
+        chunks = {name: array.chunks for name, array in file["levels/9"].items()}
+        assert (chunks["mean"], chunks["head"], chunks["logits"]) == ((1, 2, 5), (1, 1, 3, 2), (2, 4))
+        for array in file["levels/9"].values():
+            assert np.prod(array.chunks) * array.dtype.itemsize <= 40
+    _, _, data = read_all(tmp_path / "0.h5")
+    assert all((data[level][name] == written[level][name]).all() for level in LEVELS for name in arrays())
+    lose(tmp_path / "0.h5", "9", "mean", 1)
+    with store.open_tokens(str(tmp_path / "0.h5"), "abc") as tokens:
+        assert (tokens.read("9", "mean", layer=1, images=2) == written["9"]["mean"][0, :2]).all()
+        with pytest.raises(InputError, match=r"0\.h5: mean of level 9 has rows of zeros"):
+            tokens.read("9", "mean", layer=1)
+
+
+def test_digests_of_more_chunks_than_an_object_header_holds(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "CHUNK", 4)
+    names = [str(number) for number in range(20_000)]  # 80 kB of digests
+    values = np.arange(20_000, dtype=np.float32)[:, None]
+    with store.writing(str(tmp_path / "0.h5"), names, [0] * 20_000, ["clean"], {"config_hash": "abc"}) as writer:
+        writer.write("clean", 0, {"logits": values})
+    with store.open_tokens(str(tmp_path / "0.h5")) as tokens:
+        assert (tokens.read("clean", "logits") == values).all()
+
+
+def test_a_batch_that_is_no_whole_one_is_refused(tmp_path):
+    def odd():
+        with store.writing(str(tmp_path / "0.h5"), IMAGES, TARGETS, ["10"], ATTRIBUTES) as writer:
+            writer.write("10", 0, arrays(images=2))
+            writer.write("10", 1, arrays(images=1))
+
+    with pytest.raises(ValueError, match="images 1 to 2 are no whole batches of 2"):
+        odd()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_content_of_a_file_is_what_it_says_and_not_its_bytes(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    said = []
+    for folder, changes in (("a", {}), ("b", {"dtype": "float16"}), ("b", {"weights_sha256": "ghi"}), ("b", {})):
+        write(tmp_path / folder / "0.h5", **changes)
+        said.append(store.content(str(tmp_path / folder / "0.h5")))
+    assert said[0] == said[3] and len(set(said)) == 3
+    write(tmp_path / "b/0.h5", {"10": arrays(0), "9": arrays(2)})
+    assert store.content(str(tmp_path / "b/0.h5")) not in said
+    listed = str(tmp_path / "a.csv")
+    tidy.write(store.contents([str(tmp_path / "a/0.h5")]), listed)
+    assert (tmp_path / "a.csv").read_text() == f"label,content\n0,{said[0]}\n"
+    assert store.still_says(str(tmp_path / "a/0.h5"), listed) and not store.still_says(str(tmp_path / "b/0.h5"), listed)
+    lose(tmp_path / "a/0.h5", "9", "mean", 0)
+    assert store.content(str(tmp_path / "a/0.h5")) == said[0]  # of its digests alone
+    assert not store.still_says(str(tmp_path / "a/0.h5"), listed)
+    assert not store.still_says(str(tmp_path / "a/1.h5"), listed)
 
 
 def test_labels_of_other_weights_than_the_first_are_refused(tmp_path):

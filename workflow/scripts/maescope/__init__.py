@@ -21,3 +21,12 @@ The letters in docstrings and shape comments, everywhere:
 arXiv 2602.03531; "Kong" is Kong et al., Understanding Masked Autoencoders via Hierarchical Latent Variable
 Models, CVPR 2023.
 """
+
+
+def __getattr__(name: str) -> str:
+    """`__version__`, looked up where it is asked for, so that a release is no other code to the rules."""
+    if name != "__version__":
+        raise AttributeError(f"module 'maescope' has no attribute {name!r}")
+    from importlib import import_module
+
+    return import_module("maescope.version").__version__

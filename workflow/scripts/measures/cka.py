@@ -16,7 +16,7 @@ for label in params.labels:
 first, second = files[params.labels[0]], others[params.labels[0]]
 for token in ("cls", "mean"):
     layers = range(1, second.shape("clean", token)[0] + 1)
-    known = {layer: cka.prepare(embeddings.collect(others, "clean", token, layer).values) for layer in layers}
+    known = {layer: cka.prepared(embeddings.collect(others, "clean", token, layer).values) for layer in layers}
     for level in first.levels:
         for layer in range(1, first.shape(level, token)[0] + 1):
             own = embeddings.collect(files, level, token, layer).values  # (n, D)

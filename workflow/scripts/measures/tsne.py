@@ -15,12 +15,13 @@ files = store.token_files(params.labels, snakemake.input.tokens, params.config_h
 first = next(iter(files.values()))
 layers = range(1, first.shape(first.levels[0], "mean")[0] + 1)
 kinds = list(product(("patch", "mean", "cls"), layers))  # the longest first
-sets = [embeddings.collect(files, first.levels[0], token, layer, params.images) for token, layer in kinds]
-values = [one.values for one in sets]
+sets = {kind: embeddings.collect(files, first.levels[0], *kind, params.images) for kind in kinds}
+sets = embeddings.told_apart(sets)
+values = [one.values for one in sets.values()]
 maps = tsne.side_by_side(values, params.seed, params.perplexity, snakemake.threads)
 frames = [
     one.names.assign(token=token, layer=layer, x=flat[:, 0], y=flat[:, 1])
-    for (token, layer), one, flat in zip(kinds, sets, maps, strict=True)
+    for ((token, layer), one), flat in zip(sets.items(), maps, strict=True)
 ]
 columns = ["token", "layer", "label", "image", "patch", "x", "y"]
-tidy.write(pd.concat(frames)[columns], snakemake.output.measure)
+tidy.write(pd.concat(frames or [pd.DataFrame(columns=columns)])[columns], snakemake.output.measure)

@@ -13,9 +13,9 @@ torch.set_num_threads(snakemake.threads)
 spec, recipe = snakemake.params.model, snakemake.params.training
 torch.manual_seed(recipe["seed"])
 model = architectures.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
-architectures.require_input(model, spec["preprocessing"]["crop"])
+architectures.require_input(model, spec["preprocessing"]["crop"], exact=True)
 if initial := snakemake.input.get("initial"):
-    checkpoints.load_encoder(model, initial)
+    checkpoints.load_encoder(model, initial, snakemake.resources.initial_sha256)
 
 rows = tidy.read([snakemake.input.images])
 pixels = torch.from_numpy(reading.normalised(rows["path"], reading.Preprocessing(**spec["preprocessing"])))

@@ -13,7 +13,7 @@ torch.set_num_threads(snakemake.threads)
 spec, recipe = snakemake.params.model, snakemake.params.training
 torch.manual_seed(recipe["seed"])
 encoder = architectures.build(spec["architecture"], spec["arguments"])
-architectures.require_input(encoder, spec["preprocessing"]["crop"])
+architectures.require_input(encoder, spec["preprocessing"]["crop"], exact=True)
 model = mae.MaskedAutoencoder(encoder, **{f"decoder_{key}": value for key, value in recipe["decoder"].items()})
 
 rows = tidy.read([snakemake.input.images])

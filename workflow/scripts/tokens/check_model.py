@@ -13,8 +13,8 @@ torch.set_num_threads(snakemake.threads)
 
 spec = snakemake.params.model
 model = architectures.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
-architectures.require_input(model, spec["preprocessing"]["crop"])
 found = {"weights": spec["weights"], "sha256": checkpoints.load(model, spec["weights"], snakemake.resources.sha256)}
+architectures.require_input(model, spec["preprocessing"]["crop"])
 found |= {
     "shapes": model_checks.describe(model),
     "answer": model_checks.fingerprint(model, spec["weights"], snakemake.params.seed),

@@ -54,4 +54,5 @@ done = extraction.extract(
 )
 for _ in progress.progress(done, f"{snakemake.wildcards.model} {name}", "image", len(rows)):
     pass
+tidy.write(store.contents(snakemake.output.tokens), snakemake.output.contents)
 provenance.record(Path(snakemake.output.tokens[0]).parent)

@@ -1,6 +1,7 @@
 """Files that are either whole or not there."""
 
 import errno
+import hashlib
 import os
 import platform
 import time
@@ -13,6 +14,7 @@ from maescope.base.errors import InputError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 DAY = 24 * 3600
+LONGEST = 128  # bytes of a name that a temporary has as it is: with host and process it may have 255
 listeners: list[Callable[[Path], None]] = []  # told of every file that has taken its place
 
 
@@ -20,7 +22,8 @@ listeners: list[Callable[[Path], None]] = []  # told of every file that has take
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place, flushed to disk, when the block ends well.
 
-    The name keeps its ending, which some writers go by. What a killed job left behind is removed first.
+    The name keeps its ending, which some writers go by, and is short enough for any file system. What a killed job left
+    behind is removed first.
 
     Raises
     ------
@@ -28,7 +31,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         where the disk is full
     """
     path = Path(path)
-    temporary = path.with_name(f".tmp.{platform.node()}.{os.getpid()}.{path.name}")
+    temporary = path.with_name(f".tmp.{platform.node()}.{os.getpid()}.{_bounded(path)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_stale(path)
@@ -46,10 +49,17 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         listener(path)
 
 
+def _bounded(path: Path) -> str:
+    """The name of a file or, of a long one, a digest of it with its ending."""
+    if len(os.fsencode(path.name)) <= LONGEST:
+        return path.name
+    return hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32] + path.suffix
+
+
 def _remove_stale(path: Path) -> None:
     """Remove temporaries of `path` whose process is gone: a job that outlived its Snakemake may still be writing."""
-    for temporary in path.parent.glob(f".tmp.*.{escape(path.name)}"):
-        owner = temporary.name.removeprefix(".tmp.").removesuffix(f".{path.name}")
+    for temporary in path.parent.glob(f".tmp.*.{escape(_bounded(path))}"):
+        owner = temporary.name.removeprefix(".tmp.").removesuffix(f".{_bounded(path)}")
         host, _, process = owner.rpartition(".")
         if process.isdigit() and not _may_be_written(temporary, host, int(process)):
             temporary.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ Token files have checksums of their own: all those of a folder share one record,
 
 import hashlib
 import json
+import os
 import platform
 import sys
 from collections.abc import Iterable
@@ -81,6 +82,19 @@ def recorded(path: str | Path) -> dict | None:
         return json.loads(record_path(path).read_text())
     except ValueError:  # no longer what was written: as good as none
         return None
+
+
+def newer(path: str | Path, than: str | Path) -> bool:
+    """Whether a file, or the link that leads to it, was touched after another one."""
+    return max(os.stat(path).st_mtime_ns, os.lstat(path).st_mtime_ns) > os.stat(than).st_mtime_ns
+
+
+def made_from(path: str | Path, made: str | Path) -> bool:
+    """Whether a file is still what another was made from: by its digest, where it is newer than the other's record."""
+    place = record_path(made)
+    if not (Path(path).is_file() and place.is_file()):
+        return False
+    return not newer(path, place) or digests([path]).items() <= (recorded(made) or {"inputs": {}})["inputs"].items()
 
 
 def stamp() -> str:

@@ -57,8 +57,9 @@ def _maps(figure: FigureBase, pairs: pd.DataFrame) -> None:
     figure.supxlabel("layer", fontsize=8)
     figure.supylabel("layer", fontsize=8)
     low, high = pairs.groupby(["model", "other"])["shuffled"].mean().agg(["min", "max"])
+    grey = "; grey: all\nimages alike" if pairs["cka"].isna().any() else ""
     bar = figure.colorbar(image, ax=figure.axes, shrink=0.8, aspect=30)
-    bar.set_label(f"linear CKA (random\norder: {low:.2f} to {high:.2f})", fontsize=7)
+    bar.set_label(f"linear CKA (random\norder: {low:.2f} to {high:.2f}{grey})", fontsize=7)
 
 
 def _map(axis: Axes, part: pd.DataFrame) -> AxesImage:
@@ -66,7 +67,8 @@ def _map(axis: Axes, part: pd.DataFrame) -> AxesImage:
     values = part.pivot(index="layer", columns="other_layer", values="cka")
     layers, others = values.shape
     edges = (0.5, others + 0.5, 0.5, layers + 0.5)
-    image = axis.imshow(values, origin="lower", extent=edges, vmin=0, vmax=1, cmap="viridis", aspect="auto")
+    shades = plt.get_cmap("viridis").with_extremes(bad="0.85")  # of layers that say the same of all images
+    image = axis.imshow(values, origin="lower", extent=edges, vmin=0, vmax=1, cmap=shades, aspect="auto")
     axis.set(xticks=ends_of(others), yticks=ends_of(layers))
     axis.tick_params(labelsize=7)
     axis.grid(False)

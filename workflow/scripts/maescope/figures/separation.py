@@ -30,7 +30,7 @@ def figure_2(tsne: pd.DataFrame, separation: pd.DataFrame) -> Figure:
 
 
 def _maps_and_curves(tsne: pd.DataFrame, separation: pd.DataFrame, tokens: list[str], points: dict) -> Figure:
-    layers = sorted(tsne["layer"].unique())
+    layers = sorted(separation["layer"].unique())
     rows = -(-len(layers) // ACROSS)
     height = 1.16 * rows * len(tokens) + 0.3
     figure = plt.figure(figsize=(PAGE, height + 2.4))
@@ -52,7 +52,10 @@ def _maps(block: SubFigure, maps: pd.DataFrame, layers: list[int], rows: int, na
         axis.spines[:].set_color("0.8")
     for axis, layer in zip(axes, layers, strict=False):
         own = maps[maps["layer"] == layer].sample(frac=1, random_state=0)  # no class covers the others
-        order = own["label"].map(labels.index).to_numpy()
+        if own.empty:
+            middle = {"transform": axis.transAxes, "ha": "center", "va": "center"}
+            axis.text(0.5, 0.5, "the same of\nall images", fontsize=6, **middle)
+        order = own["label"].map(labels.index).to_numpy(int)
         colours = np.array(COLOURS, dtype=object)[order % len(COLOURS)]
         for number in range(len(labels)) if points["s"] > 4 else [slice(None)]:
             chosen = order == number if isinstance(number, int) else number
@@ -73,7 +76,8 @@ def _maps(block: SubFigure, maps: pd.DataFrame, layers: list[int], rows: int, na
         )
         for n, label in enumerate(labels)
     ]
-    block.legend(handles=handles, loc="outside upper right", ncols=len(labels), title=None)
+    if handles:
+        block.legend(handles=handles, loc="outside upper right", ncols=len(labels), title=None)
     block.suptitle(f"t-SNE of {name} tokens, by class", x=0.01, ha="left", fontsize=8)
 
 

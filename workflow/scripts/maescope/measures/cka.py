@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from maescope.base.errors import InputError
+from maescope.measures.embeddings import collapsed
 
 
 class Features(NamedTuple):
@@ -39,7 +40,7 @@ def prepare(features: np.ndarray) -> Features:
         raise InputError(f"{len(features)} images, but CKA needs 4 or more; set study.compared: [] to leave it out")
     values = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
     norm = np.linalg.norm(values)
-    if norm == 0:
+    if collapsed(features):
         raise InputError("all images have the same features, so CKA cannot compare them: is this model broken?")
     values /= norm
     alone = Features(values, np.einsum("ij,ij->i", values, values))
@@ -73,20 +74,29 @@ def _hsic(a: Features, b: Features) -> tuple[float, float]:
     return plain, plain - diagonals + sums - 2 * diagonals / (n - 2)
 
 
-def table(own: np.ndarray, others: Mapping[int, Features]) -> pd.DataFrame:
+def prepared(features: np.ndarray) -> Features | None:
+    """Features of a layer, as `prepare` gives them; None for one that says the same of all images."""
+    return None if collapsed(features) else prepare(features)
+
+
+def table(own: np.ndarray, others: Mapping[int, Features | None]) -> pd.DataFrame:
     """CKA of one layer with other layers: other_layer, cka, debiased, shuffled.
 
     `shuffled` is the mean of the plain estimate over all orders of the images of one side: what two representations
-    have that know nothing of each other. For centred Gram matrices K, L it is tr K tr L / ((n - 1) |K| |L|).
+    have that know nothing of each other. For centred Gram matrices K, L it is tr K tr L / ((n - 1) |K| |L|). All three
+    are missing where a layer says the same of all images.
 
     Parameters
     ----------
     own : (n, D)
-    others : 1-based layer -> its features, of the same n images, as `prepare` gives them; widths may differ
+    others : 1-based layer -> its features, of the same n images, as `prepared` gives them; widths may differ
     """
-    features = prepare(own)
+    features = prepared(own)
     rows = []
     for layer, other in others.items():
+        if features is None or other is None:
+            rows.append({"other_layer": layer, "cka": np.nan, "debiased": np.nan, "shuffled": np.nan})
+            continue
         plain, debiased = cka(features, other)
         shuffled = 1 / ((len(own) - 1) * np.sqrt(features.own * other.own))  # both traces are 1
         rows.append({"other_layer": layer, "cka": plain, "debiased": debiased, "shuffled": shuffled})

@@ -2,23 +2,16 @@
 
 import numpy as np
 
-from maescope.base.errors import InputError
-
 EPSILON = 1e-7  # of RankMe
 
 
 def effective_rank(features: np.ndarray) -> float:
     """exp of the entropy of the singular values of features (n, D), each over their sum: from 1 to min(n, D).
 
-    Not centred, as in RankMe: a large common mean is a dimension that all images share.
-
-    Raises
-    ------
-    InputError
-        where all features are 0
+    Not centred, as in RankMe: a large common mean is a dimension that all images share. 0 where all features are 0.
     """
     values = np.linalg.svd(features.astype(np.float64), compute_uv=False)
     if values[0] == 0:
-        raise InputError("all features are 0, which have no rank: is this model broken?")
+        return 0.0
     shares = values / values.sum() + EPSILON
     return float(np.exp(-(shares * np.log(shares)).sum()))

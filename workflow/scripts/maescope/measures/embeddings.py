@@ -1,5 +1,6 @@
 """Tokens of chosen images as points of one layer, each with its class and its image (for Figs. 1 and 2)."""
 
+import logging
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -7,6 +8,10 @@ import numpy as np
 import pandas as pd
 
 from maescope.tokens.store import TokenFile
+
+log = logging.getLogger(__name__)
+
+ROUNDING = 1e-6  # of float32, in what has gone through a network: images differ by 1e-2 and more of their length
 
 
 class Points(NamedTuple):
@@ -48,3 +53,17 @@ def collect(files: Mapping[str, TokenFile], level: str, token: str, layer: int, 
         names.append(frame.assign(patch=pd.array(np.broadcast_to(patches, len(frame)), dtype="Int64")))
         values.append(own.reshape(-1, own.shape[-1]))
     return Points(np.concatenate(values), pd.concat(names, ignore_index=True))
+
+
+def collapsed(points: np.ndarray) -> bool:
+    """Whether points (n, D) are one and the same but for rounding, as where a layer says the same of all images."""
+    points = np.asarray(points, np.float64)
+    return bool(np.linalg.norm(points - points[0]) <= ROUNDING * np.linalg.norm(points))
+
+
+def told_apart(sets: Mapping[tuple[str, int], Points]) -> dict[tuple[str, int], Points]:
+    """Those sets, by kind of token and layer, whose points differ; the others are named loudly: no map shows them."""
+    same = [key for key, points in sets.items() if collapsed(points.values)]
+    for token, layer in same:
+        log.critical("%s tokens of layer %d are the same for all images: is this model broken there?", token, layer)
+    return {key: points for key, points in sets.items() if key not in same}

@@ -10,15 +10,22 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from maescope.measures.embeddings import collapsed
+
 ROWS = 256  # of the distance matrix at a time, so that temporaries stay small
 
 
 def distances(points: np.ndarray) -> np.ndarray:
     """Euclidean distances (n, n) of points (n, D), float64, 0 on the diagonal.
 
-    By hand, because scikit-learn's leave equal points apart by rounding, and k-NN would then break no tie by index.
+    By hand, because scikit-learn's leave equal points apart by rounding, and k-NN would then break no tie by index. So
+    would a product of matrices, which sums in another order from one row to the next: equal points count once in it.
     """
-    points = np.asarray(points, dtype=np.float64)
+    points = np.asarray(points, dtype=np.float64) + 0.0  # of -0.0 and 0.0 the bytes are others
+    numbers: dict[bytes, int] = {}
+    own = [numbers.setdefault(point.tobytes(), len(numbers)) for point in points]
+    if len(numbers) < len(points):
+        return distances(points[np.unique(own, return_index=True)[1]])[np.ix_(own, own)]
     squares = points @ points.T
     norms = squares.diagonal().copy()
     # |x - y|^2 = |x|^2 + |y|^2 - 2 x.y, in place: at 4,410 points each copy would be 156 MB.
@@ -132,7 +139,12 @@ def _nearest(distances: np.ndarray, k: int) -> np.ndarray:
 def measure(
     points: np.ndarray, labels: np.ndarray, groups: np.ndarray, neighbours: int, folds: int, seed: int
 ) -> dict[str, float]:
-    """Everything that tells how well classes separate, with the accuracy of guessing."""
+    """Everything that tells how well classes separate, with the accuracy of guessing.
+
+    Points that are the same but for rounding count as equal: silhouette 0, and nothing for a probe to read.
+    """
+    if collapsed(points):
+        points = np.zeros_like(points)
     silhouette, accuracy = separation(points, labels, groups, neighbours)
     return {
         "silhouette": silhouette,

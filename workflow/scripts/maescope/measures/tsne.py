@@ -1,4 +1,4 @@
-"""t-SNE maps of tokens (the paper's Figs. 1 and 2). A picture proves nothing: `probes` measures what it shows."""
+"""t-SNE maps of tokens (the paper's Figs. 1 and 2). A picture proves nothing: `separation` measures what it shows."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,8 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
+
+from maescope.measures.embeddings import collapsed
 
 
 def tsne(points: np.ndarray, seed: int, perplexity: float = 30.0, threads: int = 1) -> np.ndarray:
@@ -26,10 +28,12 @@ def tsne(points: np.ndarray, seed: int, perplexity: float = 30.0, threads: int =
     Raises
     ------
     ValueError
-        If the perplexity is not below n.
+        If the perplexity is not below n, or all points are the same, of which no map can be made.
     """
     if perplexity >= len(points):
         raise ValueError(f"perplexity {perplexity:g} must be below the number of points, {len(points)}")
+    if collapsed(points):
+        raise ValueError(f"{len(points)} points that are all the same have no map")
     points = np.asarray(points, dtype=np.float32)
     with threadpool_limits(threads):  # n_jobs reaches the neighbour search, not the descent
         return TSNE(init="pca", perplexity=perplexity, random_state=seed, n_jobs=threads).fit_transform(points)

@@ -33,16 +33,29 @@ def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str
         raise InputError(f"architecture {architecture} with {arguments}: {said} ({hint})") from error
     if type(model) is Beit:
         return beit.plain(model).eval()
-    if fault := _unsupported(model):
-        raise InputError(
-            f"architecture {architecture} {fault}; maescope reads timm's plain VisionTransformers and BEiT"
-        )
+    require_plain(model, f"architecture {architecture}")
     return model.eval()
+
+
+def require_plain(model: nn.Module, called: str = "the model") -> None:
+    """Refuse a model whose tokens would not be what their names say.
+
+    Raises
+    ------
+    InputError
+        beginning with what it is called
+    """
+    if fault := _unsupported(model):
+        raise InputError(f"{called} {fault}; maescope reads timm's plain VisionTransformers and BEiT")
 
 
 def _unsupported(model: nn.Module) -> str | None:
     """Why tokens of a model would not be what their names say, None if they are."""
-    if type(model) is not VisionTransformer:
+    if type(model) is Beit:
+        plain = all(isinstance(block.attn, beit.RelativeAttention) for block in model.blocks)
+        return None if plain else "is a BEiT as timm has it: maescope.models.architectures.build makes it a plain one"
+    of_timm = type(model).__module__.startswith("timm.")  # whose own subclasses have further tokens, or others
+    if not isinstance(model, VisionTransformer) or (of_timm and type(model) is not VisionTransformer):
         return f"is a {type(model).__name__}"
     if type(model.patch_embed) is not PatchEmbed:
         return f"makes its patches by a {type(model.patch_embed).__name__}, which mixes pixels between them"
@@ -87,8 +100,11 @@ def recorded_preprocessing(identifier: str) -> dict:
     }
 
 
-def require_input(model: VisionTransformer, crop: int) -> None:
-    """Crops must be of the model's input size.
+def require_input(model: VisionTransformer, crop: int, *, exact: bool = False) -> None:
+    """Crops must be of the model's input size; one of `dynamic_img_size` is set to theirs, once its weights are in.
+
+    Its positions are resampled as timm does in each pass, and its grid is that of the crops from then on. `exact` is of
+    a model that is trained: its weights would be of another grid than those that its entry describes.
 
     Raises
     ------
@@ -96,8 +112,14 @@ def require_input(model: VisionTransformer, crop: int) -> None:
         naming both sizes
     """
     height, width = model.patch_embed.img_size
-    if (crop, crop) != (height, width):
+    if (crop, crop) == (height, width):
+        return
+    patch = model.patch_embed.patch_size
+    if exact or not getattr(model, "dynamic_img_size", False):
         raise InputError(f"preprocessing.crop is {crop} px, but the model's input is {height} x {width} px")
+    if crop % patch[0] or crop % patch[1]:
+        raise InputError(f"preprocessing.crop is {crop} px, no multiple of the model's patches of {patch[0]} px")
+    model.set_input_size((crop, crop))
 
 
 def hub_repository(identifier: str) -> str:

@@ -6,7 +6,7 @@ A method whose only argument is `wildcards` is an input or a param of a rule as 
 import json
 from collections.abc import Iterable
 from itertools import product
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import SimpleNamespace
 
 from maescope.base import provenance
@@ -24,6 +24,20 @@ NOTHING = "(?!)"  # a pattern that nothing matches
 def pattern(names: Iterable[str]) -> str:
     """Names as a pattern for a wildcard."""
     return "|".join(names) or NOTHING
+
+
+def listed(files: str | list[str]) -> list[str]:
+    """What an input has: one file, several or none."""
+    return [files] if isinstance(files, str) else files
+
+
+def written_with(path: str) -> str | None:
+    """The small file that the workflow writes together with a large one; None for what it does not make."""
+    place = PurePath(path)
+    if place.suffix == ".h5":
+        return f"{place.parent}.csv"
+    beside = {"results/models": ".loss.csv", "results/images": ".skipped.csv"}.get(str(place.parent))
+    return beside and str(place.with_suffix(beside))
 
 
 class LookUps:
@@ -92,6 +106,8 @@ class LookUps:
         """The sampled list of a dataset's images."""
         return f"results/images/{dataset}.csv"
 
+    def sampled(self, wildcards) -> str:
+        return self.images_of(wildcards.dataset)
     def open_ended(self, dataset: str) -> bool:
         """Whether only sampling tells how many images each label has."""
         return self.datasets[dataset]["count"] is None or self.datasets[dataset]["allow_fewer"]
@@ -172,6 +188,11 @@ class LookUps:
     def initial(self, wildcards) -> str | list:
         """The weights that a fine-tuning starts from."""
         return self.weights_of(self.training(wildcards)["initial"])
+
+    def initial_sha256(self, wildcards) -> str:
+        """What the digest of those weights must be."""
+        initial = self.training(wildcards)["initial"]
+        return (initial and self.models[initial]["sha256"]) or "any"
 
     def training_images(self, wildcards) -> str:
         return self.images_of(self.training(wildcards)["dataset"])

@@ -77,9 +77,12 @@ def summary(
 ) -> Summary:
     """Reduce attention to one number an image and head.
 
+    Where next to nothing of a row falls on patches, less than has its digits in this precision, the row among patches
+    is taken from the logarithms alone, which hold it however small it is.
+
     Parameters
     ----------
-    attention : (B, H, T, T)
+    attention : (B, H, T, T), overwritten
     logarithm : (B, H, T, T) of it, overwritten
     distances : (N, N) in pixels, T = N + prefix
     with_cls : leave the rows of the distance as they are, so that what CLS takes of a row counts as distance 0
@@ -87,6 +90,12 @@ def summary(
     patches, logs = (x[..., prefix:, prefix:] for x in (attention, logarithm))  # (B, H, N, N) each
     mass = patches.sum(-1)  # (B, H, N)
     distance = torch.einsum("bhij,ij->bhi", patches, distances.to(patches))  # (B, H, N)
+    faint = mass < torch.finfo(mass.dtype).tiny / torch.finfo(mass.dtype).eps
+    if faint.any():
+        logs[faint] = logs[faint].log_softmax(-1)  # (rows, N)
+        patches[faint], mass[faint] = logs[faint].exp(), 1
+        if not with_cls:  # rows that stay as they are add up to nothing
+            distance = torch.einsum("bhij,ij->bhi", patches, distances.to(patches))
     if not with_cls:
         distance = distance / mass
     # with q = p / mass: - sum q log q = log(mass) - sum p log(p) / mass

@@ -56,8 +56,8 @@ class Extractor:
             torch.tensor(values, device=self.device).reshape(1, 3, 1, 1)
             for values in (self.preprocessing.mean, self.preprocessing.std)
         )
-        self.geometry = Geometry(self.model.patch_embed.grid_size, self.preprocessing.mean)
         architectures.require_input(self.model, self.preprocessing.crop)
+        self.geometry = Geometry(self.model.patch_embed.grid_size, self.preprocessing.mean)
 
     def passes(
         self,

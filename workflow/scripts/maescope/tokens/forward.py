@@ -13,6 +13,8 @@ from timm.models import VisionTransformer
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from maescope.base.errors import InputError
+from maescope.models.architectures import require_plain
 from maescope.models.beit import RelativeAttention
 from maescope.models.mae import embed
 from maescope.tokens import attention_statistics
@@ -21,7 +23,7 @@ from maescope.tokens import attention_statistics
 ATTENTION_BYTES = {"cpu": 5 << 18, "cuda": 2 << 30}
 
 
-@dataclass
+@dataclass(repr=False)
 class Tokens:
     """What one pass says about B images. Raw block outputs, before any final norm; layer first."""
 
@@ -36,6 +38,11 @@ class Tokens:
     cls_attention: Tensor | None = None  # (L, B, H, N), of CLS to each patch, on both requests
     rollout: Tensor | None = None  # (B, N), how much each patch feeds what the head reads, on request
     rollout_cls: Tensor | None = None  # (B, N), how much it feeds CLS, on request
+
+    def __repr__(self) -> str:
+        """Shapes of what there is: of numbers there are too many."""
+        there = {name: tuple(tensor.shape) for name, tensor in vars(self).items() if tensor is not None}
+        return f"Tokens({', '.join(f'{name}={shape}' for name, shape in there.items())})"
 
 
 def forward(
@@ -62,11 +69,15 @@ def forward(
 
     Raises
     ------
+    InputError
+        where tokens of the model would not be what their names say, or images are not of its input size
     ValueError
         where attention is asked for under a mask
     RuntimeError
         where a layer yielded no head outputs or no attention: never a silently empty result
     """
+    require_plain(model)
+    _require_size(model, images)
     if attention and visible is not None:
         raise ValueError("attention distance and rollout are defined on all patches: visible must be None")
     prefix = model.num_prefix_tokens
@@ -101,6 +112,13 @@ def forward(
         rollout=attention_statistics.patch_scores(rollout, model.global_pool, prefix) if attention else None,
         rollout_cls=attention_statistics.patch_scores(rollout, "token", prefix) if attention else None,
     )
+
+
+def _require_size(model: VisionTransformer, images: Tensor) -> None:
+    wanted = (model.patch_embed.proj.in_channels, *model.patch_embed.img_size)
+    if images.ndim != 4 or tuple(images.shape[1:]) != wanted:
+        shape = ", ".join(map(str, wanted))
+        raise InputError(f"images are of shape {tuple(images.shape)}, but the model's input is (B, {shape})")
 
 
 def _mean(tokens: Tensor) -> Tensor:

@@ -3,21 +3,28 @@
 The layout is `levels/<level>/<dataset>` with layer-first arrays (L, B, ...) and image-first ones (B, ...), and root
 attributes that say what made it; `complete` is written last. All text is of fixed length, read by h5py as bytes: text
 of variable length is the one thing that HDF5 stores without a checksum; one damaged byte in it can make HDF5 hang.
+
+Each array has a CRC-32 of every chunk as its attribute `digests`, which is compared whenever the chunk is read: a lost
+block reads as zeros with a checksum of HDF5 that fits, and zeros alone are no damage (a head that is zero, attention of
+each patch on itself). Older files have no digests; they are read, but zeros in them are taken for a lost block.
 """
 
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 
-from maescope.base import provenance
+from maescope.base import provenance, tidy
 from maescope.base.atomic import replacing
 from maescope.base.errors import InputError, StaleError
 
@@ -25,6 +32,7 @@ SCHEMA = 2
 LAYER_FIRST = {"cls", "mean", "head", "patch", "attention_distance", "attention_entropy"}
 LAYER_FIRST |= {"attention_key_entropy", "cls_attention"}
 ROUNDED = LAYER_FIRST - {"cls_attention"}  # to `tokens_dtype`; of small shares float16 would leave nothing
+CHUNK = 1 << 30  # bytes at most: HDF5 2.0 writes a chunk of 4 GiB damaged, its size modulo 2^32, and says nothing
 
 
 class Disk(io.FileIO):
@@ -52,25 +60,60 @@ class TokenWriter:
 
     def __init__(self, file: h5py.File, disk: Disk, images: int, dtype: str):
         self.file, self.disk, self.images, self.dtype = file, disk, images, np.dtype(dtype)
+        self.digests: dict[str, np.ndarray] = {}  # of each array, by its path
 
     def write(self, level: str, start: int, arrays: dict[str, np.ndarray]) -> None:
-        """Store one batch of one level, images `start` and on."""
+        """Store one batch of one level, images `start` and on; all batches but the last are as large as the first."""
         group = self.file.require_group(f"levels/{level}")
         for name, array in arrays.items():
             axis = int(name in LAYER_FIRST)
             dataset = group.get(name)
             if dataset is None:
                 dataset = self._create(group, name, array, axis)
-            batch = slice(start, start + array.shape[axis])
-            dataset[(slice(None),) * axis + (batch,)] = array
+            array, step = array.astype(dataset.dtype, copy=False), dataset.chunks[axis]
+            stop = start + array.shape[axis]
+            if start % step or (stop % step and stop < self.images):
+                raise ValueError(f"{dataset.name}: images {start} to {stop} are no whole batches of {step}")
+            dataset[(slice(None),) * axis + (slice(start, stop),)] = array
+            self.digests[dataset.name][..., start // step : -(-stop // step)] = _digests(array, axis, step)
         self.disk.check()
 
     def _create(self, group: h5py.Group, name: str, array: np.ndarray, axis: int) -> h5py.Dataset:
-        """A dataset for all images, in chunks of one layer and one batch."""
+        """A dataset for all images, in chunks of one layer and one batch, or of fewer images where that is too much."""
         shape = (*array.shape[:axis], self.images, *array.shape[axis + 1 :])
-        chunks = (1,) * axis + array.shape[axis:]
         dtype = self.dtype if name in ROUNDED else array.dtype
-        return group.create_dataset(name, shape, dtype, chunks=chunks, fletcher32=True)
+        step = images_a_chunk(array.shape[axis:], dtype.itemsize)
+        chunks = (1,) * axis + (step, *array.shape[axis + 1 :])
+        dataset = group.create_dataset(name, shape, dtype, chunks=chunks, fletcher32=True)
+        self.digests[dataset.name] = np.zeros((*array.shape[:axis], -(-self.images // step)), np.uint32)
+        return dataset
+
+    def close(self) -> None:
+        """Write the digests of all arrays."""
+        for name, digests in self.digests.items():
+            self.file[name].attrs["digests"] = digests
+
+
+def images_a_chunk(shape: tuple[int, ...], itemsize: int) -> int:
+    """How many images of a batch (B, ...) of one layer go into one chunk of at most CHUNK bytes.
+
+    Raises
+    ------
+    InputError
+        where one image alone is too large
+    """
+    one = math.prod(shape[1:]) * itemsize
+    if one > CHUNK:
+        raise InputError(f"{one / 1e9:.1f} GB an image and layer, but {CHUNK / 1e9:.1f} GB is the most; lower img_size")
+    return min(shape[0], CHUNK // max(one, 1))
+
+
+def _digests(array: np.ndarray, axis: int, step: int) -> np.ndarray:
+    """CRC-32 of every chunk: of `step` images of each layer where images are behind it, (L, chunks), else (chunks,)."""
+    if axis:
+        return np.array([_digests(layer, 0, step) for layer in array], np.uint32)
+    parts = (np.ascontiguousarray(array[start : start + step]) for start in range(0, len(array), step))
+    return np.array([zlib.crc32(part.view(np.uint8)) for part in parts], np.uint32)
 
 
 @contextmanager
@@ -105,9 +148,11 @@ def writing(
             file.attrs["levels"] = _fixed(levels)
             for name, data in (("image", _fixed(images)), ("target", np.asarray(targets, np.int64))):
                 file.create_dataset(name, data=data, chunks=data.shape, fletcher32=True)
-            yield TokenWriter(file, disk, len(images), dtype)
+            writer = TokenWriter(file, disk, len(images), dtype)
+            yield writer
             if missing := [level for level in levels if f"levels/{level}" not in file]:
                 raise RuntimeError(f"{path}: nothing was written for level {missing[0]}")
+            writer.close()
             file.attrs["complete"] = 1
         disk.check()
 
@@ -141,15 +186,14 @@ class TokenFile:
         InputError
             where it is absent, damaged, of the wrong length or not finite
         """
-        layers = () if name not in LAYER_FIRST else (slice(None),) if layer is None else (layer - 1,)
         with self._dataset(level, name) as dataset:
-            return self._values(dataset, (*layers, slice(images)))
+            return self._values(dataset, layer, 0, len(self.images) if images is None else images)
 
     def blocks(self, level: str, name: str, layer: int) -> Iterator[np.ndarray]:
         """One 1-based layer of a layer-first array, as many images at a time as were written at a time."""
         with self._dataset(level, name) as dataset:
             for start in range(0, len(self.images), dataset.chunks[1]):
-                yield self._values(dataset, (layer - 1, slice(start, start + dataset.chunks[1])))
+                yield self._values(dataset, layer, start, start + dataset.chunks[1])
 
     def shape(self, level: str, name: str) -> tuple[int, ...]:
         """Shape of an array, without reading it."""
@@ -180,24 +224,36 @@ class TokenFile:
                 )
             yield dataset
 
-    def _values(self, dataset: h5py.Dataset, part) -> np.ndarray:
+    def _values(self, dataset: h5py.Dataset, layer: int | None, start: int, stop: int) -> np.ndarray:
+        """Some images of one 1-based layer or of all, read in whole chunks, which are held against their digests."""
         level, name = dataset.name.split("/")[-2:]
+        axis = int(name in LAYER_FIRST)
+        step = dataset.chunks[axis] if dataset.chunks else len(self.images)
+        chunks = -(-stop // step)
+        layers = (slice(None) if layer is None else slice(layer - 1, layer),) * axis
         try:
-            array = dataset[part]
+            array = dataset[(*layers, slice(start, chunks * step))]
+            written = dataset.attrs.get("digests")
         except OSError as error:
             raise InputError(f"{self.path}: {name} of level {level} is damaged ({error}); delete it") from error
+        zeros = _lacks_an_image(array.reshape(*array.shape[: axis + 1], -1))  # all heads together: one may be pruned
+        whole = not zeros
+        if written is not None:
+            wanted = written[(*layers, slice(start // step, chunks))]
+            whole = np.array_equal(_digests(array, axis, step), wanted)
+        if not whole:
+            told = "has rows of zeros, a part was lost" if zeros else "is damaged (another digest)"
+            raise InputError(f"{self.path}: {name} of level {level} {told}; delete it")
+        array = array[(slice(None),) * axis + (slice(stop - start),)]
         if np.issubdtype(array.dtype, np.floating):
             array = array.astype(np.float32, copy=False)
             if not np.isfinite(array).all():
                 raise InputError(f"{self.path}: {name} of level {level} has values that are not finite; delete it")
-        to_image = sum(isinstance(one, slice) for one in part)  # all heads together: one may be pruned
-        if _lacks_an_image(array.reshape(*array.shape[:to_image], -1)):
-            raise InputError(f"{self.path}: {name} of level {level} has rows of zeros, a part was lost; delete it")
-        return array
+        return array if layer is None or not axis else array[0]
 
 
 def _lacks_an_image(rows: np.ndarray) -> bool:
-    """Whether a row is all zeros, as no image's tokens are: what a lost block reads as, with a checksum that fits."""
+    """Whether a row is all zeros: what a lost block reads as. In a file without digests it is taken for one."""
     if rows.dtype == bool or rows.shape[-1] == 1:  # a mask of nothing, or the number 0
         return False
     suspects = rows[rows[..., 0] == 0]
@@ -211,8 +267,8 @@ def _attributes(file: h5py.File) -> dict:
 
 
 @contextmanager
-def open_tokens(path: str, config_hash: str) -> Iterator[TokenFile]:
-    """Open a token file that is whole and was made with the settings of `config_hash`.
+def open_tokens(path: str, config_hash: str | None = None) -> Iterator[TokenFile]:
+    """Open a token file that is whole and was made with the settings of `config_hash`, or with any.
 
     Raises
     ------
@@ -227,7 +283,7 @@ def open_tokens(path: str, config_hash: str) -> Iterator[TokenFile]:
         yield tokens
 
 
-def read_all(path: str, config_hash: str) -> TokenFile:
+def read_all(path: str, config_hash: str | None = None) -> TokenFile:
     """Open a token file as `open_tokens` does and read all of it, so that every checksum is compared."""
     with open_tokens(path, config_hash) as tokens:
         for level in tokens.levels:
@@ -235,6 +291,28 @@ def read_all(path: str, config_hash: str) -> TokenFile:
             for name in names or ["cls"]:  # which is always there: its absence is told by `read`
                 tokens.read(level, name)
     return tokens
+
+
+def content(path: str) -> str:
+    """SHA-256 of all that a token file says, its arrays by the digests that lie beside them: nothing else is read."""
+    with _open(path) as file:
+        arrays = [group[name] for group in file["levels"].values() for name in group]
+        said = {array.name: np.asarray(array.attrs["digests"]).tolist() for array in arrays}
+        return provenance.fingerprint(said, {name: str(value) for name, value in _attributes(file).items()})
+
+
+def contents(paths: Iterable[str]) -> pd.DataFrame:
+    """`content` of token files: label, content. The workflow keeps it beside their folder, under its name and .csv."""
+    return pd.DataFrame([{"label": label, "content": content(path)} for label, path in by_label(paths).items()])
+
+
+def still_says(path: str, contents: str) -> bool:
+    """Whether a token file is whole, read to its end, and says what `contents`, a file, has of it."""
+    try:
+        read_all(path)
+        return content(path) == tidy.read([contents]).set_index("label")["content"].get(Path(path).stem)
+    except (InputError, LookupError):
+        return False
 
 
 def _open(path: str) -> h5py.File:
@@ -263,11 +341,12 @@ def _require_own(path: str, file: h5py.File) -> None:
             groups += [item] if isinstance(item, h5py.Group) else []
 
 
-def _checked(path: str, file: h5py.File, config_hash: str) -> TokenFile:
+def _checked(path: str, file: h5py.File, config_hash: str | None) -> TokenFile:
     _require_own(path, file)
     if file.attrs.get("complete") != 1:
         raise InputError(f"{path}: was never completed; delete it to have it made again")
-    if file.attrs.get("schema") != SCHEMA or file.attrs.get("config_hash") != config_hash.encode():
+    of_others = config_hash is not None and file.attrs.get("config_hash") != config_hash.encode()
+    if file.attrs.get("schema") != SCHEMA or of_others:
         raise StaleError(f"{path}: was made with other settings; delete it to have it made again")
     tokens = TokenFile(path, file)
     if tokens.attributes.get("label", Path(path).stem) != Path(path).stem:

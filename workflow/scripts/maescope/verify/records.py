@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from maescope.base import provenance, tidy
 from maescope.base.errors import InputError, StaleError
+from maescope.study.lookups import written_with
 from maescope.study.weight_files import HUB, RANDOM
 from maescope.tokens import store
 
@@ -145,6 +146,14 @@ def _to_its_end(path: str, record: dict) -> tuple[str, str]:
         store.read_all(path, record["settings"]["config_hash"])
     except InputError as error:
         return "damaged", str(error).removeprefix(f"{path}: ")
+    return _as_written(path)
+
+
+def _as_written(path: str) -> tuple[str, str]:
+    """A token file that is whole, against what the list beside its folder has of it."""
+    listed = Path(written_with(path))
+    if listed.is_file() and _contents(listed).get(Path(path).stem) != store.content(path):
+        return "damaged", f"it says something else than the workflow wrote ({listed}); {DELETE}"
     return "whole", ""
 
 
@@ -162,7 +171,13 @@ def _of_tokens(path: str, job: Job) -> tuple[str, str]:
     listed = Path(f"results/images/{job.settings['dataset']}.csv")
     if listed.is_file() and tokens.images != _list(listed).get(tokens.attributes["label"]):
         return "stale", f"holds other images than results/images lists; {DELETE}"
-    return "whole", ""
+    return _as_written(path)
+
+
+@cache
+def _contents(path: Path) -> dict[str, str]:
+    """What each token file of a folder said when it was written, by label."""
+    return tidy.read([path]).set_index("label")["content"].to_dict()
 
 
 @cache
