@@ -108,6 +108,7 @@ class LookUps:
 
     def sampled(self, wildcards) -> str:
         return self.images_of(wildcards.dataset)
+
     def open_ended(self, dataset: str) -> bool:
         """Whether only sampling tells how many images each label has."""
         return self.datasets[dataset]["count"] is None or self.datasets[dataset]["allow_fewer"]
