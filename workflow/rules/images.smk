@@ -1,4 +1,4 @@
-# Images: pictures on disk -> results/images/{dataset}.csv (label, image, path, target).
+# Images: pictures on disk -> results/images/{dataset}.csv (label, image, path, target, width, height).
 # The digits become a folder of pictures like any other dataset.
 
 
@@ -54,6 +54,7 @@ rule sample:
     resources:
         mem_mb=growing(2000),
         runtime=ask.sampling_minutes,
+        resize=look.largest_resize,  # another model makes no list again
     params:
         code=code("images/sample"),
         dataset=look.dataset,

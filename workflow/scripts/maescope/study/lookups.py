@@ -86,6 +86,14 @@ class LookUps:
         """How many images a dataset has at most; a label without a count may have 150, as in ImageNet-R."""
         return len(self.datasets[dataset]["labels"]) * (self.datasets[dataset]["count"] or 150)
 
+    def largest_resize(self, wildcards) -> int:
+        """The largest shorter side in pixels that models which see a dataset have its pictures brought to."""
+        variants = self.study["mask_variants"] or {}
+        shown = [self.study["dataset"], self.study["scenes"], variants.get("dataset"), *self.shift_datasets()]
+        seeing = self.used() if wildcards.dataset in shown else []
+        seeing += [model for model in self.trained if self.models[model]["training"]["dataset"] == wildcards.dataset]
+        return max(self.models[model]["preprocessing"]["resize"] for model in seeing or self.models)
+
     # ---- Models
 
     def content(self, wildcards) -> dict:

@@ -51,7 +51,7 @@ def describe(error: ValidationError) -> str:
     if error.validator == "pattern" and error.validator_value == "\\{label\\}":
         return f"{where}: {error.instance!r} has no {{label}} where the class name stands"
     if error.validator == "pattern" and where.startswith("folders."):
-        return f"{where}: {error.instance!r} stands on another folder; write the whole path"
+        return f"{where}: {error.instance!r} has braces, which stand for another folder; write the whole path"
     if error.validator == "uniqueItems":
         twice = sorted({str(item) for item in error.instance if error.instance.count(item) > 1})
         return f"{where}: {', '.join(twice)} named twice"
