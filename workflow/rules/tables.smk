@@ -3,6 +3,7 @@
 
 rule table_1:
     input:
+        images=look.images_of(STUDY["dataset"]),
         accuracy=look.measured("accuracy", STUDY["finetuned"], ["clean", STUDY["blur"]]),
         quality=look.measure("quality", look.first, STUDY["blur"]),
         paper=look.published("table_1"),
@@ -18,6 +19,7 @@ rule table_1:
         login=1,
     params:
         code=code("tables/table_1"),
+        resize=look.resize(STUDY["finetuned"]),
         filters=look.perturbations[STUDY["blur"]].get("levels"),
         same_crop=look.same_crop(),
         images_asked=look.datasets[STUDY["dataset"]]["count"],
@@ -29,6 +31,7 @@ rule table_1:
 
 rule table_2:
     input:
+        images=look.images_of(STUDY["dataset"]),
         accuracy=look.corrupted,
         paper=look.published("table_2"),
     output:
@@ -43,6 +46,7 @@ rule table_2:
         login=1,
     params:
         code=code("tables/table_2"),
+        resize=look.resize(STUDY["corrupted"]),
         first=look.first,
         sources=look.sources(),
         small=look.models[STUDY["corrupted"][0]]["preprocessing"]["crop"] <= 64,
@@ -56,6 +60,7 @@ rule table_2:
 
 rule table_3:
     input:
+        images=look.images_of(STUDY["dataset"]),
         alignment=look.measured("alignment", STUDY["finetuned"], [STUDY["blur"], look.occlusion]),
         accuracy=look.measured("accuracy", STUDY["finetuned"], ["clean", STUDY["blur"], look.occlusion]),
         paper=look.published("table_3"),
@@ -71,6 +76,7 @@ rule table_3:
         login=1,
     params:
         code=code("tables/table_3"),
+        resize=look.resize(STUDY["finetuned"]),
         images_asked=look.datasets[STUDY["dataset"]]["count"],
         choices=look.choices,
         intervals=look.intervals,
@@ -80,6 +86,7 @@ rule table_3:
 
 rule table_models:
     input:
+        images=look.images_of(STUDY["dataset"]),
         accuracy=look.judged,
     output:
         **table(
@@ -98,6 +105,7 @@ rule table_models:
         login=1,
     params:
         code=code("tables/table_models"),
+        resize=look.resize(STUDY["finetuned"]),
         choices=look.choices,
         intervals=look.intervals,
     script:

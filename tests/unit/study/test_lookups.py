@@ -75,6 +75,7 @@ def test_pictures_are_looked_at_for_the_largest_model_that_sees_them():
     look = LookUps(settings.check(config, SCHEMA))
     sizes = {name: look.largest_resize(of(dataset=name)) for name in ("three", "shifted", "three_train", "other")}
     assert sizes == {"three": 48, "shifted": 48, "three_train": 48, "other": 64}
+    assert look.resize(["untrained", "mae_finetuned"]) == {"untrained": 64, "mae_finetuned": 16}
 
 
 @pytest.mark.parametrize(

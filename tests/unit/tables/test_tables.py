@@ -225,6 +225,14 @@ def test_notes_tell_the_sample_the_interval_and_where_images_were_fewer():
     assert len(accuracies.notes_on_accuracy(measure, None, INTERVALS)) == 1
 
 
+def test_pictures_enlarged_more_than_twofold_are_noted_by_model():
+    images = pd.DataFrame({"width": [8, 16, 400], "height": [9, 900, 15]})  # sides of 8, 16 and 15
+    b_and_d, c = accuracies.notes_on_size(images, {"a": 16, "b": 32, "c": 224, "d": 32})
+    said = "2 of 3 pictures are enlarged more than twofold for b, d, the smallest from 8 to 32 px; what they lack in"
+    assert b_and_d == f"{said} detail is interpolated."
+    assert c.startswith("3 of 3 pictures are enlarged more than twofold for c, the smallest from 8 to 224 px; ")
+
+
 class Cells(HTMLParser):
     """Texts of the cells of a table."""
 

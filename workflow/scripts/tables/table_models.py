@@ -9,5 +9,6 @@ params = snakemake.params
 accuracy = tidy.read(snakemake.input.accuracy, "model", "perturbation")
 table = table_models.paired(accuracy, params.intervals)
 notes = accuracies.notes_on_chance(accuracy, params.choices) + table_models.notes(accuracy, params.intervals)
+notes += accuracies.notes_on_size(tidy.read([snakemake.input.images]), params.resize)
 title = "Models against each other, on the same images"
 writing.write_table(table, table_models.printed(table), title, notes, snakemake.output)

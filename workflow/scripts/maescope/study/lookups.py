@@ -92,7 +92,7 @@ class LookUps:
         shown = [self.study["dataset"], self.study["scenes"], variants.get("dataset"), *self.shift_datasets()]
         seeing = self.used() if wildcards.dataset in shown else []
         seeing += [model for model in self.trained if self.models[model]["training"]["dataset"] == wildcards.dataset]
-        return max(self.models[model]["preprocessing"]["resize"] for model in seeing or self.models)
+        return max(self.resize(seeing or self.models).values())
 
     # ---- Models
 
@@ -117,6 +117,10 @@ class LookUps:
     def crop(self, wildcards) -> int:
         """Side of a model's input in pixels."""
         return self.models[wildcards.model]["preprocessing"]["crop"]
+
+    def resize(self, models: Iterable[str]) -> dict[str, int]:
+        """Shorter side in pixels that each of some models has pictures brought to."""
+        return {model: self.models[model]["preprocessing"]["resize"] for model in models}
 
     def same_crop(self) -> list[str]:
         """The fine-tuned models whose input is cut out of a picture as that of the first is."""
