@@ -359,7 +359,12 @@ def test_a_class_without_common_features_has_no_share_of_them():
     without = measured["label"] == "0"
     measured.loc[without, ["common_clean", "common_perturbed"]] = 0
     found = features_persist(evidence(features=measured), np.nan)
-    assert found.measured == 50 and found.why.startswith("5 classes")
+    assert found.measured == 50 and found.why.startswith("5 classes of 6, the others have no common features; ")
+    measured = features(lambda n: 8, classes=6)
+    measured.loc[without, ["shuffled_clean", "shuffled_perturbed"]] = 0  # one class decides no verdict
+    found = features_persist(evidence(features=measured), np.nan)
+    assert (found.measured, found.verdict) == (100, verdicts.HOLDS) and found.why.endswith("shuffled labels 75 % stay")
+    measured.loc[without, ["common_clean", "common_perturbed"]] = 0
     none = features_persist(evidence(features=measured[without]), np.nan)
     assert none.verdict == verdicts.UNKNOWN and "no feature is common" in none.why
 

@@ -169,7 +169,7 @@ def pictures(folder: str) -> list[np.ndarray]:
     paths = sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise InputError(f"{folder}: has no pictures")
-    return [np.asarray(load(str(path))) for path in paths]
+    return [np.asarray(load(str(path), remedy="replace it")) for path in paths]
 
 
 def normalised(paths: Sequence[str], preprocessing: Preprocessing) -> np.ndarray:
