@@ -227,6 +227,7 @@ def test_pictures_are_taken_by_every_ending_that_they_have(ending, kind, tmp_pat
         ("{label}/*", "2 of .heic, 1 of .txt, 1 of folder, the first is", "CRITICAL"),
         ("{label}/*.png", "2 of .jpeg, the first is", "CRITICAL"),
         ("{label}/*.jpeg", "1 of .png, the first is", "CRITICAL"),
+        ("{label}/**/*", "2 of .heic, 1 of .txt, the first is", "CRITICAL"),
         ("{label}/[1-36]*", "1 of .txt, the first is", "WARNING"),
     ],
 )
@@ -238,10 +239,11 @@ def test_what_is_passed_over_is_told_once_by_its_endings(pattern, passed_over, l
     assert f"datasets.d: passed over: {passed_over} {tmp_path}/cat/" in caplog.text
 
 
-def test_nothing_is_told_where_nothing_is_passed_over(tmp_path, caplog):
-    put(tmp_path, "cat/1.png", "cat/2.PNG", "cat/notes.txt")
+@pytest.mark.parametrize("pattern", ["{label}/*.png", "{label}/**/*.png", "{label}/**/[1-3]*"])
+def test_nothing_is_told_where_nothing_is_passed_over(pattern, tmp_path, caplog):
+    put(tmp_path, "cat/1.png", "cat/2.PNG", "cat/notes.txt", "cat/1 more/3.png")
     with caplog.at_level(logging.WARNING):
-        taken(tmp_path, "{label}/*.png", ["cat"])
+        taken(tmp_path, pattern, ["cat"])
     assert caplog.text == ""
 
 

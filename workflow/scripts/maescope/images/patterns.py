@@ -38,7 +38,9 @@ def find(pattern: str, label: str) -> Found:
     endings = {ending.lower()} & SUFFIXES  # *.jpg takes cat.JPG as well
     found = sorted(set(_matches(f"{stem}.*" if endings else own)))
     pictures = [path for path in found if Path(path).suffix.lower() in (endings or SUFFIXES)]
-    return Found(pictures, sorted(set(found) - set(pictures)))
+    others = sorted(set(found) - set(pictures))
+    looked_into = "**" in own.split("/")
+    return Found(pictures, [path for path in others if not (looked_into and Path(path).is_dir())])
 
 
 def _matches(pattern: str) -> Iterator[str]:
