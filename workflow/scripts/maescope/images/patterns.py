@@ -37,7 +37,7 @@ def find(pattern: str, label: str) -> Found:
     stem, ending = os.path.splitext(own)
     endings = {ending.lower()} & SUFFIXES  # *.jpg takes cat.JPG as well
     found = sorted(set(_matches(f"{stem}.*" if endings else own)))
-    pictures = [path for path in found if Path(path).suffix.lower() in (endings or SUFFIXES)]
+    pictures = [path for path in found if os.path.splitext(path)[1].lower() in (endings or SUFFIXES)]
     others = sorted(set(found) - set(pictures))
     looked_into = "**" in own.split("/")
     return Found(pictures, [path for path in others if not (looked_into and Path(path).is_dir())])
