@@ -22,7 +22,7 @@ from scipy import stats as scipy_stats
 
 from maescope.base import seeds, statistics
 from maescope.base.errors import InputError
-from maescope.images import perturbations, sampling
+from maescope.images import patterns, perturbations, sampling
 from maescope.study import folders
 from maescope.study.settings import check
 
@@ -232,10 +232,10 @@ def test_a_sample_is_sorted_without_repetition_seeded_and_a_prefix_of_a_larger_o
 @given(st.permutations([f"{number}.png" for number in range(7)]), st.integers(0, 3), st.integers(1, 7))
 def test_a_sample_does_not_depend_on_the_order_of_the_file_system(order, seed, count):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sampling, "_fault", lambda path: None)
+        patch.setattr(sampling, "_look_at", lambda path, resize: ((1, 1), None))
         found = []
         for paths in (order, sorted(order)):
-            patch.setattr(sampling, "glob", lambda pattern, paths=paths: [f"/data/cat/{path}" for path in paths])
+            patch.setattr(patterns, "glob", lambda pattern, paths=paths: [f"/data/cat/{path}" for path in paths])
             found.append(sampling.sample("d", "/data/{label}/*", ["cat"], count, seed))
     assert found[0] == found[1]
 

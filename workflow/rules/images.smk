@@ -1,5 +1,5 @@
-# Images: pictures on disk -> results/images/{dataset}.csv (label, image, path, target). Where only sampling tells how many
-# there are, they are held against what the study asks of them: -> results/check_sample/{dataset}.json.
+# Images: pictures on disk -> results/images/{dataset}.csv (label, image, path, target, width, height). Where only sampling
+# tells how many there are, they are held against what the study asks of them: -> results/check_sample/{dataset}.json.
 # The digits become a folder of pictures like any other dataset.
 
 
@@ -55,7 +55,9 @@ rule sample:
     resources:
         mem_mb=growing(2000),
         runtime=ask.sampling_minutes,
-        listed=look.listed,  # not params: it makes nothing again
+        # Not params: another list of classes or another model makes no list of images again.
+        listed=look.listed,
+        resize=look.largest_resize,
     params:
         code=code("images/sample"),
         dataset=look.dataset,

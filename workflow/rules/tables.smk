@@ -3,6 +3,7 @@
 
 rule table_1:
     input:
+        images=look.images_of(STUDY["dataset"]),
         accuracy=look.measured("accuracy", STUDY["finetuned"], ["clean", STUDY["blur"]]),
         quality=look.measure("quality", look.first, STUDY["blur"]),
         paper=look.published("table_1"),
@@ -18,6 +19,7 @@ rule table_1:
         login=1,
     params:
         code=code("tables/table_1"),
+        resize=look.resize(STUDY["finetuned"]),
         filters=look.perturbations[STUDY["blur"]].get("levels"),
         same_crop=look.same_crop(),
         images_asked=look.datasets[STUDY["dataset"]]["count"],
@@ -30,6 +32,7 @@ rule table_1:
 
 rule table_2:
     input:
+        images=look.images_of(STUDY["dataset"]),
         accuracy=look.corrupted,
         paper=look.published("table_2"),
     output:
@@ -44,6 +47,7 @@ rule table_2:
         login=1,
     params:
         code=code("tables/table_2"),
+        resize=look.resize(STUDY["corrupted"]),
         first=look.first,
         sources=look.sources(),
         small=look.models[STUDY["corrupted"][0]]["preprocessing"]["crop"] <= 64,
@@ -58,6 +62,7 @@ rule table_2:
 
 rule table_3:
     input:
+        images=look.images_of(STUDY["dataset"]),
         alignment=look.measured("alignment", STUDY["finetuned"], [STUDY["blur"], look.occlusion]),
         accuracy=look.measured("accuracy", STUDY["finetuned"], ["clean", STUDY["blur"], look.occlusion]),
         paper=look.published("table_3"),
@@ -73,6 +78,7 @@ rule table_3:
         login=1,
     params:
         code=code("tables/table_3"),
+        resize=look.resize(STUDY["finetuned"]),
         images_asked=look.datasets[STUDY["dataset"]]["count"],
         classes=look.outputs,
         choices=look.choices,
@@ -83,6 +89,7 @@ rule table_3:
 
 rule table_models:
     input:
+        images=look.images_of(STUDY["dataset"]),
         accuracy=look.judged,
     output:
         **table(
@@ -102,6 +109,7 @@ rule table_models:
     params:
         code=code("tables/table_models"),
         classes=look.outputs,
+        resize=look.resize(STUDY["finetuned"]),
         choices=look.choices,
         intervals=look.intervals,
     script:

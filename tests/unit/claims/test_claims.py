@@ -157,6 +157,15 @@ def test_cosines_of_right_and_wrong_images_at_the_last_layer():
     assert robustness.cosine_misclassified(turned, 0.289).verdict == verdicts.FAILS
 
 
+def test_embeddings_of_zeros_are_in_no_claim_on_cosines():
+    known = evidence()
+    without = (known.alignment["layer"] == 2) & (known.alignment["image"] == f"{LABELS[0]}01")
+    known.alignment.loc[without, "cosine"] = np.nan
+    found = robustness.cosine_correct(known, 0.915)
+    assert (found.measured, found.low, found.high) == pytest.approx((0.95,) * 3)
+    assert found.images == 20 * len(LABELS) - 1
+
+
 def test_cosines_of_right_and_wrong_images_of_a_model_that_may_be_guessing_say_nothing():
     guessing = evidence(accuracy=images({"clean": 0.1}, "clean"), alignment=cosines(0.8, 0.8))
     for rule in (robustness.cosine_correct, robustness.cosine_misclassified):
@@ -364,7 +373,12 @@ def test_a_class_without_common_features_has_no_share_of_them():
     without = measured["label"] == "0"
     measured.loc[without, ["common_clean", "common_perturbed"]] = 0
     found = features_persist(evidence(features=measured), np.nan)
-    assert found.measured == 50 and found.why.startswith("5 classes")
+    assert found.measured == 50 and found.why.startswith("5 classes of 6, the others have no common features; ")
+    measured = features(lambda n: 8, classes=6)
+    measured.loc[without, ["shuffled_clean", "shuffled_perturbed"]] = 0  # one class decides no verdict
+    found = features_persist(evidence(features=measured), np.nan)
+    assert (found.measured, found.verdict) == (100, verdicts.HOLDS) and found.why.endswith("shuffled labels 75 % stay")
+    measured.loc[without, ["common_clean", "common_perturbed"]] = 0
     none = features_persist(evidence(features=measured[without]), np.nan)
     assert none.verdict == verdicts.UNKNOWN and "no feature is common" in none.why
 

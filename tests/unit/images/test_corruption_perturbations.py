@@ -133,6 +133,53 @@ def test_a_folder_of_another_class_list_is_refused(tree):
         on_disk(tree).require(list("aabb"), NAMES)
 
 
+NESTED = ["a/x/1.png", "a/y/1.png", "a/y/2.png"]
+
+
+def nested(root, *names):
+    """A tree of fog with those files, what is in one telling which it is."""
+    for number, name in enumerate(names):
+        path = root / "fog/1" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((16, 16, 3), 10 * number, np.uint8)).save(path)
+    return on_disk(root, ("1",))
+
+
+def test_files_in_folders_are_paired_with_the_clean_images_of_the_same_folders(tmp_path):
+    files = nested(tmp_path, *NESTED)
+    files.require(list("aaa"), NESTED)
+    paths = [str(files.path("1", "a", name)) for name in NESTED]
+    assert [reading.centre(path, 16).max() for path in paths] == [0, 10, 20]
+
+
+def test_files_without_the_folders_of_the_clean_images_are_paired_by_name_where_that_is_one(tmp_path):
+    clean = ["a/x/1.png", "a/y/2.png", "b/z/1.png"]
+    files = nested(tmp_path, "a/1.png", "a/2.png", "b/1.png")
+    files.require(list("aab"), clean)
+    assert [reading.centre(str(files.path("1", name[0], name)), 16).max() for name in clean] == [0, 10, 20]
+
+
+@pytest.mark.parametrize(
+    ("files", "clean", "labels"),
+    [
+        (["a/1.png", "a/2.png"], NESTED, "aaa"),  # x/1 and y/1 would both be paired with 1
+        (["a/x/1.png", "a/1.png", "a/y/2.png"], NESTED, "aaa"),  # of whom is a/1.png?
+        (["a/1.png", "a/2.png"], ["x/a/1.png", "y/a/1.png", "y/a/2.png"], "aaa"),
+        (["a/y/1.png", "a/2.png"], ["a/x/y/1.png", "a/z/y/1.png", "a/y/2.png"], "aaa"),
+    ],
+)
+def test_a_file_that_several_clean_images_could_be_paired_with_is_refused(files, clean, labels, tmp_path):
+    with pytest.raises(InputError, match=r"1\.png: several clean images of a have this name; put corrupted images in"):
+        nested(tmp_path, *files).require(list(labels), clean)
+
+
+def test_a_clean_image_beside_folders_is_paired_with_the_file_beside_folders(tmp_path):
+    clean = ["a/1.png", "a/x/1.png"]
+    files = nested(tmp_path, *clean)
+    files.require(list("aa"), clean)
+    assert [reading.centre(str(files.path("1", "a", name)), 16).max() for name in clean] == [0, 10]
+
+
 def test_all_pictures_of_a_folder_come_sorted(tmp_path):
     for name, grey in (("b.png", 2), ("a.jpg", 200)):
         Image.new("RGB", (9, 9), (grey,) * 3).save(tmp_path / name)

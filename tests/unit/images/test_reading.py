@@ -8,11 +8,11 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, PngImagePlugin
 from torchvision.transforms import CenterCrop, InterpolationMode, Resize
 
 from maescope.base.errors import InputError
-from maescope.images import reading, sampling
+from maescope.images import patterns, reading, sampling
 
 PLAIN = reading.Preprocessing(resize=8, crop=8, interpolation="bicubic", mean=(0.5,) * 3, std=(0.25,) * 3)
 
@@ -69,13 +69,13 @@ def test_an_exif_rotation_is_not_applied(tmp_path):
     assert reading.load(str(tmp_path / "turned.jpg")).size == (10, 8)
 
 
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
 def png(colour_type, channels):
     """A 16-bit PNG of 2 x 2 pixels."""
     rows = b"".join(b"\0" + bytes(range(1, 1 + 4 * channels)) for _ in range(2))
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     header = struct.pack(">IIBBBBB", 2, 2, 16, colour_type, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
@@ -115,6 +115,117 @@ def test_what_is_no_picture_is_refused_by_name(content, tmp_path):
 def test_a_file_that_has_gone_is_named(tmp_path):
     with pytest.raises(InputError, match=r"gone\.png: no such file"):
         reading.load(str(tmp_path / "gone.png"))
+
+
+NOISE = np.random.default_rng(0).bytes(2_000_000)  # as large compressed as not
+METADATA = {  # kind and content of a chunk, larger than 1 MB when read
+    "colour profile": (b"iCCP", b"name\0\0" + zlib.compress(NOISE)),
+    "compressed text": (b"zTXt", b"key\0\0" + zlib.compress(b"x" * 2_000_000)),
+    "compressed text in UTF-8": (b"iTXt", b"key\0\1\0\0\0" + zlib.compress(b"x" * 2_000_000)),
+    "plain text": (b"tEXt", b"key\0" + b"x" * 2_000_000),
+}
+
+
+@pytest.mark.parametrize("end", [False, True], ids=["before", "behind"])
+@pytest.mark.parametrize("what", METADATA)
+def test_a_whole_png_with_large_metadata_is_read(what, end, tmp_path):
+    noise().save(tmp_path / "whole.png")
+    whole = (tmp_path / "whole.png").read_bytes()
+    place = whole.index(b"IEND" if end else b"IDAT") - 4
+    (tmp_path / "whole.png").write_bytes(whole[:place] + chunk(*METADATA[what]) + whole[place:])
+    assert (np.asarray(reading.load(str(tmp_path / "whole.png"))) == np.asarray(noise())).all()
+
+
+@pytest.mark.parametrize("ending", ["jpg", "tif", "webp"])
+def test_other_pictures_with_a_large_colour_profile_are_read(ending, tmp_path):
+    noise().save(tmp_path / f"whole.{ending}", icc_profile=NOISE, quality=90)
+    noise().save(tmp_path / f"plain.{ending}", quality=90)
+    whole, plain = (np.asarray(reading.load(str(tmp_path / f"{name}.{ending}"))) for name in ("whole", "plain"))
+    assert (tmp_path / f"whole.{ending}").stat().st_size > 2_000_000
+    assert (whole == plain).all()
+
+
+def test_an_empty_colour_profile_before_the_end_is_no_traceback(tmp_path):
+    folder(tmp_path, "a", 3)
+    broken = tmp_path / "a" / "001.png"
+    whole = broken.read_bytes()
+    place = whole.index(b"IEND") - 4
+    broken.write_bytes(whole[:place] + chunk(b"iCCP", b"") + whole[place:])
+    with pytest.raises(InputError, match=r"001\.png: cannot be decoded \(.+\); replace it, or set on_bad_image: skip"):
+        sampling.sample("d", pattern(tmp_path), ["a"], 3, 0)
+    chosen, skipped = sampling.sample("d", pattern(tmp_path), ["a"], None, 0, on_bad_image="skip")
+    assert [row["image"] for row in chosen] == ["a/000.png", "a/002.png"]
+    assert [row["path"] for row in skipped] == [str(broken)]
+
+
+@pytest.mark.parametrize(
+    "error", [IndexError("list index"), KeyError(3), struct.error("short"), EOFError(), MemoryError(), RecursionError()]
+)
+def test_whatever_a_decoder_raises_names_the_file(error, tmp_path, monkeypatch):
+    noise().save(tmp_path / "odd.png")
+
+    def raising(self):
+        raise error
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", raising)
+    with pytest.raises(InputError, match=r"odd\.png: cannot be decoded \(.+\); replace it"):
+        reading.load(str(tmp_path / "odd.png"))
+
+
+STRIP = (250, 2)  # px; stands for 60000 x 1, whose 12 GB no test may take
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The limit of pixels, small enough to be met by harmless pictures; 16 x 2000 px are above it."""
+    monkeypatch.setattr(reading, "MAX_PIXELS", 16 * 16 * 125 - 1)
+
+
+def test_pixels_are_counted_after_resizing():
+    assert reading.resized((60_000, 400), 256) == (38_400, 256)
+    for size in ((60_000, 1), (1, 60_000)):  # 256 x 60000 to 1
+        with pytest.raises(
+            InputError, match=r"would be resized to (15360000 x 256|256 x 15360000), more than 100000000"
+        ):
+            reading.resized(size, 256)
+    assert reading.resized((60_000, 1), 32) == (1_920_000, 32)
+
+
+def test_a_strip_that_resizing_would_blow_up_is_refused_while_sampling(small, tmp_path):
+    folder(tmp_path, "a", 3)
+    noise(*STRIP).save(tmp_path / "a" / "001.png")
+    said = r"001\.png: 250 x 2 px would be resized to 2000 x 16, more than 31999 pixels; cut it, or set on_bad_image"
+    with pytest.raises(InputError, match=said):
+        sampling.sample("d", pattern(tmp_path), ["a"], 3, 0, resize=16)
+    assert len(sampling.sample("d", pattern(tmp_path), ["a"], 3, 0, resize=15)[0]) == 3
+    chosen, skipped = sampling.sample("d", pattern(tmp_path), ["a"], None, 0, resize=16, on_bad_image="skip")
+    assert [row["image"] for row in chosen] == ["a/000.png", "a/002.png"]
+    assert [row["path"] for row in skipped] == [f"{tmp_path}/a/001.png"]
+
+
+def test_a_strip_that_was_sampled_before_is_refused_by_name_without_its_memory(small, tmp_path):
+    noise(*STRIP).save(tmp_path / "strip.png")
+    preprocessing = reading.Preprocessing(16, 16, "bicubic", PLAIN.mean, PLAIN.std)
+    with pytest.raises(InputError, match=r"strip\.png: 250 x 2 px would be resized to 2000 x 16"):
+        list(reading.batches([str(tmp_path / "strip.png")], 1, preprocessing))
+
+
+def test_a_picture_smaller_than_the_crop_is_named(tmp_path):
+    noise(20, 20).save(tmp_path / "small.png")
+    preprocessing = reading.Preprocessing(8, 9, "bicubic", PLAIN.mean, PLAIN.std)
+    with pytest.raises(InputError, match=r"small\.png: a picture of 8 x 8 px is smaller than the crop of 9; raise"):
+        list(reading.batches([str(tmp_path / "small.png")], 1, preprocessing))
+
+
+@pytest.mark.parametrize(("resize", "told"), [(16, False), (17, True), (None, False)])
+def test_pictures_that_are_enlarged_more_than_twofold_are_told_once(resize, told, tmp_path, caplog):
+    folder(tmp_path, "a", 3)  # 10 x 8 px each
+    noise(90, 90).save(tmp_path / "a" / "large.png")
+    with caplog.at_level(logging.WARNING):
+        chosen, _ = sampling.sample("d", pattern(tmp_path), ["a"], None, 0, resize=resize)
+    assert [(row["width"], row["height"]) for row in chosen] == [(10, 8)] * 3 + [(90, 90)]
+    said = "datasets.d: 3 of 4 pictures are enlarged more than twofold, the smallest from 8 to 17 px"
+    assert [record.getMessage().startswith(said) for record in caplog.records] == [True] * told
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -188,7 +299,7 @@ def test_normalised_subtracts_the_mean_and_divides_by_the_standard_deviation(tmp
     ],
 )
 def test_identity_is_the_path_behind_the_fixed_beginning_of_the_pattern(path, pattern, name):
-    assert sampling.identity(path, pattern) == name
+    assert patterns.identity(path, pattern) == name
 
 
 def test_the_same_images_in_another_place_have_the_same_identities(tmp_path):

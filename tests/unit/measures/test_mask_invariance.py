@@ -59,3 +59,29 @@ def test_rows_of_the_table_of_shifts():
     assert rows[["low", "high"]].isna().all(axis=None)  # a class has one image: nothing to resample
     without = shifts.mask_shifts(pairs, mask_invariance.norms(pairs), options, None)
     assert without["paper"].isna().all()
+
+
+def test_embeddings_of_zeros_are_in_no_mean_and_counted():
+    means = np.repeat(embeddings(), 2, axis=1)  # two images of each axis
+    means[:, 1] = 0  # one of them under every mask
+    means[0, 3] = 0  # one under the first
+    pairs = mask_invariance.table(means, list("aabbcc"), list("012345"))
+    pairs["compared"] = mask_invariance.compared(pairs)
+    norms = mask_invariance.norms(pairs)
+    options = {"resamples": 100, "confidence": 0.95, "seed": 0}
+    rows = shifts.mask_shifts(pairs, norms, options, None).set_index("quantity")
+    assert rows["images"].tolist() == [5, 5, 5]
+    assert rows.loc["cosine of two masks of one image", "value"] == pytest.approx(1)
+    # of five images, one of a, those of b (120 and 4 / 2.25), those of c: classes count the same
+    spread = (120 + (120 + 100 * 4 / 2.25) / 2 + 120) / 3
+    assert rows.loc["range of the norm over masks (%)", "value"] == pytest.approx(spread)
+    assert shifts.notes_on_masks(norms)[-1].startswith("2 images (the first is 1) have an embedding of zeros under a")
+    assert shifts.notes_on_masks(norms[norms["image"] == "0"]) == shifts.NOTES_ON_MASKS
+
+
+def test_nothing_but_zeros_is_no_number_and_no_traceback():
+    pairs = mask_invariance.table(np.zeros((3, 4, 5)), list("aabb"), list("0123"))
+    pairs["compared"] = mask_invariance.compared(pairs)
+    options = {"resamples": 100, "confidence": 0.95, "seed": 0}
+    rows = shifts.mask_shifts(pairs, mask_invariance.norms(pairs), options, None)
+    assert rows[["value", "low", "high"]].isna().all(axis=None) and (rows["images"] == 0).all()

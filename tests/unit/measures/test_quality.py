@@ -5,10 +5,13 @@ import math
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from maescope.images import perturbations
 from maescope.measures import quality
+from maescope.tables import table_1
 
 
 @pytest.fixture(params=[0.005, 0.05, 0.5])
@@ -63,3 +66,89 @@ def test_ssim_of_constant_images_is_the_luminance_term():
     dark, light = torch.full((1, 3, 11, 11), 0.25), torch.full((1, 3, 11, 11), 0.75)
     expected = (2 * 0.25 * 0.75 + 1e-4) / (0.25**2 + 0.75**2 + 1e-4)
     assert quality.ssim(dark, light).item() == pytest.approx(expected, abs=1e-12)
+
+
+# ---- Flat pictures (case 1): what is known is worked out here in plain numpy, in float64 -----------------------------
+
+
+def plain_blur(image, size, sigma):
+    """(3, height, width) by a truncated Gaussian, borders reflected without repeating the edge, pixel by pixel."""
+    offsets = np.arange(size) - size // 2
+    weights = np.exp(-(offsets**2) / (2 * sigma**2))
+    weights /= weights.sum()
+    padded = np.pad(image, ((0, 0), (size // 2,) * 2, (size // 2,) * 2), mode="reflect")
+    _, height, width = image.shape
+    windows = ((y, x, weights[y] * weights[x]) for y in range(size) for x in range(size))
+    return sum(w * padded[:, y : y + height, x : x + width] for y, x, w in windows)
+
+
+def blurred_pets(*flats):
+    """Seven pictures of noise, 16 px, and some of one grey; their measure `quality`, as its script makes it."""
+    noise = np.random.default_rng(0).integers(0, 256, (7, 3, 16, 16))
+    pictures = np.concatenate([noise, *(np.full((1, 3, 16, 16), grey) for grey in flats)]) / 255
+    clean, frames = torch.from_numpy(pictures).float(), []
+    for level, (kernel, sigma) in LEVELS.items():
+        perturbed = (
+            perturbations.Blur({level: (kernel, sigma)}).apply(level, perturbations.Batch(clean, []), None).pixels
+        )
+        images = [f"cat/{number}.png" for number in range(len(clean))]
+        frame = pd.DataFrame({"image": images, **quality.compare(clean, perturbed)})
+        frames.append(frame.assign(level=level, label="cat"))
+    return noise / 255, pd.concat(frames)
+
+
+LEVELS = {"I": (3, 0.6), "II": (5, 1.0), "III": (7, 2.0)}
+
+
+def blur_table(measure):
+    filters = {level: {"kernel": kernel, "sigma": sigma} for level, (kernel, sigma) in LEVELS.items()}
+    answers = [{"level": level, "label": "cat", "correct": 1} for level in ("clean", *LEVELS)]
+    accuracy = pd.DataFrame([row | {"image": f"cat/{n}.png", "model": "vit"} for row in answers for n in range(2)])
+    intervals = {"resamples": 50, "confidence": 0.95, "seed": 0}
+    return table_1.table(accuracy, measure, filters, ["vit"], intervals, None).set_index("level").loc[list(LEVELS)]
+
+
+@pytest.mark.parametrize("flats", [(0,), (255,), (128,), (0, 255, 128, 40), ()])
+def test_flat_pictures_are_in_no_mean_of_table_1_and_counted(flats):
+    noise, measure = blurred_pets(*flats)
+    table = blur_table(measure)
+    for level, (kernel, sigma) in LEVELS.items():
+        pairs = [(picture, plain_blur(picture, kernel, sigma)) for picture in noise]
+        psnr, ssim = ([plain(*pair) for pair in pairs] for plain in (plain_psnr_db, plain_ssim))
+        assert table.loc[level, "psnr_db"] == pytest.approx(np.mean(psnr), abs=1e-4)
+        assert table.loc[level, "ssim"] == pytest.approx(np.mean(ssim), abs=1e-6)
+    assert table["order_by_psnr"].tolist() == [1, 2, 3]
+    assert table["images_changed"].tolist() == [7] * 3
+    notes = table_1.notes(measure)[len(table_1.NOTES) :]
+    said = (
+        f"{len(flats)} of {7 + len(flats)} images are flat (no colour varies by one of 255 grey levels; the first is "
+    )
+    assert len(notes) == bool(flats) and all(note.startswith(said) for note in notes)
+
+
+def test_a_picture_is_flat_where_no_colour_varies_by_a_grey_level():
+    pictures = torch.full((4, 3, 8, 8), 0.5)
+    pictures[1, 2, :4] += 2.2 / 255  # a standard deviation of 1.1 levels, of blue alone
+    pictures[2, 2, :4] += 1.8 / 255  # of 0.9 levels
+    pictures[3, 0] = 0.9  # red, but all of it
+    assert quality.flat(pictures).tolist() == [True, False, True, True]
+
+
+def test_nothing_but_flat_pictures_is_a_dash_and_no_traceback():
+    _, measure = blurred_pets(0, 255)
+    table = blur_table(measure[measure["image"].isin(["cat/7.png", "cat/8.png"])])
+    assert table[["psnr_db", "ssim", "order_by_psnr"]].isna().to_numpy().all()
+    assert table["images_changed"].tolist() == [0, 0, 0]
+
+
+def test_what_a_level_does_not_change_is_counted_by_level_and_infinite_where_that_is_all():
+    _, measure = blurred_pets()
+    measure.loc[measure["level"] == "I", "psnr_db"] = np.inf
+    measure.loc[(measure["level"] == "II") & (measure["image"] < "cat/2"), "psnr_db"] = np.inf
+    table, others = blur_table(measure), measure[(measure["level"] == "II") & (measure["image"] >= "cat/2")]
+    assert table.loc["I", "psnr_db"] == np.inf
+    assert table.loc["II", "psnr_db"] == pytest.approx(others["psnr_db"].mean())
+    assert table["order_by_psnr"].tolist() == [1, 2, 3]
+    assert table["images_changed"].tolist() == [0, 5, 7]
+    assert table_1.printed(table.reset_index())["PSNR (dB)"][0] == "∞"
+    assert "whose PSNR is infinite: I 7, II 2." in table_1.notes(measure)[-1]

@@ -80,3 +80,11 @@ def test_psnr_is_of_the_whole_picture_as_it_would_be_shown():
     np.testing.assert_allclose(found["psnr_db"], -10 * np.log10(error), rtol=1e-9)
     assert found["error_low"] == pytest.approx([0.01, 0.01])  # of hidden pixels, 0.1 squared
     assert found["error_high"] == pytest.approx([0, 0], abs=1e-12)
+
+
+def test_a_flat_picture_has_errors_and_neither_psnr_nor_ssim():
+    original, _, hidden = pictures()
+    original[1] = 0  # black, and rebuilt darker than black, which is shown as black
+    found = reconstruction_error.errors(original, np.where(hidden, np.nan, original), original - 0.1, MEAN, 0.25)
+    assert np.isfinite(found["psnr_db"]).tolist() == np.isfinite(found["ssim"]).tolist() == [True, False]
+    assert np.isnan(found["psnr_db"][1]) and found["error_low"] == pytest.approx([0.01, 0.01])

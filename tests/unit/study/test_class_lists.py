@@ -99,6 +99,6 @@ def test_accents_in_one_character_or_two_are_one_name(pets):
     pattern = f"{pets}/val/{{label}}/*.png"
     assert CAFE != APART
     assert class_lists.is_there(pattern, CAFE)
-    assert sampling.find(pattern, CAFE) == ([f"{pets}/val/{APART}/1.png"], [])
+    assert patterns.find(pattern, CAFE) == ([f"{pets}/val/{APART}/1.png"], [])
     assert class_lists.read_labels([APART, "cat"], ["cat", CAFE]) == [CAFE, "cat"]
     assert class_lists.read_labels([APART, CAFE], [APART, CAFE]) == [APART, CAFE]  # both are there

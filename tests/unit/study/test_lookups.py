@@ -88,6 +88,20 @@ def test_what_a_job_reads(look):
     assert look.training_images(of(model="supervised")) == "results/images/three_train.csv"
 
 
+def test_pictures_are_looked_at_for_the_largest_model_that_sees_them():
+    config = yaml.safe_load(SMALLEST.read_text())
+    resize = {"mae_pretrained": 32, "supervised": 48, "untrained": 64}
+    for name, entry in config["models"].items():
+        entry["preprocessing"] = {**entry["preprocessing"], "resize": resize.get(name, 16)}
+    config["datasets"]["other"] = config["datasets"]["three"]
+    config["study"]["compared"] = ["mae_pretrained"]
+    config["study"]["sweep"] = []
+    look = LookUps(settings.check(config, SCHEMA))
+    sizes = {name: look.largest_resize(of(dataset=name)) for name in ("three", "shifted", "three_train", "other")}
+    assert sizes == {"three": 48, "shifted": 48, "three_train": 48, "other": 64}
+    assert look.resize(["untrained", "mae_finetuned"]) == {"untrained": 64, "mae_finetuned": 16}
+
+
 @pytest.mark.parametrize(
     ("perturbation", "ranked"), [("occlusion", True), ("occlusion_random", False), ("blur", False), ("clean", False)]
 )

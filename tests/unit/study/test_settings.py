@@ -264,7 +264,8 @@ def test_patches_cannot_be_dropped_from_a_beit(config):
 
 def test_a_folder_does_not_stand_in_another(config):
     config["folders"] = {"root": "/data", "imagenet": "{root}/imagenet"}
-    assert "folders.imagenet: '{root}/imagenet' stands on another folder; write the whole path" in problems(config)
+    said = "folders.imagenet: '{root}/imagenet' has braces, which stand for another folder; write the whole path"
+    assert said in problems(config)
 
 
 def test_random_weights_have_no_digest_to_check(config):
@@ -410,6 +411,15 @@ def test_a_tree_is_read_with_and_without_group_folders(config, tmp_path, group):
     assert checked["fog"]["folder"] == str(tmp_path / "c" / f"{group}fog")
     assert checked["fog"]["levels"] == ["1", "3"]
     assert checked["snow"]["levels"] == []
+
+
+def test_a_tree_that_has_a_corruption_twice_is_refused_with_both(config, tmp_path):
+    for folder in ("fog/1", "backup/fog/2", "weather/snow/1", "other/snow"):
+        (tmp_path / folder).mkdir(parents=True)
+    config["perturbations"]["c"] = {"kind": "corruption", "name": "snow", "folder": str(tmp_path)}
+    settings.check(config, SCHEMA)  # other/snow has no severity in it
+    config["perturbations"]["c"]["name"] = "fog"
+    assert f"{tmp_path} has fog twice, in {tmp_path}/fog and {tmp_path}/backup/fog; name the folder" in problems(config)
 
 
 @pytest.mark.parametrize("folder", ["tree", "gone"])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maescope.tables import sweep
+from maescope.tables import sweep, table_sweep
 
 
 def separation(model, values, token="mean"):
@@ -50,6 +50,26 @@ def test_errors_are_of_all_images_together_over_those_of_the_mean_colour():
     found = sweep.rebuilt(errors).set_index("measure")["value"]
     expected = {"psnr_db": 15, "ssim": 0.6, "error_low": 0.5, "error_high": 1}
     assert found.to_dict() == pytest.approx(expected)
+
+
+def test_pictures_that_are_flat_or_rebuilt_exactly_decide_no_mean_and_are_counted():
+    errors = pd.DataFrame({"model": list("aaaabb"), "psnr_db": [10, 20, np.inf, np.nan, 30, 32]})
+    errors = errors.assign(ssim=[0.5, 0.7, 0.9, np.nan, 1, 1], error_low=1, blank_low=2, error_high=1, blank_high=2)
+    found = sweep.rebuilt(errors).set_index(["measure", "model"])["value"]
+    assert found[["psnr_db", "ssim", "images_left_out"]].to_dict() == pytest.approx(
+        {
+            ("psnr_db", "a"): 15,
+            ("psnr_db", "b"): 31,
+            ("ssim", "a"): 0.7,
+            ("ssim", "b"): 1,
+            ("images_left_out", "a"): 2,
+            ("images_left_out", "b"): 0,
+        }
+    )
+    runs = sweep.rebuilt(errors)
+    assert table_sweep.notes(runs, None, 2, 0.95)[0].startswith("Up to 2 images of a model are left out of PSNR and")
+    some = sweep.rebuilt(errors[errors["model"] == "b"])
+    assert "images_left_out" not in set(some["measure"]) and "left out" not in table_sweep.notes(some, None, 2, 0.95)[0]
 
 
 def test_every_level_counts_the_same_and_occlusion_of_nothing_not_at_all():

@@ -185,6 +185,28 @@ def test_table_3_without_misclassified_images_shows_a_dash():
     assert table_3.printed(table)["misclassified"].tolist() == ["– (0)"]
 
 
+def test_an_embedding_of_zeros_is_in_no_mean_of_cosines_and_noted():
+    measure = alignment(**BLUR)
+    measure.loc[(measure["image"] == "a/1.png") & (measure["layer"] == 2), "cosine"] = np.nan
+    (row,) = table_3.table(measure, answers(**BLUR), INTERVALS, None).to_dict("records")
+    assert row["mean_cosine"] == pytest.approx(((1.0 + 0.6) / 2 + 0.2) / 2)
+    assert row["mean_cosine_correct"] == pytest.approx((1.0 + 0.2) / 2)
+    assert (row["images"], row["images_correct"], row["images_misclassified"]) == (3, 2, 1)
+    assert row["norm_difference"] == pytest.approx((2 + 4) / 2)  # of all
+    said = "1 images (the first is a/1.png) have an embedding of zeros, clean or perturbed, of m: "
+    assert table_3.notes(measure)[-1].startswith(said)
+    assert table_3.notes(alignment(**BLUR)) == table_3.NOTES
+
+
+def test_intervals_of_cosines_are_those_of_the_images_that_have_one():
+    measure = alignment(**BLUR).assign(label="a")
+    whole = measure[measure["image"] != "a/1.png"]
+    measure.loc[measure["image"] == "a/1.png", "cosine"] = np.nan
+    found, wanted = (table_3.table(m, answers(**BLUR), INTERVALS, None).iloc[0] for m in (measure, whole))
+    columns = ["mean_cosine", "cosine_low", "cosine_high"]
+    assert found[columns].tolist() == wanted[columns].tolist() and found[columns].notna().all()
+
+
 def test_table_3_sets_the_papers_cosine_and_the_difference_beside_the_measured_one():
     paper = pd.DataFrame({"perturbation": ["occlusion", "blur"], "level": ["I", "I"], "mean_cosine": [0.1, 0.4]})
     table = table_3.table(alignment(**BLUR), answers(**BLUR), INTERVALS, paper)
@@ -201,6 +223,14 @@ def test_notes_tell_the_sample_the_interval_and_where_images_were_fewer():
     assert fewer == "Fewer than the 3 images asked for: b 2."
     assert len(accuracies.notes_on_accuracy(measure, 2, INTERVALS)) == 1
     assert len(accuracies.notes_on_accuracy(measure, None, INTERVALS)) == 1
+
+
+def test_pictures_enlarged_more_than_twofold_are_noted_by_model():
+    images = pd.DataFrame({"width": [8, 16, 400], "height": [9, 900, 15]})  # sides of 8, 16 and 15
+    b_and_d, c = accuracies.notes_on_size(images, {"a": 16, "b": 32, "c": 224, "d": 32})
+    said = "2 of 3 pictures are enlarged more than twofold for b, d, the smallest from 8 to 32 px; what they lack in"
+    assert b_and_d == f"{said} detail is interpolated."
+    assert c.startswith("3 of 3 pictures are enlarged more than twofold for c, the smallest from 8 to 224 px; ")
 
 
 class Cells(HTMLParser):

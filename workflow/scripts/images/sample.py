@@ -17,12 +17,14 @@ chosen, skipped = sampling.sample(
     dataset["labels"],
     dataset["count"],
     snakemake.params.seed,
+    classes=dataset["classes"] or [],
+    resize=snakemake.resources.resize,
     allow_fewer=dataset["allow_fewer"],
     on_bad_image=dataset["on_bad_image"],
     threads=snakemake.threads,
 )
 targets = {label: target for target, label in enumerate(dataset["classes"] or [])}
-rows = pd.DataFrame(chosen, columns=["label", "image", "path"])
-rows["target"] = rows["label"].map(targets).fillna(-1).astype(int)  # -1: no class of the head
+rows = pd.DataFrame(chosen)
+rows.insert(3, "target", rows["label"].map(targets).fillna(-1).astype(int))  # -1: no class of the head
 tidy.write(rows, snakemake.output.images)
 tidy.write(pd.DataFrame(skipped, columns=["label", "path", "reason"]), snakemake.output.skipped)

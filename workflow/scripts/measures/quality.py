@@ -19,7 +19,6 @@ for pixels in reading.batches(rows["path"].tolist(), 64, preprocessing):
     batch = perturbations.Batch(torch.from_numpy(pixels).float() / 255, part["image"].tolist())
     for level in perturbation.levels:
         perturbed = perturbation.apply(level, batch, geometry=None).pixels
-        psnr, ssim = quality.psnr_db(batch.pixels, perturbed), quality.ssim(batch.pixels, perturbed)
-        frame = part[["label", "image"]].assign(level=level, psnr_db=psnr.numpy(), ssim=ssim.numpy())
+        frame = part[["label", "image"]].assign(level=level, **quality.compare(batch.pixels, perturbed))
         frames.append(frame[["level", "label", "image", "psnr_db", "ssim"]])
 tidy.write(pd.concat(frames), snakemake.output.measure)

@@ -8,7 +8,7 @@ from maescope.tables import shifts, writing
 
 logs.begin(snakemake)
 
-given, params, parts, notes = snakemake.input, snakemake.params, [], []
+given, params, parts, notes, of_masks = snakemake.input, snakemake.params, [], [], []
 if given.shift:
     paper = shifts.published(tidy.read([given.paper]))
     shift = tidy.read(given.shift, "model", "dataset")
@@ -17,9 +17,11 @@ if given.shift:
 if given.mask_invariance:
     pairs = tidy.read(given.mask_invariance)
     pairs["compared"] = mask_invariance.compared(pairs)
-    parts.append(shifts.mask_shifts(pairs, mask_invariance.norms(pairs), params.intervals, tidy.read([given.paper])))
+    norms = mask_invariance.norms(pairs)
+    parts.append(shifts.mask_shifts(pairs, norms, params.intervals, tidy.read([given.paper])))
+    of_masks = shifts.notes_on_masks(norms)
 parts.append(shifts.from_claims(tidy.read([given.claims])))
 table = shifts.with_differences(pd.concat(parts, ignore_index=True), params.repeats_paper)
 title = "Distribution shift, mask invariance, and the numbers of the text"
-notes += shifts.NOTES + (shifts.NOTES_ON_MASKS if given.mask_invariance else [])
+notes += shifts.NOTES + of_masks
 writing.write_table(table, shifts.print_shifts(table), title, notes, snakemake.output)

@@ -12,6 +12,7 @@ table = table_2.table(accuracy, params.sources, params.intervals, paper, params.
 notes = accuracies.notes_on_doubts(accuracy, params.classes, params.choices)
 notes += accuracies.notes_on_accuracy(accuracy, params.images_asked, params.intervals)
 notes += table_2.notes(table, params.sources, params.small)
+notes += accuracies.notes_on_size(tidy.read([snakemake.input.images]), params.resize)
 generated = any(source["source"].startswith("generated") for source in params.sources.values())
 title = "Table II. Accuracy under corruptions (%)" + (", generated" if generated else "")
 writing.write_table(table, table_2.printed(table), title, notes, snakemake.output)

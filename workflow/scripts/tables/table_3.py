@@ -11,6 +11,7 @@ accuracy = tidy.read(snakemake.input.accuracy, "model", "perturbation")
 paper = tidy.read(snakemake.input.paper) if snakemake.input.paper else None
 table = table_3.table(alignment, accuracy, params.intervals, paper)
 notes = accuracies.notes_on_doubts(accuracy, params.classes, params.choices)
-notes += accuracies.notes_on_accuracy(accuracy, params.images_asked, params.intervals) + table_3.NOTES
+notes += accuracies.notes_on_accuracy(accuracy, params.images_asked, params.intervals) + table_3.notes(alignment)
+notes += accuracies.notes_on_size(tidy.read([snakemake.input.images]), params.resize)
 title = "Table III. Cosine of clean and perturbed embeddings"
 writing.write_table(table, table_3.printed(table), title, notes, snakemake.output)

@@ -10,5 +10,6 @@ accuracy = tidy.read(snakemake.input.accuracy, "model", "perturbation")
 table = table_models.paired(accuracy, params.intervals)
 notes = accuracies.notes_on_doubts(accuracy, params.classes, params.choices)
 notes += table_models.notes(accuracy, params.intervals)
+notes += accuracies.notes_on_size(tidy.read([snakemake.input.images]), params.resize)
 title = "Models against each other, on the same images"
 writing.write_table(table, table_models.printed(table), title, notes, snakemake.output)

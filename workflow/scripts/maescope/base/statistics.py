@@ -39,6 +39,12 @@ def class_mean(values: np.ndarray, labels: np.ndarray) -> float:
     return float(pd.Series(values).groupby(labels).mean().mean())
 
 
+def finite_mean(values: pd.Series) -> float:
+    """Mean of those that are finite; infinite where the others all are, NaN where there is none."""
+    finite = values[np.isfinite(values)]
+    return finite.mean() if len(finite) else values.mean()
+
+
 def bootstrap(
     values: np.ndarray,
     labels: np.ndarray,

@@ -22,16 +22,18 @@ def features_persist(evidence: Evidence, paper: float) -> Finding:
         return Finding(rule, why="common features of heads are not measured in this study")
     last = evidence.features[evidence.features["level"] == evidence.strongest]
     sums = last.groupby("label")[[f"{kind}_{when}" for kind in KINDS for when in ("clean", "perturbed")]].sum()
-    sums = sums[sums["common_clean"] > 0]
+    classes = len(sums)
+    sums = sums[(sums["common_clean"] > 0) & (sums["shuffled_clean"] > 0)]  # a share of none is no number
     if sums.empty:
-        return Finding(rule, why="no feature is common to the clean images of a class")
+        return Finding(rule, why="no feature is common to the clean images of a class, or none with shuffled labels")
     share, shuffled = (100 * sums[f"{kind}_perturbed"] / sums[f"{kind}_clean"] for kind in KINDS)
     low, high, more, most = (
         end
         for values in (share, share - shuffled)
         for end in statistics.bootstrap(values.to_numpy(), ["all"] * len(values), **evidence.intervals)
     )
-    why = f"{len(share)} classes; of shuffled labels {shuffled.mean():.3g} % stay"
+    left_out = f" of {classes}, the others have no common features" if len(share) < classes else ""
+    why = f"{len(share)} classes{left_out}; of shuffled labels {shuffled.mean():.3g} % stay"
     if len(share) < 5:
         return Finding(rule, UNKNOWN, share.mean(), low, high, "%", why=f"{why}; too few classes to resample")
     both = {beyond(low, high, 50), beyond(more, most, 0)}

@@ -67,7 +67,7 @@ def cosine_misclassified(evidence: Evidence, paper: float) -> Finding:
 
 def _cosine(evidence: Evidence, paper: float, correct: int, direction: str, rule: str) -> Finding:
     part = condition(last_layer(evidence.alignment), evidence.blur, evidence.strongest)
-    part = part[part["correct"] == correct]
+    part = part[(part["correct"] == correct) & part["cosine"].notna()]  # an embedding of zeros has none
     if len(part) < 10:
         return Finding(rule, images=len(part), why=f"only {len(part)} such images")
     values, labels = part["cosine"].to_numpy(), part["label"].to_numpy()

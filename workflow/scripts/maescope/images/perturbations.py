@@ -4,6 +4,7 @@ A kind of perturbation is a class with `levels` and `apply`; `KINDS` maps the na
 one: a class here, an entry in `KINDS`, and its keys in workflow/schemas/config.schema.yaml.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -180,6 +181,8 @@ class Corruption:
 class CorruptionFiles:
     """A corruption as ImageNet-C has it: <folder>/<severity>/<label>/<file>, paired with the clean images by file name.
 
+    Where clean images lie in folders below that of their label, so may the files.
+
     The files are crops already: the centre is cut out, nothing is resized. They are read in the place of the clean
     images, so that `apply` finds them in its batch.
     """
@@ -189,7 +192,9 @@ class CorruptionFiles:
     needs_scores = False
 
     def path(self, level: str, label: str, image: str) -> Path:
-        return Path(self.folder, level, label, Path(image).name)
+        """The file of a clean image: in the same folders below that of its label, or in fewer of them."""
+        folder, ends = Path(self.folder, level, label), _ends(label, image)
+        return next((folder / end for end in ends[:-1] if (folder / end).is_file()), folder / ends[-1])
 
     def apply(self, level: str, batch: Batch, geometry: Geometry) -> Condition:
         return Condition(batch.pixels)
@@ -200,7 +205,7 @@ class CorruptionFiles:
         Raises
         ------
         InputError
-            naming the class folders or the image that are missing
+            naming the class folders or the image that are missing, or a file that two clean images could be paired with
         """
         for level in self.levels:
             folder, wanted = Path(self.folder, level), list(dict.fromkeys(labels))
@@ -210,13 +215,33 @@ class CorruptionFiles:
                     f"{folder}: no folder for {len(absent)} of {len(wanted)} classes ({', '.join(absent[:5])}, ...); "
                     "corrupted images must be of the classes of the dataset"
                 )
-            paths = (self.path(level, label, image) for label, image in zip(labels, names, strict=True))
-            missing = [str(path) for path in paths if not path.is_file()]
+            paths = [str(self.path(level, label, image)) for label, image in zip(labels, names, strict=True)]
+            missing = [path for path in paths if not Path(path).is_file()]
             if missing:
                 raise InputError(
                     f"{missing[0]}: there is no such file, though the clean image is there ({len(missing)} missing at "
                     f"severity {level}); complete the copy, or remove {folder} to leave the severity out"
                 )
+            self._require_one_each(paths, labels, names)
+
+    def _require_one_each(self, paths: Sequence[str], labels: Sequence[str], names: Sequence[str]) -> None:
+        """No file may be that of two clean images, or lie where it could as well be that of another."""
+        ends = [_ends(label, image) for label, image in zip(labels, names, strict=True)]
+        taken, called = Counter(paths), Counter((label, own[-1]) for label, own in zip(labels, ends, strict=True))
+        for path, label, own in zip(paths, labels, ends, strict=True):
+            elsewhere = not path.endswith(f"/{label}/{own[0]}")  # in fewer folders than the clean image
+            if taken[path] > 1 or (elsewhere and called[label, own[-1]] > 1):
+                raise InputError(
+                    f"{path}: several clean images of {label} have this name; put corrupted images in folders as the "
+                    "clean ones are, or give each a name of its own"
+                )
+
+
+def _ends(label: str, image: str) -> list[str]:
+    """Where a corrupted image may lie below the folder of its label: in the folders of the clean one, or in fewer."""
+    parts = image.split("/")
+    below = parts[parts.index(label) + 1 :] if label in parts[:-1] else parts[-1:]
+    return ["/".join(below[number:]) for number in range(len(below))]
 
 
 def fill_patches(pixels: Tensor, masked: Tensor, geometry: Geometry, fill: str) -> Tensor:

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, PngImagePlugin
 
 from maescope.base.errors import InputError
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
-MAX_PIXELS = 100_000_000  # 300 MB decoded; the largest ImageNet picture has 29 megapixels
+JPEG = {".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"}  # JPEG 2000 as well
+SUFFIXES = JPEG | {".png", ".apng", ".avif", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff"}
+SUFFIXES |= {".ppm", ".pgm", ".pbm", ".pnm"}
+UNREAD = {".heic", ".heif", ".jxl", ".svg", ".psd", ".tga", ".dng", ".cr2", ".nef", ".arw", ".npy"}  # pictures, too
+MAX_PIXELS = 100_000_000  # 300 MB decoded, before and after resizing; the largest ImageNet picture has 29 megapixels
 DEEP = re.compile(";16[BLN]")  # raw modes of 16-bit colour, which PIL would cut to 8 bits in silence
 
 
@@ -39,6 +42,7 @@ def load(path: str, remedy: str = "replace it, or set on_bad_image: skip") -> Im
     """
     ImageFile.LOAD_TRUNCATED_IMAGES = False  # never grey rows, whatever another library has set
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY  # a profile or a text of 2 MB is no fault: 64 MB
     if Path(path).exists() and not Path(path).is_file():
         raise InputError(f"{path}: is no file; remove it, or set on_bad_image: skip")  # a pipe would never end
     try:
@@ -51,8 +55,38 @@ def load(path: str, remedy: str = "replace it, or set on_bad_image: skip") -> Im
             return picture.convert("RGB")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; results/images/ lists it, so it has gone since") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: cannot be decoded ({error}); {remedy}") from error
+    except InputError:
+        raise
+    except Exception as error:  # decoders of broken files raise whatever their code runs into
+        raise InputError(f"{path}: cannot be decoded ({str(error) or type(error).__name__}); {remedy}") from error
+
+
+def read(path: str, preprocessing: Preprocessing) -> np.ndarray:
+    """A picture as a model takes it, from its file: (3, crop, crop) uint8; errors name the file."""
+    picture = load(path)
+    try:
+        return crop(picture, preprocessing)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def resized(size: tuple[int, int], resize: int) -> tuple[int, int]:
+    """Width and height of a picture once its shorter side is `resize` px.
+
+    Raises
+    ------
+    InputError
+        where they have more than MAX_PIXELS, as those of a long strip
+    """
+    width, height = size
+    short = min(size)
+    target = (int(resize * width / short), int(resize * height / short))
+    if target[0] * target[1] > MAX_PIXELS:
+        raise InputError(
+            f"{width} x {height} px would be resized to {target[0]} x {target[1]}, more than {MAX_PIXELS} pixels; "
+            "cut it, or set on_bad_image: skip"
+        )
+    return target
 
 
 def crop(picture: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
@@ -63,10 +97,8 @@ def crop(picture: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
     (3, crop, crop) uint8
     """
     resize, size = preprocessing.resize, preprocessing.crop
-    width, height = picture.size
-    short = min(width, height)
-    if short != resize:
-        target = (int(resize * width / short), int(resize * height / short))
+    if min(picture.size) != resize:
+        target = resized(picture.size, resize)
         picture = picture.resize(target, Image.Resampling[preprocessing.interpolation.upper()])
     return _centre(picture, size)
 
@@ -89,7 +121,7 @@ def batches(paths: Sequence[str], size: int, preprocessing: Preprocessing, worke
     """
 
     groups = [paths[start : start + size] for start in range(0, len(paths), size)]
-    return read_ahead(groups, lambda path: crop(load(path), preprocessing), workers)
+    return read_ahead(groups, lambda path: read(path, preprocessing), workers)
 
 
 def read_ahead(
@@ -137,7 +169,7 @@ def pictures(folder: str) -> list[np.ndarray]:
     paths = sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise InputError(f"{folder}: has no pictures")
-    return [np.asarray(load(str(path))) for path in paths]
+    return [np.asarray(load(str(path), remedy="replace it")) for path in paths]
 
 
 def normalised(paths: Sequence[str], preprocessing: Preprocessing) -> np.ndarray:

@@ -1,31 +1,18 @@
 """Which pictures of a dataset are used: found by a pattern, drawn by a seed, each one decoded once."""
 
 import logging
-import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from glob import escape, glob
+from itertools import repeat
 from pathlib import Path
 
 from maescope.base import names, seeds
 from maescope.base.errors import InputError
-from maescope.images.reading import SUFFIXES, load
+from maescope.images.patterns import Found, belonging, identity, plain
+from maescope.images.reading import SUFFIXES, UNREAD, load, resized
 
 log = logging.getLogger(__name__)
-
-
-def find(pattern: str, label: str) -> tuple[list[str], list[str]]:
-    """Pictures and other files (junk) that a pattern matches for a label, both sorted."""
-    written = (sorted(glob(pattern.replace("{label}", escape(form)))) for form in names.forms(label))
-    found = next(filter(None, written), [])
-    pictures = [path for path in found if Path(path).suffix.lower() in SUFFIXES]
-    return pictures, sorted(set(found) - set(pictures))
-
-
-def identity(path: str, pattern: str) -> str:
-    """The part of a path behind the fixed beginning of its pattern: names an image wherever the dataset lies."""
-    fixed = re.split(r"[^/]*(?:\{label\}|[*?\[])", pattern, maxsplit=1)[0]
-    return path.removeprefix(fixed)
 
 
 def sample(
@@ -35,36 +22,48 @@ def sample(
     count: int | None,
     seed: int,
     *,
+    classes: Sequence[str] = (),
+    resize: int | None = None,
     allow_fewer: bool = False,
     on_bad_image: str = "error",
     threads: int = 1,
 ) -> tuple[list[dict], list[dict]]:
     """Draw `count` images of each label at random, every one decoded once to know that it is whole.
 
+    Parameters
+    ----------
+    classes : all that the dataset has, see `patterns.belonging`
+    resize : shorter side in pixels that the pictures will be brought to, the largest there is; None if it is not known
+
     Returns
     -------
-    chosen : dicts of label, image (its identity), path
-    skipped : dicts of label, path, reason, for files that could not be decoded
+    chosen : dicts of label, image (its identity), path, width and height in pixels
+    skipped : dicts of label, path, reason, for files that cannot be used
 
     Raises
     ------
     InputError
-        listing the labels without a folder or with too few images, or naming the first broken file
+        listing the labels without a folder or with too few images, or naming the first broken file, or one that is
+        found for two labels
     """
-    found = {label: find(pattern, label) for label in labels}
-    _require_names(path for paths, _ in found.values() for path in paths)
+    found = belonging(dataset, pattern, labels, classes)
+    _require_names(path for own in found.values() for path in own.pictures)
     _require_enough(dataset, pattern, found, count, allow_fewer)
+    _tell_others(dataset, pattern, found)
     chosen, skipped = [], []
     for label, (paths, _) in found.items():
         order = seeds.generator(seed, dataset, label).permutation(len(paths))
-        good, bad = _take(([paths[i] for i in order]), count, on_bad_image, threads)
-        if count is not None and len(good) < count:
-            message = f"{dataset}: {label} has {len(good)} usable images of {count}"
+        good, bad = _take(([paths[i] for i in order]), count, on_bad_image, threads, resize)
+        if len(good) < (count or 1):
+            message = f"{dataset}: {label} has {len(good)} usable images of {count or len(paths)}"
             if not allow_fewer or not good:
                 raise InputError(f"{message}; lower count or set allow_fewer: true")
             log.warning("%s", message)
-        chosen += [{"label": label, "image": identity(path, pattern), "path": path} for path in sorted(good)]
-        skipped += [{"label": label, "path": path, "reason": reason} for path, reason in bad]
+        for path, (width, height) in sorted(good.items()):
+            one = {"label": label, "image": identity(path, pattern), "path": path}
+            chosen.append(one | {"width": width, "height": height})
+        skipped += [{"label": label, "path": path, "reason": reason} for path, reason in bad.items()]
+    _tell_enlarged(dataset, chosen, resize)
     return chosen, skipped
 
 
@@ -78,47 +77,89 @@ def _require_names(paths: Iterable[str]) -> None:
 def _require_enough(dataset: str, pattern: str, found: dict, count: int | None, allow_fewer: bool) -> None:
     """All labels that lack images, in one message."""
     least = 1 if count is None or allow_fewer else count
-    short = {label: files for label, files in found.items() if len(files[0]) < least}
+    short = {label: own for label, own in found.items() if len(own.pictures) < least}
     if not short:
         return
     lines = []
-    for label, (pictures, junk) in short.items():
-        where = pattern.replace("{label}", label)
-        others = f"; not pictures: {', '.join(junk[:5])}" if junk else ""
-        lines.append(f"  {label}: {len(pictures)} of {least} images in {where}{others}")
+    for label, (pictures, others) in short.items():
+        where = plain(pattern).replace("{label}", label)
+        kinds = {
+            "not pictures": [path for path in others if Path(path).suffix.lower() not in SUFFIXES],
+            "pictures with another ending": [path for path in others if Path(path).suffix.lower() in SUFFIXES],
+        }
+        beside = "".join(f"; {kind}: {names.shown(', '.join(paths[:5]))}" for kind, paths in kinds.items() if paths)
+        lines.append(f"  {label}: {len(pictures)} of {least} images in {where}{beside}")
     more = f"\n  and {len(lines) - 20} more" if len(lines) > 20 else ""
-    fewer = ", lower count, or set allow_fewer: true" if all(pictures for pictures, _ in short.values()) else ""
+    fewer = ", lower count, or set allow_fewer: true" if all(own.pictures for own in short.values()) else ""
     raise InputError(
         f"datasets.{dataset}: too few images for {len(short)} of {len(found)} labels; correct the pattern or the "
         f"labels{fewer}\n" + "\n".join(lines[:20]) + more
     )
 
 
+def _tell_others(dataset: str, pattern: str, found: dict[str, Found]) -> None:
+    """What lies beside the pictures and is passed over, loud where it may be pictures."""
+    any_ending = not {Path(pattern).suffix.lower()} & SUFFIXES
+    others = [path for own in found.values() for path in own.others]
+    others = [path for path in others if any_ending or Path(path).suffix.lower() in SUFFIXES]
+    if not others:
+        return
+    kinds = Counter("folder" if Path(path).is_dir() else Path(path).suffix.lower() or "no ending" for path in others)
+    log.log(
+        logging.CRITICAL if kinds.keys() & (SUFFIXES | UNREAD | {"folder"}) else logging.WARNING,
+        "datasets.%s: passed over: %s, the first is %s; a pattern with * takes pictures of every ending that is read, "
+        "one with **/* those in folders as well",
+        dataset,
+        ", ".join(f"{number} of {names.shown(kind)}" for kind, number in kinds.most_common(5)),
+        names.shown(others[0]),
+    )
+
+
+def _tell_enlarged(dataset: str, chosen: list[dict], resize: int | None) -> None:
+    """Pictures of which more than half of each side will be made up."""
+    short = [min(row["width"], row["height"]) for row in chosen]
+    small = [side for side in short if resize and 2 * side < resize]
+    if small:
+        log.warning(
+            "datasets.%s: %d of %d pictures are enlarged more than twofold, the smallest from %d to %d px; what they "
+            "lack in detail is interpolated",
+            dataset,
+            len(small),
+            len(chosen),
+            min(small),
+            resize,
+        )
+
+
 def _take(
-    paths: Sequence[str], count: int | None, on_bad_image: str, threads: int
-) -> tuple[list[str], list[tuple[str, str]]]:
-    """The first `count` paths that can be decoded, and those before them that cannot."""
-    good: list[str] = []
-    bad: list[tuple[str, str]] = []
+    paths: Sequence[str], count: int | None, on_bad_image: str, threads: int, resize: int | None
+) -> tuple[dict[str, tuple[int, int]], dict[str, str]]:
+    """The first `count` paths that can be used, each with its size; and why those before them cannot."""
+    good, bad = {}, {}
     wanted = len(paths) if count is None else count
     with ThreadPoolExecutor(threads) as pool:
         while len(good) < wanted and (tried := len(good) + len(bad)) < len(paths):
             tries = paths[tried : tried + wanted - len(good)]
-            for path, reason in zip(tries, pool.map(_fault, tries), strict=True):
-                if reason is None:
-                    good.append(path)
+            looked = pool.map(_look_at, tries, repeat(resize))
+            for path, (size, fault) in zip(tries, looked, strict=True):
+                if fault is None:
+                    good[path] = size
                 elif on_bad_image == "error":
-                    raise InputError(reason)
+                    raise InputError(fault)
                 else:
-                    log.warning("skipped %s", reason)
-                    bad.append((path, reason))
+                    log.warning("skipped %s", fault)
+                    bad[path] = fault
     return good, bad
 
 
-def _fault(path: str) -> str | None:
-    """Why a picture cannot be used, None if it can."""
+def _look_at(path: str, resize: int | None) -> tuple[tuple[int, int] | None, str | None]:
+    """The size of a picture that can be used, or why it cannot."""
     try:
-        load(path)
+        size = load(path).size
     except InputError as error:
-        return str(error)
-    return None
+        return None, str(error)
+    try:
+        resized(size, resize or min(size))
+    except InputError as error:
+        return None, f"{path}: {error}"
+    return size, None

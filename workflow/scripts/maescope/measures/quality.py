@@ -7,8 +7,31 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
+GREY_LEVEL = 1 / 255
 # Wang et al. 2004: a Gaussian window of 11 x 11 pixels (what scikit-image makes of this sigma), population covariance.
 WANG = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "K1": 0.01, "K2": 0.03}
+
+
+def flat(pictures: Tensor) -> Tensor:
+    """Which pictures show nothing: no colour varies by a grey level, as the standard deviation over the picture.
+
+    A blur has nothing to change there, so PSNR says nothing of the blur: it is infinite, or 140 dB by rounding.
+
+    Parameters
+    ----------
+    pictures : (B, 3, height, width) in [0, 1]
+
+    Returns
+    -------
+    (B,) bool
+    """
+    return (pictures.double().std((2, 3), correction=0) < GREY_LEVEL).all(1)
+
+
+def compare(clean: Tensor, perturbed: Tensor) -> dict[str, np.ndarray]:
+    """`psnr_db` and `ssim` of each image, NaN where the clean one is `flat`: (B,) float64 each."""
+    found = {"psnr_db": psnr_db(clean, perturbed), "ssim": ssim(clean, perturbed)}
+    return {name: values.masked_fill(flat(clean), np.nan).numpy() for name, values in found.items()}
 
 
 def psnr_db(clean: Tensor, perturbed: Tensor) -> Tensor:

@@ -56,7 +56,7 @@ def errors(
 
     `error_low` and `error_high` are mean squares of what is wrong, `blank_low` and `blank_high` those of painting the
     hidden patches with the mean colour: over these, 1 is nothing learned and 0 is all right. PSNR and SSIM are of the
-    whole picture, visible patches as they were.
+    whole picture, visible patches as they were, and NaN where it is flat (see `quality.flat`).
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def errors(
     pictures, made, seen = (torch.from_numpy(x).permute(0, 3, 1, 2) for x in (original, rebuilt, masked))
     hidden, colour = seen.isnan(), torch.tensor(mean, dtype=torch.float64).reshape(1, 3, 1, 1)
     shown = made.clamp(0, 1)
-    found = {"psnr_db": quality.psnr_db(pictures, shown), "ssim": quality.ssim(pictures, shown)}
+    found = {}
     found["error_low"], found["error_high"] = band_powers(made - pictures, hidden, cut)
     found["blank_low"], found["blank_high"] = band_powers(pictures - colour, hidden, cut)
-    return {name: values.numpy() for name, values in found.items()}
+    return quality.compare(pictures, shown) | {name: values.numpy() for name, values in found.items()}

@@ -57,13 +57,25 @@ def corruptions(perturbations: dict, fifteen: list[str]) -> dict:
 
 
 def _severities(tree: str | None, corruption: str) -> tuple[str | None, list[str]]:
-    """The folder of a corruption in a tree with or without group folders, and its severities; all where generated."""
+    """The folder of a corruption in a tree with or without group folders, and its severities; all where generated.
+
+    Raises
+    ------
+    InputError
+        naming two such folders, of which either may be meant
+    """
     severities = ["1", "2", "3", "4", "5"]
     if tree is None:
         return None, severities
-    found = sorted(path for path in (Path(tree, corruption), *Path(tree).glob(f"*/{corruption}")) if path.is_dir())
-    folder = found[0] if found else Path(tree, corruption)
-    return str(folder), [severity for severity in severities if (folder / severity).is_dir()]
+    folders = [Path(tree, corruption), *sorted(Path(tree).glob(f"*/{corruption}"))]
+    found = {path: [level for level in severities if (path / level).is_dir()] for path in folders}
+    filled = [path for path, levels in found.items() if levels] or folders[:1]
+    if len(filled) > 1:
+        raise InputError(
+            f"perturbations: folder: {tree} has {corruption} twice, in {filled[0]} and {filled[1]}; name the folder "
+            "that one of them lies in"
+        )
+    return str(filled[0]), found[filled[0]]
 
 
 def complete_study(study: dict, perturbations: dict) -> None:

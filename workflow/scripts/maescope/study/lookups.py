@@ -143,6 +143,14 @@ class LookUps:
         """How many images a dataset has at most; a label without a count may have 150, as in ImageNet-R."""
         return len(self.datasets[dataset]["labels"]) * (self.datasets[dataset]["count"] or 150)
 
+    def largest_resize(self, wildcards) -> int:
+        """The largest shorter side in pixels that models which see a dataset have its pictures brought to."""
+        variants = self.study["mask_variants"] or {}
+        shown = [self.study["dataset"], self.study["scenes"], variants.get("dataset"), *self.shift_datasets()]
+        seeing = self.used() if wildcards.dataset in shown else []
+        seeing += [model for model in self.trained if self.models[model]["training"]["dataset"] == wildcards.dataset]
+        return max(self.resize(seeing or self.models).values())
+
     # ---- Models
 
     def content(self, wildcards) -> dict:
@@ -166,6 +174,10 @@ class LookUps:
     def crop(self, wildcards) -> int:
         """Side of a model's input in pixels."""
         return self.models[wildcards.model]["preprocessing"]["crop"]
+
+    def resize(self, models: Iterable[str]) -> dict[str, int]:
+        """Shorter side in pixels that each of some models has pictures brought to."""
+        return {model: self.models[model]["preprocessing"]["resize"] for model in models}
 
     def same_crop(self) -> list[str]:
         """The fine-tuned models whose input is cut out of a picture as that of the first is."""

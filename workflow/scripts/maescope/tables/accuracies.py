@@ -100,3 +100,23 @@ def notes_on_accuracy(accuracy: pd.DataFrame, count: int | None, intervals: dict
         listed = ", ".join(f"{label} {size}" for label, size in fewer.items())
         notes.append(f"Fewer than the {count} images asked for: {listed}.")
     return notes
+
+
+def notes_on_size(images: pd.DataFrame, resize: dict[str, int]) -> list[str]:
+    """What a reader must know of pictures that are small for a model.
+
+    Parameters
+    ----------
+    images : the sampled list, with width and height in pixels
+    resize : model -> shorter side in pixels that pictures are brought to
+    """
+    side, notes = images[["width", "height"]].min(axis=1), []
+    for size in sorted(set(resize.values())):
+        small = side[2 * side < size]
+        if len(small):
+            models = ", ".join(model for model, own in resize.items() if own == size)
+            notes.append(
+                f"{len(small)} of {len(side)} pictures are enlarged more than twofold for {models}, the smallest from "
+                f"{small.min()} to {size} px; what they lack in detail is interpolated."
+            )
+    return notes

@@ -92,22 +92,42 @@ def mask_shifts(pairs: pd.DataFrame, norms: pd.DataFrame, intervals: dict, claim
         ("range of the norm over masks (%)", spread["range"], "", np.nan, _paper_range(claims)),
         ("deviation of the norm over masks (%)", spread["deviation"], "over images", between_images, np.nan),
     ]
-    labels = spread["label"].to_numpy()
     return pd.DataFrame(
         [
-            {
-                "claim": "mask invariance",
-                "quantity": quantity,
-                "value": statistics.class_mean(values.to_numpy(), labels),
-                **dict(zip(("low", "high"), statistics.bootstrap(values.to_numpy(), labels, **intervals), strict=True)),
-                "baseline": baseline,
-                "baseline_value": baseline_value,
-                "images": len(values),
-                "paper": paper,
-            }
+            {"claim": "mask invariance", "quantity": quantity}
+            | _over_classes(values, spread["label"], intervals)
+            | {"baseline": baseline, "baseline_value": baseline_value, "paper": paper}
             for quantity, values, baseline, baseline_value, paper in rows
         ]
     )
+
+
+def _over_classes(values: pd.Series, labels: pd.Series, intervals: dict) -> dict[str, float]:
+    """Mean over classes and its interval, of the images that have a value: embeddings of zeros have none."""
+    known = values.notna()
+    if not known.any():
+        return {"value": np.nan, "low": np.nan, "high": np.nan, "images": 0}
+    own = values[known].to_numpy(), labels[known].to_numpy()
+    low, high = statistics.bootstrap(*own, **intervals)
+    return {"value": statistics.class_mean(*own), "low": low, "high": high, "images": int(known.sum())}
+
+
+def notes_on_masks(norms: pd.DataFrame) -> list[str]:
+    """`NOTES_ON_MASKS`, and how many images lack a number.
+
+    Parameters
+    ----------
+    norms : as for `mask_shifts`
+    """
+    zeros = norms[norms["norm"] == 0]
+    if zeros.empty:
+        return list(NOTES_ON_MASKS)
+    images, first = len(zeros.drop_duplicates(["label", "image"])), zeros.iloc[0]["image"]
+    return [
+        *NOTES_ON_MASKS,
+        f"{images} images (the first is {first}) have an embedding of zeros under a mask, {len(zeros)} in all: pairs "
+        "with one of them have no cosine and are left out.",
+    ]
 
 
 def _paper_range(claims: pd.DataFrame | None) -> float:

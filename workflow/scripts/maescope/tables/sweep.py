@@ -67,14 +67,21 @@ def angles(angles: pd.DataFrame) -> pd.DataFrame:
 def rebuilt(errors: pd.DataFrame) -> pd.DataFrame:
     """Errors of hidden patches over those of painting them with the mean colour, PSNR and SSIM.
 
+    PSNR and SSIM are of images that are not flat, PSNR of those that are not rebuilt exactly, where it is infinite;
+    `images_left_out` counts the others, where there are some.
+
     Parameters
     ----------
     errors : measure `reconstruction_error` with column `model`
     """
-    sums = errors.groupby("model", sort=False).mean(numeric_only=True)
-    found = sums[["psnr_db", "ssim"]].assign(
-        error_low=sums["error_low"] / sums["blank_low"], error_high=sums["error_high"] / sums["blank_high"]
+    by_model = errors.groupby("model", sort=False)
+    sums, left_out = by_model.mean(numeric_only=True), (~np.isfinite(errors["psnr_db"])).groupby(errors["model"]).sum()
+    found = sums[["ssim"]].assign(
+        psnr_db=by_model["psnr_db"].agg(statistics.finite_mean),
+        error_low=sums["error_low"] / sums["blank_low"],
+        error_high=sums["error_high"] / sums["blank_high"],
     )
+    found = found.assign(images_left_out=left_out) if left_out.any() else found
     long = found.reset_index().melt("model", var_name="measure", value_name="value")
     return long.assign(token=NONE, seen=OWN, layer=np.nan)
 

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from maescope.base import statistics
 from maescope.tables.accuracies import with_intervals
 from maescope.tables.published import beside_paper
 from maescope.tables.writing import Column, as_text, interval, number
@@ -28,15 +29,21 @@ def table(
     filters : level -> kernel, sigma
     same_crop : models that see the very pixels that `quality` was measured on
     paper : the published table (level, accuracy, psnr_db, ssim), or None
+
+    Returns
+    -------
+    a row a model and level; images_changed of them have a PSNR that is in its mean
     """
     table = with_intervals(accuracy, ["model", "level"], intervals)
-    means = quality.groupby("level", sort=False)[["psnr_db", "ssim"]].mean()
-    means["order_by_psnr"] = means["psnr_db"].rank(ascending=False, method="min").astype(int)
+    by_level = quality.groupby("level", sort=False)
+    means = by_level.agg(psnr_db=("psnr_db", statistics.finite_mean), ssim=("ssim", "mean"))
+    means["order_by_psnr"] = means["psnr_db"].rank(ascending=False, method="min")
+    means["images_changed"] = np.isfinite(quality["psnr_db"]).groupby(quality["level"], sort=False).sum()
     means.insert(0, "sigma", [filters[level]["sigma"] for level in means.index])
     means.insert(0, "kernel", [filters[level]["kernel"] for level in means.index])
     table = table.merge(means.reset_index(), how="left", on="level")
-    table.loc[~table["model"].isin(same_crop), ["psnr_db", "ssim", "order_by_psnr"]] = np.nan
-    for column in ("kernel", "order_by_psnr"):
+    table.loc[~table["model"].isin(same_crop), ["psnr_db", "ssim", "order_by_psnr", "images_changed"]] = np.nan
+    for column in ("kernel", "order_by_psnr", "images_changed"):
         table[column] = table[column].astype("Int64")
     if paper is not None:
         table = beside_paper(table, paper, ["level", "kernel", "sigma"], ["accuracy", "psnr_db", "ssim"])
@@ -51,6 +58,31 @@ NOTES = [
     "A dash for a model that sees other crops than the first, on which PSNR and SSIM are measured.",
     "Order by PSNR: 1 is the level that, as measured, changes the images least; the paper's order need not be it.",
 ]
+
+
+def notes(quality: pd.DataFrame) -> list[str]:
+    """`NOTES`, and which images are not in the means of PSNR and SSIM.
+
+    Parameters
+    ----------
+    quality : measure `quality` of the blurred images
+    """
+    lines, images = list(NOTES), len(quality.drop_duplicates(["label", "image"]))
+    flat = quality.loc[quality["ssim"].isna(), ["label", "image"]].drop_duplicates()
+    if len(flat):
+        first = flat.iloc[0]
+        lines.append(
+            f"{len(flat)} of {images} images are flat (no colour varies by one of 255 grey levels; the first is "
+            f"{first['image']}): blur changes nothing there, so PSNR and SSIM are means over the others."
+        )
+    same = np.isinf(quality["psnr_db"]).groupby(quality["level"], sort=False).sum()
+    if same.any():
+        listed = ", ".join(f"{level} {number}" for level, number in same[same > 0].items())
+        lines.append(
+            f"Images that a level does not change at all, whose PSNR is infinite: {listed}. The mean is over the "
+            "others, and infinite where there are none."
+        )
+    return lines
 
 
 def _change(row: pd.Series) -> str:

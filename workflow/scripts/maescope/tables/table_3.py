@@ -41,11 +41,32 @@ def table(alignment: pd.DataFrame, accuracy: pd.DataFrame, intervals: dict, pape
 def _mean_cosine(images: pd.DataFrame, suffix: str, intervals: dict) -> dict[str, float]:
     """Mean over classes of the mean cosine, its interval, and of how many images; NaN where there are none."""
     names = [f"mean_cosine{suffix}", f"cosine_low{suffix}", f"cosine_high{suffix}"]
+    images = images[images["cosine"].notna()]  # an embedding of zeros has none
     values, labels = images["cosine"].to_numpy(), images["label"].to_numpy()
     numbers = [np.nan] * 3
     if len(images):
         numbers = [statistics.class_mean(values, labels), *statistics.bootstrap(values, labels, **intervals)]
     return dict(zip(names, numbers, strict=True)) | {f"images{suffix}": len(images)}
+
+
+def notes(alignment: pd.DataFrame) -> list[str]:
+    """`NOTES`, and which images have no cosine.
+
+    Parameters
+    ----------
+    alignment : as for `table`
+    """
+    last = alignment[alignment["layer"] == alignment.groupby("model")["layer"].transform("max")]
+    without = last[last["cosine"].isna()]
+    if without.empty:
+        return list(NOTES)
+    first, images = without.iloc[0], len(without.drop_duplicates(["label", "image"]))
+    where = ", ".join(without["model"].unique())
+    return [
+        *NOTES,
+        f"{images} images (the first is {first['image']}) have an embedding of zeros, clean or perturbed, of {where}: "
+        "they have no cosine there and are in no mean of cosines.",
+    ]
 
 
 NOTES = [

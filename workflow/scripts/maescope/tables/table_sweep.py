@@ -59,7 +59,12 @@ def notes(runs: pd.DataFrame, images: int | None, classes: int, confidence: floa
     images : of each class, None for all there are
     """
     models = runs.loc[runs["measure"] == "theta_1", "model"].nunique()
-    return [
+    left_out = runs.loc[runs["measure"] == "images_left_out", "value"]
+    flat = [
+        f"Up to {left_out.max():.0f} images of a model are left out of PSNR and SSIM: flat ones, in which no colour "
+        "varies by one of 255 grey levels, and of PSNR those that are rebuilt exactly."
+    ]
+    return (flat if len(left_out) else []) + [
         f"{models} pretrained models, {images or 'all'} images of each of {classes} classes. "
         f"In brackets Student's {100 * confidence:g} % interval over the models (seeds) of a setting; of few models it "
         "may pass 100 %, and it has no width where all are alike.",

@@ -12,7 +12,9 @@ from maescope.base.atomic import replacing
 
 def number(value: float, digits: int, sign: bool = False) -> str:
     """A number as it is printed, a dash where there is none."""
-    return "–" if pd.isna(value) else f"{value:{'+' if sign else ''}.{digits}f}"
+    if pd.isna(value):
+        return "–"
+    return "∞" if value == float("inf") else f"{value:{'+' if sign else ''}.{digits}f}"
 
 
 def interval(row: pd.Series, value: str, low: str, high: str, digits: int, sign: bool = False) -> str:
@@ -67,6 +69,7 @@ def _plain(text: str) -> str:
 
 _LATEX = str.maketrans(
     {c: f"\\{c}" for c in "&%$#_{}"}
+    | {"∞": r"$\infty$"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "±": r"$\pm$"}
 )
 

@@ -253,7 +253,7 @@ def _reader(extractor: Extractor) -> Callable[[str], np.ndarray]:
     """How one picture is read: corrupted ones on disk are crops already."""
     if isinstance(extractor.perturbation, CorruptionFiles):
         return lambda path: reading.centre(path, extractor.preprocessing.crop)
-    return lambda path: reading.crop(reading.load(path), extractor.preprocessing)
+    return lambda path: reading.read(path, extractor.preprocessing)
 
 
 def _require_space(path: str, arrays: dict[str, np.ndarray], images: int, all_images: int) -> None:
