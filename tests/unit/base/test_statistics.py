@@ -217,9 +217,7 @@ def test_the_interval_of_pairs_that_differ_one_way_only_or_not_at_all_is_clopper
 def test_the_interval_of_pairs_excludes_0_where_p_is_small_and_only_there():
     small = [(wins, losses, 11) for wins in range(12) for losses in range(12 - wins)]
     rng = np.random.default_rng(0)
-    large = [
-        (int(d * share), d - int(d * share), 3000) for d, share in zip(rng.integers(1, 900, 60), rng.beta(9, 9, 60))
-    ]
+    large = [(wins := int(rng.beta(9, 9) * differ), differ - wins, 3000) for differ in rng.integers(1, 900, 60)]
     sides = set()
     for confidence in (0.9, 0.95, 0.999):
         for counts in small + large:

@@ -74,9 +74,7 @@ def test_models_that_say_one_class_each_do_not_differ_by_the_classes_that_they_s
     row = table_models.paired(pd.concat(both), INTERVALS).iloc[0]
     assert row["difference"] == pytest.approx(-1.8)
     assert row["p_mcnemar"] == pytest.approx(binomtest(50, 109).pvalue) and row["p_mcnemar"] > 0.4
-    assert row["difference_low"] == pytest.approx(-6.1, abs=0.2) and row["difference_high"] == pytest.approx(
-        2.5, abs=0.2
-    )
+    assert row["difference_low"] < -5 and row["difference_high"] > 1
 
 
 def test_every_image_counts_the_same_in_value_and_interval_and_level_0_is_left_out():

@@ -115,7 +115,7 @@ class Contrast(NamedTuple):
 
 
 def paired(a: np.ndarray, b: np.ndarray, confidence: float = 0.95) -> Contrast:
-    """How much more often b is right than a on the same images, with exact McNemar's p and the interval that goes with it.
+    """How much more often b is right than a on the same images: exact McNemar's p and the interval that goes with it.
 
     The interval excludes 0 where p is below 1 - confidence, and only there (Fay and Lumbard 2021, Statistics in
     Medicine 40, 1147). It counts images as they come, whatever their classes, as McNemar's test does.
@@ -138,8 +138,8 @@ _QUANTILES = _STEPS**2 * (3 - 2 * _STEPS)
 def _lower_end(wins: int, losses: int, images: int, tail: float) -> float:
     """The lower end of the interval of (wins - losses) / images: what T (2 B - 1) exceeds with probability 1 - tail.
 
-    B is Clopper and Pearson's lower confidence distribution of the share of wins among the images that differ, T that of
-    the share of images that differ: where 2 B - 1 is negative the upper one, which makes their product smaller.
+    B is Clopper and Pearson's lower confidence distribution of the share of wins among the images that differ, T that
+    of the share of images that differ: where 2 B - 1 is negative the upper one, which makes their product smaller.
     """
     from scipy.optimize import brentq  # here for the reason given in `statistics`
 
