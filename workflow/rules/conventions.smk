@@ -201,16 +201,14 @@ rule sensitivity:
     output:
         **table(
             "sensitivity",
-            category="Sensitivity",
-            what="conclusions under other conventions, in numbers",
-            number="Sensitivity",
+            category="Claims",
+            title="Sensitivity: conclusions under other conventions, in numbers",
             caption="sensitivity_table",
         ),
         **figure(
             "sensitivity",
-            category="Sensitivity",
-            what="conclusions under other conventions at a glance",
-            number="Sensitivity",
+            category="Claims",
+            title="Sensitivity: conclusions under other conventions at a glance",
             also=("numbers",),
         ),
     log:

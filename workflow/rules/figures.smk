@@ -9,8 +9,7 @@ rule figure_1:
         **figure(
             "figure_1",
             category="Layer by layer",
-            what="t-SNE of CLS and mean tokens by layer, and how well classes separate",
-            number="1",
+            title="Figure 1: t-SNE of CLS and mean tokens by layer, and how well classes separate",
             also=("numbers", "seen"),
         ),
     log:
@@ -35,8 +34,7 @@ rule figure_2:
         **figure(
             "figure_2",
             category="Layer by layer",
-            what="t-SNE of patch tokens by layer, and how well classes separate",
-            number="2",
+            title="Figure 2: t-SNE of patch tokens by layer, and how well classes separate",
             also=("numbers", "seen"),
         ),
     log:
@@ -60,8 +58,7 @@ rule figure_3:
         **figure(
             "figure_3",
             category="Layer by layer",
-            what="attention distance of each head by layer",
-            number="3",
+            title="Figure 3: attention distance of each head by layer",
             also=("numbers", "seen"),
         ),
     log:
@@ -86,8 +83,7 @@ rule figure_4:
         **figure(
             "figure_4",
             category="Layer by layer",
-            what="angles between class subspaces by layer, and singular values",
-            number="4",
+            title="Figure 4: angles between class subspaces by layer, and singular values",
             also=("numbers", "seen"),
         ),
     log:
@@ -112,7 +108,7 @@ rule figure_masks:
         **figure(
             "figure_masks",
             category="Layer by layer",
-            what="embeddings of one image under many masks",
+            title="Embeddings of one image under many masks",
             also=("numbers", "seen"),
         ),
     log:
@@ -133,7 +129,7 @@ rule figure_5:
     input:
         measures=look.occlusions(),
     output:
-        **figure("figure_5", category="Robustness", what="occlusion guided by attention", number="5", also=("numbers",)),
+        **figure("figure_5", category="Robustness", title="Figure 5: occlusion guided by attention", also=("numbers",)),
     log:
         f"{RESULTS}/logs/figure_5.log",
     retries: 0
@@ -155,7 +151,7 @@ rule figure_6:
     input:
         measure=look.measure("features", STUDY["heads"], STUDY["blur"]),
     output:
-        **figure("figure_6", category="Heads", what="common features under blur", number="6", also=("numbers",)),
+        **figure("figure_6", category="Heads", title="Figure 6: common features under blur", also=("numbers",)),
     log:
         f"{RESULTS}/logs/figure_6.log",
     retries: 0
@@ -175,7 +171,7 @@ use rule figure_6 as figure_7 with:
     input:
         measure=look.measure("features", STUDY["heads"], look.occlusion),
     output:
-        **figure("figure_7", category="Heads", what="common features under occlusion", number="7", also=("numbers",)),
+        **figure("figure_7", category="Heads", title="Figure 7: common features under occlusion", also=("numbers",)),
     log:
         f"{RESULTS}/logs/figure_7.log",
     params:
@@ -190,7 +186,7 @@ rule figure_8:
     input:
         measures=look.measured("features", STUDY["finetuned"], [STUDY["blur"], look.occlusion]),
     output:
-        **figure("figure_8", category="Heads", what="features lost by level", number="8", also=("numbers",)),
+        **figure("figure_8", category="Heads", title="Figure 8: features lost by level", also=("numbers",)),
     log:
         f"{RESULTS}/logs/figure_8.log",
     retries: 0
@@ -217,7 +213,7 @@ rule figure_cka:
         **figure(
             "figure_cka",
             category="Beyond the paper",
-            what="linear CKA of layers, of models, of clean and perturbed images",
+            title="Linear CKA of layers, of models, of clean and perturbed images",
             also=("numbers",),
         ),
     log:
@@ -241,7 +237,7 @@ rule figure_models:
         **figure(
             "figure_models",
             category="Beyond the paper",
-            what="how well classes separate by layer, models side by side",
+            title="How well classes separate by layer, models side by side",
             also=("numbers",),
         ),
     log:
@@ -263,7 +259,10 @@ rule figure_rank:
         measures=look.compared("effective_rank", STUDY["compared"]),
     output:
         **figure(
-            "figure_rank", category="Beyond the paper", what="effective rank of embeddings by layer", also=("numbers",)
+            "figure_rank",
+            category="Beyond the paper",
+            title="Effective rank of embeddings by layer",
+            also=("numbers",),
         ),
     log:
         f"{RESULTS}/logs/figure_rank.log",
@@ -286,7 +285,7 @@ rule figure_spectrum:
         **figure(
             "figure_spectrum",
             category="Beyond the paper",
-            what="spatial frequencies of patch tokens by layer",
+            title="Spatial frequencies of patch tokens by layer",
             also=("numbers",),
         ),
     log:
@@ -310,7 +309,7 @@ rule figure_heads:
         **figure(
             "figure_heads",
             category="Beyond the paper",
-            what="entropy and mutual information of attention",
+            title="Entropy and mutual information of attention",
             also=("numbers",),
         ),
     log:
@@ -334,7 +333,7 @@ rule figure_class_attention:
         **figure(
             "figure_class_attention",
             category="Beyond the paper",
-            what="what the CLS token of each head looks at",
+            title="What the CLS token of each head looks at",
             also=("numbers",),
         ),
     log:
@@ -359,7 +358,7 @@ if look.trained:
         input:
             losses=expand("results/models/{model}.loss.csv", model=look.trained),
         output:
-            **figure("training_curves", category="Models", what="training loss"),
+            **figure("training_curves", category="Models", title="Training loss"),
         log:
             f"{RESULTS}/logs/training_curves.log",
         retries: 0
@@ -383,7 +382,7 @@ if look.pretrained_here:
             images=look.images_of(STUDY["dataset"]),
             weights=look.weights_of(look.pretrained_here[0]),
         output:
-            **figure("reconstruction", category="Models", what="what the masked autoencoder makes up"),
+            **figure("reconstruction", category="Models", title="What the masked autoencoder makes up"),
         log:
             f"{RESULTS}/logs/reconstruction.log",
         conda:

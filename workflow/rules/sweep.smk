@@ -35,7 +35,9 @@ rule figure_sweep:
     input:
         runs=rules.sweep_runs.output.runs,
     output:
-        **figure("figure_sweep", category="Sweep", what="measures against mask ratio and patch size", also=("numbers",)),
+        **figure(
+            "figure_sweep", category="Sweep", title="Measures against mask ratio and patch size", also=("numbers",)
+        ),
     log:
         f"{RESULTS}/logs/figure_sweep.log",
     retries: 0
@@ -60,7 +62,7 @@ rule figure_sweep_layers:
         **figure(
             "figure_sweep_layers",
             category="Sweep",
-            what="linear probe by layer, of each ratio and patch size",
+            title="Linear probe by layer, of each ratio and patch size",
             also=("numbers",),
         ),
     log:
@@ -82,12 +84,7 @@ rule table_sweep:
     input:
         runs=rules.sweep_runs.output.runs,
     output:
-        **table(
-            "table_sweep",
-            category="Sweep",
-            what="measures of every setting, with intervals over seeds",
-            number="Sweep",
-        ),
+        **table("table_sweep", category="Sweep", title="Sweep: measures of every setting, with intervals over seeds"),
     log:
         f"{RESULTS}/logs/table_sweep.log",
     retries: 0
@@ -109,12 +106,7 @@ rule sweep_claims:
     input:
         runs=rules.sweep_runs.output.runs,
     output:
-        **table(
-            "sweep_claims",
-            category="Sweep",
-            what="whether intermediate ratios and patch sizes give more",
-            number="Sweep",
-        ),
+        **table("sweep_claims", category="Sweep", title="Sweep: whether intermediate ratios and patch sizes give more"),
     log:
         f"{RESULTS}/logs/sweep_claims.log",
     retries: 0

@@ -7,7 +7,7 @@ rule table_1:
         quality=look.measure("quality", look.first, STUDY["blur"]),
         paper=look.published("table_1"),
     output:
-        **table("table_1", category="Robustness", what="Gaussian blur", number="Table I"),
+        **table("table_1", category="Robustness", title="Table I: Gaussian blur"),
     log:
         f"{RESULTS}/logs/table_1.log",
     retries: 0
@@ -32,7 +32,7 @@ rule table_2:
         accuracy=look.corrupted,
         paper=look.published("table_2"),
     output:
-        **table("table_2", category="Robustness", what="fifteen corruptions", number="Table II"),
+        **table("table_2", category="Robustness", title="Table II: fifteen corruptions"),
     log:
         f"{RESULTS}/logs/table_2.log",
     retries: 0
@@ -60,7 +60,7 @@ rule table_3:
         accuracy=look.measured("accuracy", STUDY["finetuned"], ["clean", STUDY["blur"], look.occlusion]),
         paper=look.published("table_3"),
     output:
-        **table("table_3", category="Robustness", what="clean against perturbed embeddings", number="Table III"),
+        **table("table_3", category="Robustness", title="Table III: clean against perturbed embeddings"),
     log:
         f"{RESULTS}/logs/table_3.log",
     retries: 0
@@ -85,8 +85,7 @@ rule table_models:
         **table(
             "table_models",
             category="Beyond the paper",
-            what="paired tests between models on the same images",
-            number="Models",
+            title="Models: paired tests between models on the same images",
         ),
     log:
         f"{RESULTS}/logs/table_models.log",
@@ -111,7 +110,7 @@ rule shifts:
         paper=CLAIMS,
         shift=look.shifted(STUDY["corrupted"], look.shift_datasets()),
     output:
-        **table("shifts", category="Claims", what="distribution shift, mask invariance, the text", number="Shifts"),
+        **table("shifts", category="Claims", title="Shifts: distribution shift, mask invariance, the text"),
     log:
         f"{RESULTS}/logs/shifts.log",
     retries: 0
@@ -143,11 +142,11 @@ rule overview:
             f"{RESULTS}/figures/figure_3.csv" if STUDY["pretrained"] else [],
         ],
     output:
-        html=report(
+        html=shown(
             f"{RESULTS}/overview.html",
-            caption="../report/overview_page.rst",
+            caption="overview_page",
             category="Overview",
-            labels={"figure": "Overview", "what": "settings, models, run times, versions"},
+            title="Overview: settings, models, run times, versions",
         ),
     log:
         f"{RESULTS}/logs/overview.log",
