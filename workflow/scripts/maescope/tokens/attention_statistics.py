@@ -114,7 +114,7 @@ def rollout_step(attention: Tensor, rollout: Tensor | None) -> Tensor:
 
 
 def patch_scores(rollout: Tensor, pooling: str, prefix: int = 1) -> Tensor:
-    """How much each patch feeds what the head reads (SCIENCE.md section 7).
+    """How much each patch feeds what the head reads (docs/quantities.md).
 
     A head that pools patch tokens (`pooling` "avg") reads the patch rows of the last layer; one that reads CLS
     (`pooling` "token") its row. Columns are patches.
