@@ -25,7 +25,10 @@ class Browser:
 
     def __init__(self, page: Path, folder: Path):
         self.downloads, self.said, self._answers, self._number, self._rest = folder / "downloads", [], {}, 0, b""
-        ours, theirs = os.pipe(), os.pipe()  # what it reads, what it writes; high numbers, as it wants 3 and 4 of its own
+        ours, theirs = (
+            os.pipe(),
+            os.pipe(),
+        )  # what it reads, what it writes; high numbers, as it wants 3 and 4 of its own
         read, write = (fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (ours[0], theirs[1]))
         os.close(ours[0]), os.close(theirs[1])
         self._send, self._receive = ours[1], theirs[0]

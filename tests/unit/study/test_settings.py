@@ -275,7 +275,7 @@ def test_models_are_compared_where_there_is_a_pretrained_one_or_they_are_named(c
     assert settings.check(config, SCHEMA)["study"]["compared"] == []
     config["study"]["compared"] = ["vit"]
     config["datasets"]["pets"]["count"] = 1
-    assert "datasets.pets.count: 1 image a label" in problems(config)
+    assert "datasets.pets.count: 1 image per label" in problems(config)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ INTERVALS = {"resamples": 500, "confidence": 0.95, "seed": 0}
 
 
 def measure(model, level, correct, perturbation="blur"):
-    """One row an image, of two classes by turns."""
+    """One row per image, of two classes by turns."""
     images = [f"{number}.png" for number in range(len(correct))]
     labels = ["ab"[number % 2] for number in range(len(correct))]
     rows = {"model": model, "perturbation": perturbation, "level": level, "label": labels, "image": images}

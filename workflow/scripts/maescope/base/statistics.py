@@ -54,7 +54,7 @@ def bootstrap(
 
     Parameters
     ----------
-    values : (n,) one number an image
+    values : (n,) one number per image
     labels : (n,) its class
     balanced : of `class_mean`, each class counting the same; else of the plain mean over images
 

@@ -95,7 +95,7 @@ def _means(accuracy: pd.DataFrame, sources: dict, intervals: dict) -> pd.DataFra
 
 
 def _by_image(accuracy: pd.DataFrame) -> pd.DataFrame:
-    """Right or wrong: one row an image (label, image), one column a condition (perturbation, level)."""
+    """Right or wrong: one row per image (label, image), one column per condition (perturbation, level)."""
     return accuracy.pivot(index=["label", "image"], columns=["perturbation", "level"], values="correct")
 
 

@@ -75,7 +75,7 @@ class Summary(NamedTuple):
 def summary(
     attention: Tensor, logarithm: Tensor, distances: Tensor, prefix: int = 1, *, with_cls: bool = False
 ) -> Summary:
-    """Reduce attention to one number an image and head.
+    """Reduce attention to one number per image and head.
 
     Parameters
     ----------
