@@ -201,14 +201,16 @@ rule sensitivity:
     output:
         **table(
             "sensitivity",
-            category="Claims",
-            title="Sensitivity: conclusions under other conventions, in numbers",
+            category="Sensitivity",
+            what="conclusions under other conventions, in numbers",
+            number="Sensitivity",
             caption="sensitivity_table",
         ),
         **figure(
             "sensitivity",
-            category="Claims",
-            title="Sensitivity: conclusions under other conventions at a glance",
+            category="Sensitivity",
+            what="conclusions under other conventions at a glance",
+            number="Sensitivity",
             also=("numbers",),
         ),
     log:

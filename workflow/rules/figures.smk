@@ -9,7 +9,8 @@ rule figure_1:
         **figure(
             "figure_1",
             category="Layer by layer",
-            title="Figure 1: t-SNE of CLS and mean tokens by layer, and how well classes separate",
+            what="t-SNE of CLS and mean tokens by layer, and how well classes separate",
+            number="1",
             also=("numbers", "seen"),
         ),
     log:
@@ -34,7 +35,8 @@ rule figure_2:
         **figure(
             "figure_2",
             category="Layer by layer",
-            title="Figure 2: t-SNE of patch tokens by layer, and how well classes separate",
+            what="t-SNE of patch tokens by layer, and how well classes separate",
+            number="2",
             also=("numbers", "seen"),
         ),
     log:
@@ -58,7 +60,8 @@ rule figure_3:
         **figure(
             "figure_3",
             category="Layer by layer",
-            title="Figure 3: attention distance of each head by layer",
+            what="attention distance of each head by layer",
+            number="3",
             also=("numbers", "seen"),
         ),
     log:
@@ -83,7 +86,8 @@ rule figure_4:
         **figure(
             "figure_4",
             category="Layer by layer",
-            title="Figure 4: angles between class subspaces by layer, and singular values",
+            what="angles between class subspaces by layer, and singular values",
+            number="4",
             also=("numbers", "seen"),
         ),
     log:
@@ -108,7 +112,7 @@ rule figure_masks:
         **figure(
             "figure_masks",
             category="Layer by layer",
-            title="Embeddings of one image under many masks",
+            what="embeddings of one image under many masks",
             also=("numbers", "seen"),
         ),
     log:
@@ -129,7 +133,7 @@ rule figure_5:
     input:
         measures=look.occlusions(),
     output:
-        **figure("figure_5", category="Robustness", title="Figure 5: occlusion guided by attention", also=("numbers",)),
+        **figure("figure_5", category="Robustness", what="occlusion guided by attention", number="5", also=("numbers",)),
     log:
         f"{RESULTS}/logs/figure_5.log",
     retries: 0
@@ -151,7 +155,7 @@ rule figure_6:
     input:
         measure=look.measure("features", STUDY["heads"], STUDY["blur"]),
     output:
-        **figure("figure_6", category="Heads", title="Figure 6: common features under blur", also=("numbers",)),
+        **figure("figure_6", category="Heads", what="common features under blur", number="6", also=("numbers",)),
     log:
         f"{RESULTS}/logs/figure_6.log",
     retries: 0
@@ -171,7 +175,7 @@ use rule figure_6 as figure_7 with:
     input:
         measure=look.measure("features", STUDY["heads"], look.occlusion),
     output:
-        **figure("figure_7", category="Heads", title="Figure 7: common features under occlusion", also=("numbers",)),
+        **figure("figure_7", category="Heads", what="common features under occlusion", number="7", also=("numbers",)),
     log:
         f"{RESULTS}/logs/figure_7.log",
     params:
@@ -186,7 +190,7 @@ rule figure_8:
     input:
         measures=look.measured("features", STUDY["finetuned"], [STUDY["blur"], look.occlusion]),
     output:
-        **figure("figure_8", category="Heads", title="Figure 8: features lost by level", also=("numbers",)),
+        **figure("figure_8", category="Heads", what="features lost by level", number="8", also=("numbers",)),
     log:
         f"{RESULTS}/logs/figure_8.log",
     retries: 0
@@ -213,7 +217,7 @@ rule figure_cka:
         **figure(
             "figure_cka",
             category="Beyond the paper",
-            title="Linear CKA of layers, of models, of clean and perturbed images",
+            what="linear CKA of layers, of models, of clean and perturbed images",
             also=("numbers",),
         ),
     log:
@@ -237,7 +241,7 @@ rule figure_models:
         **figure(
             "figure_models",
             category="Beyond the paper",
-            title="How well classes separate by layer, models side by side",
+            what="how well classes separate by layer, models side by side",
             also=("numbers",),
         ),
     log:
@@ -259,10 +263,7 @@ rule figure_rank:
         measures=look.compared("effective_rank", STUDY["compared"]),
     output:
         **figure(
-            "figure_rank",
-            category="Beyond the paper",
-            title="Effective rank of embeddings by layer",
-            also=("numbers",),
+            "figure_rank", category="Beyond the paper", what="effective rank of embeddings by layer", also=("numbers",)
         ),
     log:
         f"{RESULTS}/logs/figure_rank.log",
@@ -285,7 +286,7 @@ rule figure_spectrum:
         **figure(
             "figure_spectrum",
             category="Beyond the paper",
-            title="Spatial frequencies of patch tokens by layer",
+            what="spatial frequencies of patch tokens by layer",
             also=("numbers",),
         ),
     log:
@@ -309,7 +310,7 @@ rule figure_heads:
         **figure(
             "figure_heads",
             category="Beyond the paper",
-            title="Entropy and mutual information of attention",
+            what="entropy and mutual information of attention",
             also=("numbers",),
         ),
     log:
@@ -333,7 +334,7 @@ rule figure_class_attention:
         **figure(
             "figure_class_attention",
             category="Beyond the paper",
-            title="What the CLS token of each head looks at",
+            what="what the CLS token of each head looks at",
             also=("numbers",),
         ),
     log:
@@ -358,7 +359,7 @@ if look.trained:
         input:
             losses=expand("results/models/{model}.loss.csv", model=look.trained),
         output:
-            **figure("training_curves", category="Models", title="Training loss"),
+            **figure("training_curves", category="Models", what="training loss"),
         log:
             f"{RESULTS}/logs/training_curves.log",
         retries: 0
@@ -382,7 +383,7 @@ if look.pretrained_here:
             images=look.images_of(STUDY["dataset"]),
             weights=look.weights_of(look.pretrained_here[0]),
         output:
-            **figure("reconstruction", category="Models", title="What the masked autoencoder makes up"),
+            **figure("reconstruction", category="Models", what="what the masked autoencoder makes up"),
         log:
             f"{RESULTS}/logs/reconstruction.log",
         conda:

@@ -4,38 +4,31 @@ import re
 
 from snakemake.report import common as addresses
 
-CATEGORIES = [
-    "Overview",
-    "Claims",
-    "Layer by layer",
-    "Robustness",
-    "Heads",
-    "Beyond the paper",
-    "Models",
-    "Sweep",
-    "Files",
-]
+CATEGORIES = ["Overview", "Claims", "Layer by layer", "Robustness", "Heads", "Beyond the paper", "Models", "Sweep"]
+CATEGORIES += ["Sensitivity"]  # in the order of the menu, which is sorted by name
 
 
 def shown(path, caption, category, title):
-    """A result of the report, whose menu is sorted by name.
+    """A result of the report, under one label.
 
-    It has one label: where two labels tell results apart, the report's viewer may take one for a switch, and goes blank
-    where no result has the values that it is set to.
+    Where two labels tell results apart, the viewer may take one for a switch, and goes blank where no result has the
+    values that it is set to.
     """
     category = f"{CATEGORIES.index(category) + 1}. {category}"
     return report(path, caption=f"../report/{caption}.rst", category=category, labels={"result": title})
 
 
 def download(path, kind):
-    """A file that the report holds for downloading."""
-    category, labels = f"{len(CATEGORIES)}. {CATEGORIES[-1]}", {"result": path.removeprefix(f"{RESULTS}/")}
-    return report(path, category=category, subcategory=kind, labels=labels)
+    """A file that the report holds for downloading; the menu has them behind all that is shown."""
+    labels = {"result": path.removeprefix(f"{RESULTS}/")}
+    return report(path, category="Files", subcategory=kind, labels=labels)
 
 
-def figure(name, category, title, also=()):
+def figure(name, category, what, number=None, also=()):
     """The files of a figure; `also` its numbers, and what is seen in it as text for the caption."""
-    own = f"{RESULTS}/figures/{name}"
+    own, title = f"{RESULTS}/figures/{name}", f"{what[0].upper()}{what[1:]}"
+    if number:
+        title = f"Figure {number}: {what}" if number.isdigit() else f"{number}: {what}"
     files = {
         "pdf": download(f"{own}.pdf", "Figures (PDF)"),
         "png": shown(f"{own}.png", name, category, title),
@@ -45,14 +38,14 @@ def figure(name, category, title, also=()):
     return {key: files[key] for key in ("pdf", "png", *also)}
 
 
-def table(name, category, title, caption=None):
+def table(name, category, what, number, caption=None):
     """The files of a table: its numbers, and the same printed."""
     own = f"{RESULTS}/tables/{name}"
     return {
         "csv": download(f"{own}.csv", "Numbers (CSV)"),
         "tex": download(f"{own}.tex", "Tables (LaTeX, Markdown)"),
         "md": download(f"{own}.md", "Tables (LaTeX, Markdown)"),
-        "html": shown(f"{own}.html", caption or name, category, title),
+        "html": shown(f"{own}.html", caption or name, category, f"{number}: {what}"),
     }
 
 

@@ -35,9 +35,7 @@ rule figure_sweep:
     input:
         runs=rules.sweep_runs.output.runs,
     output:
-        **figure(
-            "figure_sweep", category="Sweep", title="Measures against mask ratio and patch size", also=("numbers",)
-        ),
+        **figure("figure_sweep", category="Sweep", what="measures against mask ratio and patch size", also=("numbers",)),
     log:
         f"{RESULTS}/logs/figure_sweep.log",
     retries: 0
@@ -62,7 +60,7 @@ rule figure_sweep_layers:
         **figure(
             "figure_sweep_layers",
             category="Sweep",
-            title="Linear probe by layer, of each ratio and patch size",
+            what="linear probe by layer, of each ratio and patch size",
             also=("numbers",),
         ),
     log:
@@ -84,7 +82,12 @@ rule table_sweep:
     input:
         runs=rules.sweep_runs.output.runs,
     output:
-        **table("table_sweep", category="Sweep", title="Sweep: measures of every setting, with intervals over seeds"),
+        **table(
+            "table_sweep",
+            category="Sweep",
+            what="measures of every setting, with intervals over seeds",
+            number="Sweep",
+        ),
     log:
         f"{RESULTS}/logs/table_sweep.log",
     retries: 0
@@ -106,7 +109,12 @@ rule sweep_claims:
     input:
         runs=rules.sweep_runs.output.runs,
     output:
-        **table("sweep_claims", category="Sweep", title="Sweep: whether intermediate ratios and patch sizes give more"),
+        **table(
+            "sweep_claims",
+            category="Sweep",
+            what="whether intermediate ratios and patch sizes give more",
+            number="Sweep",
+        ),
     log:
         f"{RESULTS}/logs/sweep_claims.log",
     retries: 0

@@ -7,7 +7,7 @@ rule table_1:
         quality=look.measure("quality", look.first, STUDY["blur"]),
         paper=look.published("table_1"),
     output:
-        **table("table_1", category="Robustness", title="Table I: Gaussian blur"),
+        **table("table_1", category="Robustness", what="Gaussian blur", number="Table I"),
     log:
         f"{RESULTS}/logs/table_1.log",
     retries: 0
@@ -32,7 +32,7 @@ rule table_2:
         accuracy=look.corrupted,
         paper=look.published("table_2"),
     output:
-        **table("table_2", category="Robustness", title="Table II: fifteen corruptions"),
+        **table("table_2", category="Robustness", what="fifteen corruptions", number="Table II"),
     log:
         f"{RESULTS}/logs/table_2.log",
     retries: 0
@@ -60,7 +60,7 @@ rule table_3:
         accuracy=look.measured("accuracy", STUDY["finetuned"], ["clean", STUDY["blur"], look.occlusion]),
         paper=look.published("table_3"),
     output:
-        **table("table_3", category="Robustness", title="Table III: clean against perturbed embeddings"),
+        **table("table_3", category="Robustness", what="clean against perturbed embeddings", number="Table III"),
     log:
         f"{RESULTS}/logs/table_3.log",
     retries: 0
@@ -85,7 +85,8 @@ rule table_models:
         **table(
             "table_models",
             category="Beyond the paper",
-            title="Models: paired tests between models on the same images",
+            what="paired tests between models on the same images",
+            number="Models",
         ),
     log:
         f"{RESULTS}/logs/table_models.log",
@@ -110,7 +111,7 @@ rule shifts:
         paper=CLAIMS,
         shift=look.shifted(STUDY["corrupted"], look.shift_datasets()),
     output:
-        **table("shifts", category="Claims", title="Shifts: distribution shift, mask invariance, the text"),
+        **table("shifts", category="Claims", what="distribution shift, mask invariance, the text", number="Shifts"),
     log:
         f"{RESULTS}/logs/shifts.log",
     retries: 0

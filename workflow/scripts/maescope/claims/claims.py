@@ -103,4 +103,5 @@ def _measured(row: pd.Series) -> str:
     if pd.isna(row["measured"]):
         return "–"
     ends = "" if pd.isna(row["low"]) else f" [{_short(row['low'])}, {_short(row['high'])}]"
-    return f"{_short(row['measured'])}{ends} {row['unit']}".rstrip()
+    value, unit = f"{_short(row['measured'])}{ends}", row["unit"]
+    return f"{unit} {value}" if unit in ("layer", "norm") else f"{value} {unit}".rstrip()

@@ -29,7 +29,8 @@ def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str
     except (RuntimeError, TypeError, AssertionError, ValueError) as error:
         known = timm.list_models() + timm.list_pretrained()
         hint = "change `arguments` or take a ViT" if architecture in known else f"timm has {_near(architecture, known)}"
-        raise InputError(f"architecture {architecture} with {arguments}: {error} ({hint})") from error
+        given = "".join(f", {key} {value}" for key, value in arguments.items())
+        raise InputError(f"architecture {architecture}{given}: {error} ({hint})") from error
     if type(model) is Beit:
         return beit.plain(model).eval()
     if fault := _unsupported(model):
@@ -42,9 +43,9 @@ def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str
 def _unsupported(model: nn.Module) -> str | None:
     """Why tokens of a model would not be what their names say, None if they are."""
     if type(model) is not VisionTransformer:
-        return f"is a {type(model).__name__}"
+        return f"is of timm's class {type(model).__name__}"
     if type(model.patch_embed) is not PatchEmbed:
-        return f"makes its patches by a {type(model.patch_embed).__name__}, which mixes pixels between them"
+        return f"makes its patches by {type(model.patch_embed).__name__}, which mixes pixels between them"
     if model.cls_token is None:
         return "has no CLS token"
     if any(type(getattr(block, "attn", None)) is not Attention for block in model.blocks):

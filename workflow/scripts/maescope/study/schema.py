@@ -52,6 +52,8 @@ def describe(error: ValidationError) -> str:
         return f"{where}: {error.instance!r} has no {{label}} where the class name stands"
     if error.validator == "pattern" and where.startswith("folders."):
         return f"{where}: {error.instance!r} stands on another folder; write the whole path"
+    if error.validator == "pattern":
+        return f"{where}: {error.instance!r} will not do; {error.schema['words']}"
     if error.validator == "uniqueItems":
         twice = sorted({str(item) for item in error.instance if error.instance.count(item) > 1})
         return f"{where}: {', '.join(twice)} named twice"
