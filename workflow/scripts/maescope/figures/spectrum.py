@@ -11,7 +11,7 @@ from maescope.figures.style import CHANCE, PAGE
 
 
 def figure_spectrum(spectra: pd.DataFrame) -> Figure:
-    """Fourier amplitude of patch tokens: by frequency, one panel per model, one curve per layer; at the highest by layer.
+    """Fourier amplitude of patch tokens by frequency, one panel per model, one curve per layer; the highest by layer.
 
     Parameters
     ----------
