@@ -11,7 +11,6 @@ from pathlib import Path
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PATIENCE = 30  # seconds for anything to come to pass
-FOUND = """[...document.querySelectorAll(%s)].filter((node) => node.innerText === %s || node.id === %s)"""
 
 
 class Browser:
@@ -25,6 +24,7 @@ class Browser:
 
     def __init__(self, page: Path, folder: Path):
         self.downloads, self.said, self._answers, self._number, self._rest = folder / "downloads", [], {}, 0, b""
+        self._seen = ""
         ours, theirs = (
             os.pipe(),
             os.pipe(),
@@ -126,16 +126,45 @@ class Browser:
         for kind in ("mousePressed", "mouseReleased"):
             self._call("Input.dispatchMouseEvent", type=kind, x=point[0], y=point[1], button="left", clickCount=1)
 
+    def type(self, node: str, words: str) -> None:
+        """Write words into a field, in the place of what is there, and press Enter."""
+        self.click(node)
+        self.ask(f"{node}.select()")
+        self._call("Input.insertText", text=words)
+        self._call("Input.dispatchKeyEvent", type="keyDown", key="Enter", text="\r", windowsVirtualKeyCode=13)
+        self._call("Input.dispatchKeyEvent", type="keyUp", key="Enter", windowsVirtualKeyCode=13)
+
+    def downloaded(self) -> bytes:
+        """The file that was downloaded, once it is there; it is taken away."""
+        end = time.monotonic() + PATIENCE
+        while not (found := [path for path in self.downloads.glob("*") if path.suffix != ".crdownload"]):
+            assert time.monotonic() < end, "nothing was downloaded"
+            self._listen()
+        (path,) = found
+        content = path.read_bytes()
+        path.unlink()
+        return content
+
+    def frame_loads(self) -> None:
+        """Until the page that is shown within the page is there."""
+        end = time.monotonic() + PATIENCE
+        while not (frames := self._frames()) or frames[0]["loaderId"] == self._seen or not frames[0].get("mimeType"):
+            assert time.monotonic() < end, f"no page within the page: {frames}"
+            time.sleep(0.02)
+        self._seen = frames[0]["loaderId"]
+
+    def _frames(self) -> list[dict]:
+        return [child["frame"] for child in self._call("Page.getFrameTree")["frameTree"].get("childFrames", [])]
+
     def frame(self, expression: str):
         """The value of an expression in the page that is shown within the page."""
-        (child,) = self._call("Page.getFrameTree")["frameTree"].get("childFrames", [])
-        context = self._call("Page.createIsolatedWorld", frameId=child["frame"]["id"])["executionContextId"]
+        (frame,) = self._frames()
+        context = self._call("Page.createIsolatedWorld", frameId=frame["id"])["executionContextId"]
         return self.ask(expression, contextId=context)
 
     def frame_type(self) -> str:
         """What the page that is shown within the page is taken for."""
-        (child,) = self._call("Page.getFrameTree")["frameTree"].get("childFrames", [])
-        return child["frame"]["mimeType"]
+        return self._frames()[0]["mimeType"]
 
     def picture(self, path: Path) -> None:
         """What is on screen."""
