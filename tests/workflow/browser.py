@@ -113,11 +113,16 @@ class Browser:
 
     def click(self, node: str) -> None:
         """Press the mouse in the middle of an element, given as an expression, which must be seen there."""
-        where = f"""(() => {{
+        where = f"""(async () => {{
             const node = {node};
             if (!node) return "there is no such element";
             node.scrollIntoView({{block: "center"}});
-            const {{x, y, width, height}} = node.getBoundingClientRect();
+            const place = () => node.getBoundingClientRect();
+            for (let before = null; before !== JSON.stringify(place());) {{  // until it has stopped moving
+                before = JSON.stringify(place());
+                await new Promise((done) => setTimeout(done, 60));
+            }}
+            const {{x, y, width, height}} = place();
             const at = document.elementFromPoint(x + width / 2, y + height / 2);
             return node.contains(at) ? [x + width / 2, y + height / 2] : `it is hidden by ${{at && at.outerHTML}}`;
         }})()"""
