@@ -38,6 +38,14 @@ def test_nothing_comes_from_elsewhere(report):
     assert not re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=[\"']?https?:[^>]*>", report.read_text())
 
 
+def test_embedded_files_have_addresses_of_the_plain_form(report):
+    """Type and character set, as RFC 2397 has it: of other parameters browsers make different things."""
+    forms = set(re.findall(r"data:[\w.+-]+/[\w.+-]+[^,\"]{0,80},", report.read_text()))
+    kinds = {"text/html", "text/csv", "text/markdown", "image/png", "image/svg+xml", "application/pdf"}
+    assert {form[5:].split(";")[0] for form in forms} >= kinds
+    assert {form for form in forms if not re.fullmatch(r"data:[\w.+/-]+(;charset=utf-8)?;base64,", form)} == set()
+
+
 def test_the_first_page_says_what_there_is_and_leads_there(reader):
     browser = reader.browser
     assert browser.ask("document.querySelector('#app nav h1 img').naturalWidth") > 10  # the logo

@@ -1,6 +1,6 @@
 # The report: what it shows under which name, what it holds for downloading, and how browsers are to read it.
 
-import re
+import base64
 
 from snakemake.report import common as addresses
 
@@ -49,12 +49,14 @@ def table(name, category, what, number, caption=None):
     }
 
 
-def readable(*arguments, address=addresses.data_uri, **options):
-    """The address `data:...` that Snakemake embeds a file with, but without its name: a parameter that browsers refuse.
+def address(data, filename, encoding="utf8", mime="text/plain"):
+    """The `data:` address that a file is embedded with, in the form that every browser reads: without the file's name.
 
-    Chromium takes a page with it for plain text, and a drawing with it for none.
+    Snakemake's has `charset=utf8;filename=...` behind the type, and there are versions of Chromium that then take a page
+    for plain text and a drawing for nothing.
     """
-    return re.sub(";filename=[^;,]*", "", address(*arguments, **options), count=1)
+    charset = ";charset=utf-8" if mime.startswith("text/") else ""
+    return f"data:{mime}{charset};base64,{base64.b64encode(data).decode()}"
 
 
-addresses.data_uri = readable
+addresses.data_uri = address
