@@ -24,7 +24,7 @@ class Browser:
 
     def __init__(self, page: Path, folder: Path):
         self.downloads, self.said, self._answers, self._number, self._rest = folder / "downloads", [], {}, 0, b""
-        self._seen = ""
+        self._seen, self._downloads = "", {}
         ours, theirs = (
             os.pipe(),
             os.pipe(),
@@ -50,7 +50,8 @@ class Browser:
         self.session = self._call("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "DOM"):
             self._call(f"{domain}.enable")
-        self._call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(self.downloads))
+        allowed = {"behavior": "allowAndName", "downloadPath": str(self.downloads), "eventsEnabled": True}
+        self._call("Browser.setDownloadBehavior", **allowed)
         self._call("Page.navigate", url=page.as_uri())
         self.wait("document.readyState === 'complete'")
 
@@ -95,6 +96,8 @@ class Browser:
                 self.said.append(message["params"]["exceptionDetails"])
             elif message["method"] == "Runtime.consoleAPICalled" and message["params"]["type"] in ("error", "assert"):
                 self.said.append(message["params"]["args"])
+            elif message["method"] in ("Browser.downloadWillBegin", "Browser.downloadProgress"):
+                self._downloads.setdefault(message["params"]["guid"], {}).update(message["params"])
             elif message["method"] == "Log.entryAdded" and message["params"]["entry"]["level"] == "error":
                 self.said.append(message["params"]["entry"])
 
@@ -111,8 +114,26 @@ class Browser:
             assert time.monotonic() < end, f"it does not come to pass: {expression}; {self.said}"
             time.sleep(0.02)
 
-    def click(self, node: str) -> None:
-        """Press the mouse in the middle of an element, given as an expression, which must be seen there."""
+    def click(self, node: str, then: str | None = None) -> None:
+        """Press the mouse in the middle of an element, given as an expression, which must be seen there.
+
+        Parameters
+        ----------
+        then : what is true of the page after that; while it is not, the element may have moved away, and is tried again
+        """
+        self._press(node)
+        end = time.monotonic() + PATIENCE
+        while then and not self._soon(then):
+            assert time.monotonic() < end and not self.said, f"{node}: {then} does not come to pass; {self.said}"
+            self._press(node)
+
+    def _soon(self, expression: str) -> bool:
+        end = time.monotonic() + 2
+        while not (true := self.ask(f"Boolean({expression})")) and time.monotonic() < end:
+            time.sleep(0.02)
+        return true
+
+    def _press(self, node: str) -> None:
         where = f"""(async () => {{
             const node = {node};
             if (!node) return "there is no such element";
@@ -139,16 +160,15 @@ class Browser:
         self._call("Input.dispatchKeyEvent", type="keyDown", key="Enter", text="\r", windowsVirtualKeyCode=13)
         self._call("Input.dispatchKeyEvent", type="keyUp", key="Enter", windowsVirtualKeyCode=13)
 
-    def downloaded(self) -> bytes:
-        """The file that was downloaded, once it is there; it is taken away."""
+    def downloaded(self) -> tuple[str, bytes]:
+        """Name and content of the file that was downloaded, once it is there."""
         end = time.monotonic() + PATIENCE
-        while not (found := [path for path in self.downloads.glob("*") if path.suffix != ".crdownload"]):
-            assert time.monotonic() < end, "nothing was downloaded"
+        while not (done := [one for one in self._downloads.values() if one.get("state") == "completed"]):
+            assert time.monotonic() < end, f"nothing was downloaded: {self._downloads}"
             self._listen()
-        (path,) = found
-        content = path.read_bytes()
-        path.unlink()
-        return content
+        (own,) = done
+        del self._downloads[own["guid"]]
+        return own["suggestedFilename"], (self.downloads / own["guid"]).read_bytes()
 
     def frame_loads(self) -> None:
         """Until the page that is shown within the page is there."""

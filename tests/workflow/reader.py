@@ -10,6 +10,7 @@ import pytest
 from browser import CHROMIUM, Browser
 
 SHOWN = "document.querySelector('#app div.overflow-auto:not(nav)')"  # to the right of the menu
+ADDRESS = f"({SHOWN}.querySelector('img, iframe') || {{}}).src"
 ROWS = "[...document.querySelectorAll('#app nav tbody tr')]"
 
 
@@ -35,8 +36,7 @@ class Reader:
         self.browser = browser
 
     def home(self) -> None:
-        self.browser.click("document.querySelector('#app nav nav a')")
-        self.browser.wait(named("Statistics") + " !== undefined")
+        self.browser.click("document.querySelector('#app nav nav a')", then=named("Statistics"))
 
     def categories(self) -> list[str]:
         self.home()
@@ -46,23 +46,21 @@ class Reader:
     def results(self, *way: str) -> list[str]:
         """The results behind the links of the menu, each by its words."""
         self.home()
-        for words in way:
-            self.browser.click(named(words))
-        self.browser.wait(f"{ROWS}.length > 0")
+        for words, after in zip(way, (*map(named, way[1:]), f"{ROWS}.length"), strict=True):
+            self.browser.click(named(words), then=after)
         return self.browser.ask(f"{ROWS}.map((row) => row.children[0].innerText.trim())")
 
-    def click(self, result: str, button: int) -> None:
+    def button(self, result: str, number: int) -> str:
         """The eye (0) or the i (1) of a result in the list that is open."""
-        row = f"{ROWS}.find((row) => row.children[0].innerText.trim() === {result!r})"
-        self.browser.click(f"{row}.querySelectorAll('a')[{button}]")
+        return f"{ROWS}.find((row) => row.children[0].innerText.trim() === {result!r}).querySelectorAll('a')[{number}]"
 
     def look(self, result: str) -> dict:
         """What the eye shows: an image, or a page within the page."""
-        self.click(result, 0)
-        loaded = "(shown.querySelector('img') || {}).complete || shown.querySelector('iframe')"
-        self.browser.wait(f"(() => {{ const shown = {SHOWN}; return Boolean({loaded}); }})()")
+        before = self.browser.ask(f"{ADDRESS}")
+        self.browser.click(self.button(result, 0), then=f"{ADDRESS} && {ADDRESS} !== {before!r}" if before else ADDRESS)
         if self.browser.ask(f"Boolean({SHOWN}.querySelector('img'))"):
-            size = f"(() => {{ const img = {SHOWN}.querySelector('img'); return [img.naturalWidth, img.width]; }})()"
+            self.browser.wait(f"{SHOWN}.querySelector('img').complete")
+            size = f"(({{naturalWidth, width}}) => [naturalWidth, width])({SHOWN}.querySelector('img'))"
             return {"widths": self.browser.ask(size)}
         self.browser.frame_loads()
         if self.browser.frame_type() == "application/pdf":
@@ -77,15 +75,14 @@ class Reader:
         }
 
     def caption(self, result: str, category: str) -> str:
-        """What the i says; then back to the list."""
-        self.click(result, 1)
-        self.browser.wait("document.querySelector('#app nav').innerText.toUpperCase().includes('SNAKEMAKE RULE')")
-        said = self.browser.ask("document.querySelector('#app nav').innerText")
-        self.browser.click("[...document.querySelectorAll('#app nav ul li span a')].at(-1)")  # the i of the rule
-        self.browser.wait("/OUTPUT[^]*CODE/i.test(document.querySelector('#app nav').innerText)")
-        self.browser.click(named(category))
-        self.browser.wait(f"{ROWS}.length > 0")
-        return re.search(r"DESCRIPTION(.*?)SIZE\n", said, re.DOTALL | re.IGNORECASE)[1]
+        """What the i says; then the rule behind it, and back to the list."""
+        said = "document.querySelector('#app nav').innerText"
+        self.browser.click(self.button(result, 1), then=f"/SNAKEMAKE RULE/i.test({said})")
+        caption = self.browser.ask(said)
+        rule = "[...document.querySelectorAll('#app nav ul li span a')].at(-1)"
+        self.browser.click(rule, then=f"/OUTPUT[^]*CODE/i.test({said})")
+        self.browser.click(named(category), then=f"{ROWS}.length")
+        return re.search(r"DESCRIPTION(.*?)SIZE\n", caption, re.DOTALL | re.IGNORECASE)[1]
 
 
 @contextmanager
