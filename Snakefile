@@ -14,6 +14,7 @@ report: "workflow/report/overview.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/cluster.smk"
 include: "workflow/rules/images.smk"
 include: "workflow/rules/models.smk"

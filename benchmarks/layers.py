@@ -46,7 +46,7 @@ def subspaces_and_angles(options: argparse.Namespace) -> Row:
 
 
 def tsne(options: argparse.Namespace) -> Row:
-    """90 x 49 patch tokens a layer, layers in processes of one thread, against scikit-learn layer by layer."""
+    """90 x 49 patch tokens per layer, layers in processes of one thread, against scikit-learn layer by layer."""
     rng, layers = np.random.default_rng(0), options.layers
     sets = [_tokens(rng, 90).reshape(-1, DIM) for _ in range(layers)]
     cores = len(os.sched_getaffinity(0))

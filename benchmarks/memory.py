@@ -85,7 +85,7 @@ def _run(kind: str, folder: str, architecture: str, count: int, batch: int) -> d
 
 
 def _ours(model: torch.nn.Module, rows, folder: str, batch: int) -> Iterator[str]:
-    """As the workflow extracts: freed memory kept, files read ahead, a token file a label. Yields each image done."""
+    """As the workflow extracts: freed memory kept, files read ahead, a token file per label. Yields each image done."""
     keep_freed()
     extractor = extraction.Extractor(model, perturbations.Clean(), IMAGENET, attention=True)
     outputs = {label: f"{folder}/{label}.h5" for label in rows["label"].unique()}

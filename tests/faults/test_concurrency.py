@@ -1,4 +1,4 @@
-"""More than one at a time: FAULTS.md row 22, readers of a file that is replaced, a configuration edited meanwhile."""
+"""More than one at a time: docs/faults.md row 22, readers of a replaced file, a configuration edited meanwhile."""
 
 import os
 import signal

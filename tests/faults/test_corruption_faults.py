@@ -1,4 +1,4 @@
-"""ImageNet-C trees and shifted datasets with faults, through the real workflow: FAULTS.md rows 11, 16 and 25."""
+"""ImageNet-C trees and shifted datasets with faults, through the real workflow: docs/faults.md rows 11, 16 and 25."""
 
 import re
 import shutil

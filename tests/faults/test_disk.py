@@ -1,4 +1,4 @@
-"""A full disk, a real one: FAULTS.md row 19. Mounting a small one needs root; without, these tests are skipped."""
+"""A full disk, a real one: docs/faults.md row 19. Mounting a small one needs root; without, these tests are skipped."""
 
 import os
 import re

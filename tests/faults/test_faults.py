@@ -1,4 +1,4 @@
-"""Bad input to the real workflow: FAULTS.md rows 1-9 and 12-17. Each test names its row.
+"""Bad input to the real workflow: docs/faults.md rows 1-9 and 12-17. Each test names its row.
 
 Faults of one stage share one run of Snakemake with --keep-going; every job fails, or not, by itself.
 """

@@ -232,12 +232,12 @@ def test_names_that_cannot_be_paths_are_refused_while_planning(tmp_path):
         config["models"][name] = config["models"]["vit"]
         config["perturbations"][name] = {"kind": "blur", "levels": {"../up": {"kernel": 3, "sigma": 1.0}}}
     said = refused_plan(tmp_path / "clone", config)
-    assert "study.name: '../../out' does not match" in said
+    assert "study.name: '../../out' will not do; a name is letters" in said
     for number in range(9):
         assert f"datasets.bad{number}.labels.1: " in said, number
     for name in ("'-d'", "'a b'", "'x;y'", r"'vit\n'", "'ä'", "'end_'", f"'{'n' * 101}'"):
         assert f"models: {name} " in said and f"perturbations: {name} " in said
-    assert "'../up' does not match" in said
+    assert "'../up' will not do; a label is the name of a folder" in said
 
 
 @pytest.mark.parametrize(

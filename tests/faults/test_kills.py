@@ -1,4 +1,4 @@
-"""kill -9 at any moment: FAULTS.md rows 20 and 21. What is there is whole, and the next run ends as an undisturbed one.
+"""kill -9 at any moment: docs/faults.md rows 20, 21. What is there is whole; the next run ends like an undisturbed one.
 
 The moments are drawn from seeds; MAESCOPE_SOAK multiplies them.
 """

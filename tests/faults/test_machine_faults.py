@@ -1,4 +1,4 @@
-"""Odd folders and small machines through the real workflow: FAULTS.md rows 3, 26 and 28."""
+"""Odd folders and small machines through the real workflow: docs/faults.md rows 3, 26 and 28."""
 
 import os
 import shutil

@@ -362,6 +362,17 @@ def test_mcnemars_p_is_the_binomial_tests_whatever_the_order(pairs, random):
     assert p == statistics.mcnemar(a[order], b[order])
 
 
+@examples(500)
+@given(RIGHT, CONFIDENCE)
+def test_the_interval_of_pairs_holds_the_difference_turns_with_it_and_agrees_with_p(pairs, confidence):
+    a, b = np.array(pairs, dtype=bool).T
+    found, turned = statistics.paired(a, b, confidence), statistics.paired(b, a, confidence)
+    assert found.value == pytest.approx(b.mean() - a.mean(), abs=1e-12)
+    assert -1 <= found.low <= found.value <= found.high <= 1
+    assert turned == pytest.approx((-found.value, -found.high, -found.low, found.p))
+    assert (found.low > 0 or found.high < 0) == (found.p < 1 - confidence)
+
+
 GROUPS = st.lists(st.lists(st.floats(-100, 100), min_size=2, max_size=8), min_size=1, max_size=4)
 
 

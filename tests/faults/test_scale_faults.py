@@ -1,4 +1,4 @@
-"""Bad input and bad machines through the real workflow: FAULTS.md rows 10, 18, 27, 29 and 30."""
+"""Bad input and bad machines through the real workflow: docs/faults.md rows 10, 18, 27, 29 and 30."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Token files that are damaged or do not belong: FAULTS.md rows 23 and 24, and properties of the store by hypothesis.
+"""Token files that are damaged or do not belong: docs/faults.md rows 23 and 24, and properties of the store.
 
 MAESCOPE_SOAK multiplies examples and flips.
 """

@@ -1,8 +1,8 @@
 """config/imagenet.yaml itself, from files in the official layouts to every figure and table.
 
 ViT-B/16 with random weights, an ImageNet-like tree cut out of two real photographs, trees like those of -C, -R and -A
-(one severity of ImageNet-C but for one corruption), two images a class. The numbers mean nothing; that they are there,
-of the right shape and with the right notes, is what is tested.
+(one severity of ImageNet-C but for one corruption), two images per class. The numbers mean nothing; it is tested that
+they are there, of the right shape and with the right notes.
 """
 
 import json

@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 import yaml
+from reader import opened
 
 from maescope.base import tidy
 from maescope.claims import verdicts
@@ -143,3 +144,15 @@ def test_without_conventions_the_target_is_refused_while_planning(workflow):
     workflow.configure(config)
     refused = workflow.run("--dry-run", "sensitivity")
     assert refused.returncode == 1 and "conventions: none given, but this target needs some" in refused.stdout
+
+
+def test_its_report_opens_in_a_browser(compared, tmp_path):
+    page = compared / "results/smoke/sensitivity.html"
+    compared.must_run("sensitivity", "--report", str(page))
+    with opened(page, tmp_path) as reader:
+        assert reader.categories() == ["2. Claims", "9. Sensitivity", "Files"]
+        drawn, table = (reader.look(result) for result in reader.results("9. Sensitivity"))
+        assert "widths" in drawn and len(table["cells"]) > 10
+        assert reader.look(reader.results("2. Claims")[0])["type"] == "text/html"
+        numbers = reader.results("Files", "Numbers (CSV)")
+        assert {"figures/sensitivity.csv", "tables/sensitivity.csv"} <= set(numbers)  # two of one name

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 from conftest import REPOSITORY, Workflow
+from reader import opened
 
 from maescope.base import tidy
 
@@ -58,3 +59,13 @@ def test_intervals_are_over_the_two_models_and_verdicts_say_what_is_missing(swep
 def test_a_study_without_a_sweep_says_so(workflow):
     refused = workflow.run("--dry-run", "sweep")
     assert refused.returncode and "study.sweep is not set, but this target needs it" in refused.stdout
+
+
+def test_its_report_opens_in_a_browser(swept, tmp_path):
+    page = swept / "results/ratios/report.html"
+    swept.must_run("sweep", "--report", str(page))
+    with opened(page, tmp_path) as reader:
+        assert reader.categories() == ["7. Models", "8. Sweep", "Files"]
+        seen = [reader.look(result) for result in reader.results("8. Sweep")]
+        assert sum("widths" in one for one in seen) == 2
+        assert sum(len(one.get("cells", [])) > 5 for one in seen) == 2

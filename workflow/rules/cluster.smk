@@ -1,7 +1,9 @@
 # What Snakemake and Slurm have against this run, said before it begins; what a job asks for is in maescope.study.cluster_requests.
 
+import atexit
 from importlib.util import find_spec
 
+from maescope.base import logs
 from maescope.study import cluster
 
 TOGETHER = ("tokens_{model}", "measures_{model}")  # groups of jobs
@@ -13,8 +15,10 @@ ASKED = {  # of the profile and of the command line, by rules
 PROFILE = Path(str(workflow.current_basedir), "../../profiles/slurm/config.yaml")
 if workflow.resource_settings.nodes and PROFILE.is_file() and find_spec("snakemake_executor_plugin_slurm"):
     # on a cluster, before the plugin trips over it; in a dry run nothing tells which profile is in use
+    import snakemake_executor_plugin_slurm
     from snakemake_executor_plugin_slurm.partitions import PartitionLimits
 
+    cluster.without_accounting(snakemake_executor_plugin_slurm)
     given = yaml.safe_load(PROFILE.read_text())
     for words in cluster.problems(given, TOGETHER):
         print(f"warning: {PROFILE.resolve()}: {words}", file=sys.stderr)
@@ -53,6 +57,12 @@ onstart:
 
 
 onerror:
+    for failed in workflow.scheduler.failed:
+        paths = [str(path) for job in getattr(failed, "jobs", [failed]) for path in job.log]
+        for words in logs.last_words(paths):
+            atexit.register(
+                print, words, file=sys.stderr
+            )  # the last of all that is said, however quiet Snakemake is
     if partition_file():
         for words in cluster.explanations(Path(log[0]).read_text()):
             print(f"What to change in the Slurm profile ({partition_file()}): {words}", file=sys.stderr)

@@ -1,11 +1,19 @@
 # What every stage needs: the checked configuration, what is looked up in it, and the code of a script as a param.
 
+import logging
 import sys
 from functools import cache
 from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+from snakemake.settings.types import Quietness
+
+if Quietness.ALL in (workflow.output_settings.quiet or ()) and workflow.is_main_process and not workflow.dryrun:
+    errors = logging.StreamHandler()  # Snakemake would end without a word of why
+    errors.addFilter(lambda record: record.levelno >= logging.ERROR and bool(getattr(record, "exception", None)))
+    logger.addHandler(errors)
 
 
 @cache
@@ -25,7 +33,7 @@ imports.come_first(LIBRARY)
 
 # what is imported below and in the other parts of the Snakefile
 for file in (
-    "base/yaml_keys",
+    *(f"base/{name}" for name in ("logs", "yaml_keys")),
     *(f"study/{name}" for name in ("settings", "cluster_requests", "cluster", "sweep", "convention_lookups")),
 ):
     imports.closure(source(f"maescope/{file}.py"), source)
@@ -119,20 +127,3 @@ wildcard_constraints:
     model=lookups.pattern(look.models),
     dataset=lookups.pattern(look.datasets),
     perturbation=lookups.pattern(look.perturbations),
-
-
-def figure(name, category, what, number="–", also=()):
-    """The files of a figure; `also` its numbers, and what is seen in it as text for the caption."""
-    own = f"{RESULTS}/figures/{name}"
-    labels = {"figure": number, "what": what}
-    shown = report(f"{own}.png", caption=f"../report/{name}.rst", category=category, labels=labels)
-    files = {"pdf": f"{own}.pdf", "png": shown, "numbers": f"{own}.csv", "seen": f"{own}.rst"}
-    return {key: files[key] for key in ("pdf", "png", *also)}
-
-
-def table(name, category, what, number, caption=None):
-    """The files of a table: its numbers, and the same printed."""
-    own = f"{RESULTS}/tables/{name}"
-    labels = {"figure": number, "what": what}
-    shown = report(f"{own}.html", caption=f"../report/{caption or name}.rst", category=category, labels=labels)
-    return {"csv": f"{own}.csv", "tex": f"{own}.tex", "md": f"{own}.md", "html": shown}

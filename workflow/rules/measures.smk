@@ -1,4 +1,4 @@
-# Measures: tokens -> results/measures/{measure}/{model}/{dataset}/{perturbation}.csv, tidy, one row an observation.
+# Measures: tokens -> results/measures/{measure}/{model}/{dataset}/{perturbation}.csv, tidy, one row per observation.
 # Each rule alone; none reads another's. Image quality and reconstruction errors read pixels. What a study shows of t-SNE,
 # and the separation of classes that is drawn below it, lies under the study: results/{study}/measures.
 

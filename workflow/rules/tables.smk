@@ -157,11 +157,11 @@ rule overview:
             f"{RESULTS}/figures/figure_3.csv" if STUDY["pretrained"] else [],
         ],
     output:
-        html=report(
+        html=shown(
             f"{RESULTS}/overview.html",
-            caption="../report/overview_page.rst",
+            caption="overview_page",
             category="Overview",
-            labels={"figure": "Overview", "what": "settings, models, run times, versions"},
+            title="Overview: settings, models, run times, versions",
         ),
     log:
         f"{RESULTS}/logs/overview.log",

@@ -24,10 +24,21 @@ def test_a_grid_must_be_square():
 
 
 @pytest.mark.parametrize(
-    ("patches", "ratio", "visible"), [(196, 0.75, 49), (196, 0.9, 19), (64, 0.75, 16), (10, 0.9, 1), (100, 0.45, 55)]
+    ("patches", "ratio", "visible"),
+    [
+        *[(196, 0.75, 49), (196, 0.9, 19), (64, 0.75, 16), (100, 0.45, 55), (576, 0.6, 230), (1024, 0.85, 153)],
+        *[(100, 0.55, 44), (100, 0.8, 19), (100, 0.9, 9), (400, 0.55, 179), (400, 0.8, 79), (400, 0.9, 39)],
+    ],
 )
-def test_visible_count_is_the_whole_part_of_what_the_ratio_leaves(patches, ratio, visible):
+def test_visible_count_is_that_of_the_official_code(patches, ratio, visible):
     assert grid.visible_count(patches, ratio) == visible
+
+
+def test_no_square_grid_and_decimal_ratio_lose_their_last_patch_to_rounding():
+    for side in range(2, 65):
+        for number in range(1, 1000):
+            if side * side * (1000 - number) >= 1000:  # at least one patch, in whole numbers
+                assert grid.visible(side * side, number / 1000) >= 1, (side, number)
 
 
 def test_a_ratio_that_leaves_no_patch_is_refused():

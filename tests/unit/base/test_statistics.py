@@ -180,6 +180,69 @@ def test_mcnemar_of_equal_answers_is_one():
     assert statistics.mcnemar(answers, answers) == 1.0
 
 
+def answers(wins, losses, images):
+    """Of two models, so that the second alone is right on so many, the first alone on so many others."""
+    a, b = np.zeros(images, bool), np.zeros(images, bool)
+    b[:wins] = a[wins : wins + losses] = True
+    return a, b
+
+
+def plain_below(limit, wins, losses, images):
+    """How likely Fay and Lumbard's lower distribution is below a limit: a sum over the share of images that differ."""
+    share = (np.arange(200_000) + 0.5) / 200_000
+    differ = scipy.stats.beta.pdf(share, wins + losses + (limit < 0), images - wins - losses + (limit >= 0))
+    return np.mean(differ * scipy.stats.beta.cdf((1 + limit / share) / 2, wins, losses + 1))
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "images", "confidence"),
+    [(58, 50, 500, 0.95), (2, 7, 21, 0.5), (9, 2, 161, 0.95), (1, 1, 3, 0.9), (1, 30, 40, 0.999), (40, 1, 5000, 0.95)],
+)
+def test_the_interval_of_pairs_is_fay_and_lumbards(wins, losses, images, confidence):
+    found, tail = statistics.paired(*answers(wins, losses, images), confidence), (1 - confidence) / 2
+    assert found.value == (wins - losses) / images
+    assert found.p == pytest.approx(binomtest(wins, wins + losses).pvalue)
+    for limit, own in ((found.low, (wins, losses)), (-found.high, (losses, wins))):
+        assert plain_below(limit - 2e-5, *own, images) < tail < plain_below(limit + 2e-5, *own, images)
+
+
+def test_the_interval_of_pairs_that_differ_one_way_only_or_not_at_all_is_clopper_and_pearsons():
+    for wins, images in ((0, 1), (0, 500), (1, 1), (3, 9), (96, 500), (20, 20)):
+        found = statistics.paired(*answers(wins, 0, images))
+        assert found.high == pytest.approx(binomtest(wins, images).proportion_ci(method="exact").high)
+        if wins == 0:
+            assert found.low == -found.high and found.p == 1
+
+
+def test_the_interval_of_pairs_excludes_0_where_p_is_small_and_only_there():
+    small = [(wins, losses, 11) for wins in range(12) for losses in range(12 - wins)]
+    rng = np.random.default_rng(0)
+    large = [(wins := int(rng.beta(9, 9) * differ), differ - wins, 3000) for differ in rng.integers(1, 900, 60)]
+    sides = set()
+    for confidence in (0.9, 0.95, 0.999):
+        for counts in small + large:
+            found = statistics.paired(*answers(*counts), confidence)
+            assert -1 <= found.low <= found.value <= found.high <= 1, counts
+            excludes = found.low > 0 or found.high < 0
+            assert excludes == (found.p < 1 - confidence), (counts, found)
+            sides.add(excludes)
+    assert sides == {True, False}
+
+
+def test_the_interval_of_pairs_holds_the_truth_as_often_as_it_says():
+    """Of all samples of twelve images: how likely is each, and does its interval hold the true difference?"""
+    images = 12
+    counts = [(wins, losses) for wins in range(images + 1) for losses in range(images + 1 - wins)]
+    found = [statistics.paired(*answers(*own, images), 0.9) for own in counts]
+    for differ in (0.02, 0.1, 0.3, 0.7, 1.0):
+        for share in (0.5, 0.6, 0.8, 1.0):
+            truth = differ * (2 * share - 1)
+            chances = scipy.stats.multinomial(images, [differ * share, differ * (1 - share), 1 - differ])
+            held = [one.low <= truth + 1e-12 and truth - 1e-12 <= one.high for one in found]
+            often = [chances.pmf([*own, images - sum(own)]) for own in counts]
+            assert sum(often) == pytest.approx(1) and np.dot(held, often) >= 0.9, (differ, share)
+
+
 @pytest.mark.parametrize(
     ("a", "b", "interval"),
     [  # Newcombe 1998, Table II, method 10

@@ -1,8 +1,11 @@
 """Tidy CSV: what comes back is what went in."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import REPOSITORY
 
 from maescope.base import tidy
 from maescope.base.errors import InputError
@@ -79,3 +82,17 @@ def test_text_is_written_whole(tmp_path):
     tidy.write_text("θ", tmp_path / "a" / "b.rst")
     assert (tmp_path / "a/b.rst").read_text(encoding="utf-8") == "θ"
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.rst"]
+
+
+def test_names_that_pandas_takes_for_nothing_are_read_as_the_readme_says(tmp_path):
+    names = ["NA", "null", "nan", "NaN", "None", "N/A", "n/a", "NULL", "-nan", "<NA>", "010", "1e5", "True", "inf"]
+    path = tmp_path / "results/measures/accuracy/nan/NA/null.csv"
+    path.parent.mkdir(parents=True)
+    measure = pd.DataFrame({"level": ["010"] * 14, "label": names, "cosine": [np.nan] + [0.5] * 13})
+    tidy.write(measure, path)
+    assert pd.read_csv(path)["label"].isna().sum() == 10  # what that is for
+    code = re.search(r"^pd\.read_csv\(path.*\)$", (REPOSITORY / "README.md").read_text(), re.MULTILINE)[0]
+    for read in (eval(code, {"pd": pd, "path": path}), tidy.read([str(path)], "model", "dataset", "perturbation")):
+        assert read["label"].tolist() == names and set(read["level"]) == {"010"}
+        assert read["cosine"].isna().tolist() == [True] + [False] * 13
+    assert read[["model", "dataset", "perturbation"]].iloc[0].tolist() == ["nan", "NA", "null"]

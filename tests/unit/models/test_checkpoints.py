@@ -282,7 +282,7 @@ def test_build_makes_the_vit_that_is_asked_for_in_evaluation_mode():
         ("vit_base_patch16_224.mea", {}, r"Invalid pretrained tag .*timm has vit_base_patch16_224\.mae"),
         ("vit_tiny_patch16_224", {"pach_size": 4}, "pach_size"),
         ("vit_tiny_patch16_224", {"num_heads": 7}, "divisible"),
-        ("eva02_tiny_patch14_224", {}, "is a Eva; maescope reads"),
+        ("eva02_tiny_patch14_224", {}, "is of timm's class Eva; maescope reads"),
     ],
 )
 def test_what_timm_does_not_know_or_is_no_vit_is_refused(architecture, arguments, match):

@@ -1,10 +1,13 @@
 """What Slurm and Snakemake say, and what it is to be made of."""
 
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import snakemake_executor_plugin_slurm
 import yaml
+from snakemake.exceptions import WorkflowError
 from snakemake_executor_plugin_slurm.partitions import Partition, PartitionLimits
 
 from maescope.study import cluster
@@ -172,3 +175,40 @@ def test_a_profile_that_names_a_former_rule_is_told_the_new_name(asked, said):
     rules = ["accuracy", "subspaces", "angles", "angles_by_convention", "extract_digits"]
     (words,) = cluster.not_rules("set-threads", [asked, "accuracy", "extract_digits"], rules)
     assert words.startswith("set-threads: ") and said in words
+
+
+def account_of(job, plugin):
+    """What the plugin adds to a submission."""
+    executor = SimpleNamespace(logger=logging.getLogger("test"), _fallback_account_arg=None)
+    return next(plugin.Executor.get_account_arg(executor, job))
+
+
+@pytest.fixture
+def plugin(monkeypatch):
+    """The plugin of Slurm, as it is again afterwards."""
+    for name in ("get_account", "validate_account"):
+        monkeypatch.setattr(snakemake_executor_plugin_slurm, name, getattr(snakemake_executor_plugin_slurm, name))
+    return snakemake_executor_plugin_slurm
+
+
+def test_without_sacct_jobs_have_no_account_or_the_one_that_is_named(plugin, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    guessed = SimpleNamespace(resources=SimpleNamespace(get=lambda name: None))
+    named = SimpleNamespace(resources=SimpleNamespace(get=lambda name: "lab", slurm_account="lab"))
+    for job in (guessed, named):
+        with pytest.raises(FileNotFoundError):  # which would end the run
+            account_of(job, plugin)
+    cluster.without_accounting(plugin)
+    assert account_of(guessed, plugin) == "" and account_of(named, plugin) == " -A lab"
+
+
+def test_where_there_is_accounting_the_plugin_asks_it(plugin, monkeypatch, tmp_path):
+    for name, says in (("sacct", "lab"), ("sacctmgr", "lab\\nother")):
+        (tmp_path / name).write_text(f"#!/bin/sh\nprintf '{says}\\n'\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    cluster.without_accounting(plugin)
+    assert account_of(SimpleNamespace(resources=SimpleNamespace(get=lambda name: None)), plugin) == " -A lab"
+    strange = SimpleNamespace(resources=SimpleNamespace(get=lambda name: "lob", slurm_account="lob"))
+    with pytest.raises(WorkflowError, match="lob appears to be invalid"):
+        account_of(strange, plugin)

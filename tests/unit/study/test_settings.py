@@ -277,7 +277,7 @@ def test_models_are_compared_where_there_is_a_pretrained_one_or_they_are_named(c
     assert settings.check(config, SCHEMA)["study"]["compared"] == []
     config["study"]["compared"] = ["vit"]
     config["datasets"]["pets"]["count"] = 1
-    assert "datasets.pets.count: 1 image a label" in problems(config)
+    assert "datasets.pets.count: 1 image per label" in problems(config)
 
 
 @pytest.mark.parametrize(
@@ -501,7 +501,10 @@ def test_labels_of_imagenet_r_and_a_are_timms_synsets(config, name):
 
 def test_another_word_for_labels_is_refused(config):
     change(config, "datasets.pets.labels", "imagenet-x")
-    assert "datasets.pets.labels: 'imagenet-x' does not match" in problems(config)
+    assert (
+        "datasets.pets.labels: 'imagenet-x' will not do; write a list of labels, imagenet-r or imagenet-a"
+        in problems(config)
+    )
 
 
 HALF = [0.5, 0.5, 0.5]
@@ -686,3 +689,21 @@ def test_a_label_of_a_list_that_names_no_folder_is_named_with_its_line(config, t
     (tmp_path / "classes.txt").write_text(f"cat\n{label}\n")
     config["datasets"]["pets"]["classes"] = listed = str(tmp_path / "classes.txt")
     assert f"datasets.pets.classes: {listed}, line 2: {said}" in problems(config)
+
+
+def test_every_pattern_of_the_schema_is_said_in_words(config):
+    def patterns(part):
+        for value in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+            yield from patterns(value)
+        if isinstance(part, dict) and isinstance(part.get("pattern"), str):
+            yield part
+
+    told = [r"^[^{}]*$", r"\{label\}"]  # by sentences that name the value as well
+    assert all(part["pattern"] in told or part["words"] for part in patterns(SCHEMA))
+    config["perturbations"]["blur"]["levels"] = {"a b": {"kernel": 3, "sigma": 1.0}}
+    config["models"]["two words"] = config["models"]["vit"] | {"url": "ftp://x"}
+    said = problems(config)
+    assert "perturbations.blur.levels: 'a b' will not do; a level is named by letters" in said
+    assert "models: 'two words' will not do; a name is letters" in said
+    assert "models.two words.url: 'ftp://x' will not do; an address begins with http" in said
+    assert not set("^$\\") & set(said)

@@ -113,9 +113,9 @@ def test_settings_are_trained_for_as_many_gradient_steps():
     for name, change in (("ratio_90", {"epochs": 20}), ("patch_8_tuned", {"batch_size": 64})):
         config["models"][name]["training"] = config["models"][name]["training"] | change
     words = refused(config)
-    assert "study.sweep: ratio_90-0 is trained for 20 epochs of digits_train by 32 images a step, " in words
-    assert "ratio_25-0 for 40 epochs of digits_train by 32 images a step; make them equal" in words
-    assert "patch_8_tuned-0 is trained for 5 epochs of digits_train by 64 images a step" in words
+    assert "study.sweep: ratio_90-0 is trained for 20 epochs of digits_train by 32 images per step, " in words
+    assert "ratio_25-0 for 40 epochs of digits_train by 32 images per step; make them equal" in words
+    assert "patch_8_tuned-0 is trained for 5 epochs of digits_train by 64 images per step" in words
 
 
 def test_settings_differ_in_ratio_and_patch_size_alone(config):

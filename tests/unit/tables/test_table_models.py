@@ -12,7 +12,7 @@ INTERVALS = {"resamples": 500, "confidence": 0.95, "seed": 0}
 
 
 def measure(model, level, correct, perturbation="blur"):
-    """One row an image, of two classes by turns."""
+    """One row per image, of two classes by turns."""
     images = [f"{number}.png" for number in range(len(correct))]
     labels = ["ab"[number % 2] for number in range(len(correct))]
     rows = {"model": model, "perturbation": perturbation, "level": level, "label": labels, "image": images}
@@ -25,7 +25,7 @@ def test_the_difference_is_that_of_the_same_images_whatever_their_order():
     row = table_models.paired(pd.concat([first, second]), INTERVALS).iloc[0]
     assert row[["model_a", "model_b", "level", "images"]].tolist() == ["mae", "twin", "I", 10]
     assert row[["accuracy_a", "accuracy_b", "difference"]].tolist() == pytest.approx([60, 20, -40])
-    assert row["difference_low"] < -40 < row["difference_high"] <= 0
+    assert row["difference_low"] < -40 < 0 < row["difference_high"]  # as p says
     assert row["p_mcnemar"] == pytest.approx(binomtest(1, 6).pvalue)  # of six images where they differ, one
 
 
@@ -64,6 +64,19 @@ def test_the_printed_table_has_intervals_and_both_p():
     assert printed["difference"].startswith("-25.0 [")
 
 
+def test_models_that_say_one_class_each_do_not_differ_by_the_classes_that_they_say():
+    # each right on all of one class; within classes nothing varies, which made an interval of [-3.0, -0.8]
+    labels, images = np.repeat(list("abcdefghij"), 50), [f"{number}.png" for number in range(500)]
+    first, second = labels == "a", labels == "b"
+    first[100:109] = True
+    rows = {"perturbation": "occlusion", "level": "70", "label": labels, "image": images}
+    both = [pd.DataFrame(rows | {"model": m, "correct": c}) for m, c in (("mae", first), ("twin", second))]
+    row = table_models.paired(pd.concat(both), INTERVALS).iloc[0]
+    assert row["difference"] == pytest.approx(-1.8)
+    assert row["p_mcnemar"] == pytest.approx(binomtest(50, 109).pvalue) and row["p_mcnemar"] > 0.4
+    assert row["difference_low"] < -5 and row["difference_high"] > 1
+
+
 def test_every_image_counts_the_same_in_value_and_interval_and_level_0_is_left_out():
     # two images of class a, on which alone the second model is wrong, and eighteen of b: 10 points, not 50
     images = [f"{number}.png" for number in range(20)]
@@ -71,4 +84,7 @@ def test_every_image_counts_the_same_in_value_and_interval_and_level_0_is_left_o
     both = [pd.DataFrame(rows | {"model": m, "correct": c}) for m, c in (("x", [1] * 20), ("y", [0] * 2 + [1] * 18))]
     table = table_models.paired(pd.concat([*both, *(frame.assign(level="0") for frame in both)]), INTERVALS)
     assert table["level"].tolist() == ["50"]
-    assert table.iloc[0][["difference", "difference_low", "difference_high"]].tolist() == pytest.approx([-10] * 3)
+    row = table.iloc[0]
+    assert row["difference"] == pytest.approx(-10)
+    assert row["difference_low"] == pytest.approx(-100 * binomtest(2, 20).proportion_ci().high)  # none the other way
+    assert row["difference_high"] > 0  # of two images that differ, both one way: p is 0.5

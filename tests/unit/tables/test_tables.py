@@ -33,6 +33,17 @@ def test_accuracy_change_and_mcnemar_are_those_of_the_paired_images():
     assert rows.loc["I", "change"] == pytest.approx(-30)
     assert rows.loc["I", "p_mcnemar"] == pytest.approx(2 * (1 + 5) / 2**5)  # four lost, one won
     assert rows.loc["I", "accuracy_low"] < 50 < rows.loc["I", "accuracy_high"]
+    assert rows.loc["I", "change_low"] < -30 < 0 < rows.loc["I", "change_high"]  # p is 0.375
+    assert rows.loc["clean", ["change_low", "change_high"]].tolist() == [0, 0]  # of clean from itself
+
+
+def test_the_change_and_its_p_agree_where_no_class_varies_within():
+    # right on one class, then on another: within classes nothing varies, and so no interval may be drawn from that
+    measure = accuracy({"clean": [1] * 10 + [0] * 12, "I": [0] * 10 + [1] * 12}, ["a"] * 10 + ["b"] * 12, model="m")
+    row = accuracies.with_intervals(measure, ["model", "level"], INTERVALS).set_index("level").loc["I"]
+    assert row["change"] == pytest.approx(100 * 2 / 22)
+    assert row["p_mcnemar"] == pytest.approx(binomtest(10, 22).pvalue)
+    assert row["change_low"] < 0 < row["change_high"]
 
 
 def test_each_model_is_compared_with_its_own_clean_images():

@@ -1,4 +1,4 @@
-"""Every measure of every model of a sweep in one file: one row a model, measure and layer."""
+"""Every measure of every model of a sweep in one file: one row per model, measure and layer."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Images through a perturbation and a model into token files, one a label."""
+"""Images through a perturbation and a model into token files, one per label."""
 
 from pathlib import Path
 

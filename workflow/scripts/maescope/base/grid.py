@@ -37,8 +37,11 @@ def uniform_distance(patches: int, size: int) -> float:
 
 
 def visible(patches: int, ratio: float) -> int:
-    """How many of N patches a mask leaves: int(N (1 - ratio)), as the official code; it may be none."""
-    return int(patches * (1 - ratio) + 1e-9)  # 10 x (1 - 0.9) is 0.9999999999999998
+    """How many of N patches a mask leaves: int(N (1 - ratio)) in floating point, as the official code; it may be none.
+
+    So a ratio of 0.9 leaves 9 of 100 patches, as 100 x (1 - 0.9) is 9.999999999999998.
+    """
+    return int(patches * (1 - ratio))
 
 
 def visible_count(patches: int, ratio: float) -> int:

@@ -3,6 +3,8 @@
 import logging
 import sys
 import traceback
+from collections.abc import Iterable
+from pathlib import Path
 from types import TracebackType
 
 from maescope.base import provenance
@@ -27,6 +29,18 @@ def to_file(path: str) -> None:
     loud.setFormatter(logging.Formatter(f"{path}: %(message)s"))
     logging.getLogger().addHandler(loud)
     sys.excepthook = _report
+
+
+def last_words(paths: Iterable[str]) -> list[str]:
+    """Why jobs failed, by their logs: a line for each that says why, or one for all where none does."""
+    words = []
+    for path in filter(Path.is_file, map(Path, paths)):
+        lines = path.read_text(errors="replace").splitlines()
+        begins = [number for number, line in enumerate(lines) if line.startswith(("error: ", "Traceback "))]
+        if begins:
+            said = lines[begins[-1] :] if lines[begins[-1]].startswith("error: ") else lines[-1:]
+            words.append(f"{path}: " + "\n".join(said))
+    return words or [f"{', '.join(paths) or 'a job'}: it does not say why; was it killed, or out of memory?"]
 
 
 def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -1,4 +1,4 @@
-"""Tidy CSV files: one row an observation."""
+"""Tidy CSV files: one row per observation."""
 
 import re
 from collections.abc import Sequence

@@ -73,9 +73,9 @@ NOTES = [
     "Verdicts are about the model and images of this study, each by the rule in its row: where these are not the "
     "paper's, a claim that does not hold here may well hold there. Of what is not there, or measured too coarsely, "
     "nothing is said.",
-    "Intervals: Wilson's for accuracies; bootstrap over images within classes for cosines, distances and changes, and "
-    "over classes for angles and features; for a number that the paper gives of one image, the central share of "
-    "images.",
+    "Intervals: Wilson's for accuracies; of changes the one that goes with exact McNemar's test; bootstrap over images "
+    "within classes for cosines and distances, and over classes for angles and features; for a number that the paper "
+    "gives of one image, the central share of images.",
 ]
 
 
@@ -103,4 +103,5 @@ def _measured(row: pd.Series) -> str:
     if pd.isna(row["measured"]):
         return "–"
     ends = "" if pd.isna(row["low"]) else f" [{_short(row['low'])}, {_short(row['high'])}]"
-    return f"{_short(row['measured'])}{ends} {row['unit']}".rstrip()
+    value, unit = f"{_short(row['measured'])}{ends}", row["unit"]
+    return f"{unit} {value}" if unit in ("layer", "norm") else f"{value} {unit}".rstrip()

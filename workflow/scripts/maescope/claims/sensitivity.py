@@ -45,7 +45,7 @@ def touched(paper: pd.DataFrame, what: str | None) -> pd.DataFrame:
 
 
 def matrix(study: pd.DataFrame, conventions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """One row a conclusion and convention, in the order of both; empty under a convention that does not touch it.
+    """One row per conclusion and convention, in the order of both; empty under a convention that does not touch it.
 
     Parameters
     ----------

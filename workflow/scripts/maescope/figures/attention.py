@@ -14,7 +14,7 @@ from maescope.figures.style import CHANCE, COLOURS, PAGE
 
 
 def figure_3(heads: pd.DataFrame) -> Figure:
-    """Figure 3: mean attention distance of each head by layer, one column a model, one row a dataset.
+    """Figure 3: mean attention distance of each head by layer, one column per model, one row per dataset.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def figure_3(heads: pd.DataFrame) -> Figure:
 
 
 def figure_heads(heads: pd.DataFrame) -> Figure:
-    """Entropy of attention and mutual information of queries and keys: a dot a head, one row a model.
+    """Entropy of attention and mutual information of queries and keys: a dot per head, one row per model.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def figure_class_attention(heads: pd.DataFrame) -> Figure:
 def _head_dots(
     heads: pd.DataFrame, titles: dict[str, str], references: Callable[[pd.DataFrame], dict[str, float]]
 ) -> Figure:
-    """A dot a head and a line through each layer's mean: one row a model, one column a measure.
+    """A dot per head and a line through each layer's mean: one row per model, one column per measure.
 
     Parameters
     ----------

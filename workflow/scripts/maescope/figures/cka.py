@@ -38,7 +38,7 @@ def figure_cka(pairs: pd.DataFrame, changes: pd.DataFrame) -> Figure:
 
 
 def _height(part: pd.DataFrame) -> float:
-    """Height of all panels of a perturbation in inches, one panel a model: wide ones are higher."""
+    """Height of all panels of a perturbation in inches, one panel per model: wide ones are higher."""
     count = part["model"].nunique()
     return -(-count // ACROSS) * (1.5 if count < 4 else 1.15)
 
@@ -76,7 +76,7 @@ def _map(axis: Axes, part: pd.DataFrame) -> AxesImage:
 
 
 def _changes(figure: FigureBase, part: pd.DataFrame, label: str, lowest: float) -> None:
-    """One perturbation: a panel a model, one legend for the levels of all."""
+    """One perturbation: a panel per model, one legend for the levels of all."""
     models = list(part.groupby("model", sort=False))
     axes = panel_grid(figure, len(models), ACROSS, sharey=True)
     for axis, (model, own) in zip(axes, models, strict=False):
@@ -94,7 +94,7 @@ def _changes(figure: FigureBase, part: pd.DataFrame, label: str, lowest: float) 
 
 
 def _levels(axis: Axes, part: pd.DataFrame) -> None:
-    """CKA of each layer with itself on clean images: one curve a level, dark to light."""
+    """CKA of each layer with itself on clean images: one curve per level, dark to light."""
     levels = list(part.groupby("level", sort=False))
     shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(levels)))
     for (level, curve), colour, marker in zip(levels, shades, cycle(MARKERS), strict=False):

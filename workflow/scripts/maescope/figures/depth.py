@@ -11,7 +11,7 @@ TOKENS = {"cls": "CLS", "mean": "mean patch"}
 
 
 def figure_rank(ranks: pd.DataFrame) -> Figure:
-    """Effective rank of the embeddings of all images by layer, one panel a kind of token, one curve a model.
+    """Effective rank of the embeddings of all images by layer, one panel per kind of token, one curve per model.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def figure_rank(ranks: pd.DataFrame) -> Figure:
 
 
 def figure_models(separation: pd.DataFrame) -> Figure:
-    """How well classes separate by layer, models side by side: one row a kind of token, one panel a measure.
+    """How well classes separate by layer, models side by side: one row per kind of token, one panel per measure.
 
     Parameters
     ----------

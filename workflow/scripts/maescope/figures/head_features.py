@@ -48,7 +48,7 @@ def head_maps(maps: pd.DataFrame, titles: dict[str, str], count: str) -> Figure:
 
 
 def figure_8(drops: pd.DataFrame, titles: dict[str, str]) -> Figure:
-    """Figure 8: common features lost by level, a row a model, a panel a perturbation, beside those of shuffled classes.
+    """Figure 8: common features lost by level, a row per model, a panel per perturbation, beside shuffled classes.
 
     Parameters
     ----------

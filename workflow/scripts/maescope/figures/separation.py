@@ -42,7 +42,7 @@ def _maps_and_curves(tsne: pd.DataFrame, separation: pd.DataFrame, tokens: list[
 
 
 def _maps(block: SubFigure, maps: pd.DataFrame, layers: list[int], rows: int, name: str, points: dict) -> None:
-    """One panel a layer, each class in a colour and a shape of its own."""
+    """One panel per layer, each class in a colour and a shape of its own."""
     axes = block.subplots(rows, ACROSS, squeeze=False).ravel()
     labels = list(maps["label"].unique())
     for axis in axes:

@@ -11,7 +11,7 @@ from maescope.figures.style import CHANCE, PAGE
 
 
 def figure_spectrum(spectra: pd.DataFrame) -> Figure:
-    """Fourier amplitude of patch tokens: by frequency, one panel a model, one curve a layer; at the highest by layer.
+    """Fourier amplitude of patch tokens by frequency, one panel per model, one curve per layer; the highest by layer.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def figure_spectrum(spectra: pd.DataFrame) -> Figure:
 
 
 def _amplitudes(axis: Axes, part: pd.DataFrame) -> None:
-    """One model's amplitude by frequency: a curve a layer, dark to light, three of them named."""
+    """One model's amplitude by frequency: a curve per layer, dark to light, three of them named."""
     layers = list(part.groupby("layer"))
     shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(layers)))
     for (layer, curve), colour in zip(layers, shades, strict=True):
@@ -46,7 +46,7 @@ def _amplitudes(axis: Axes, part: pd.DataFrame) -> None:
 
 
 def _highest(axis: Axes, spectra: pd.DataFrame) -> None:
-    """Amplitude at each model's highest frequency by layer: one curve a model."""
+    """Amplitude at each model's highest frequency by layer: one curve per model."""
     of_model = spectra.groupby("model")["frequency"]  # an odd grid has no frequency of 1
     highest, label = along_depth(spectra[spectra["frequency"] == of_model.transform("max")])
     for model, curve, style in models(highest):

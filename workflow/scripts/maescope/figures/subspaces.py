@@ -53,7 +53,7 @@ def figure_4(first_angles: pd.DataFrame, singular_values: pd.DataFrame) -> Figur
 
 
 def _spectra(axis: plt.Axes, singular_values: pd.DataFrame) -> None:
-    """Mean over classes of the normalised singular values, one line a layer, dark to light with depth."""
+    """Mean over classes of the normalised singular values, one line per layer, dark to light with depth."""
     means = singular_values.groupby(["layer", "index"])["relative"].mean().unstack()
     shades = ListedColormap(plt.get_cmap("viridis")(np.linspace(0, 0.9, len(means))))
     for (_, values), colour in zip(means.iterrows(), shades.colors, strict=True):

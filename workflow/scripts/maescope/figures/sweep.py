@@ -120,7 +120,7 @@ def _limits(panel: Panel, summary: pd.DataFrame) -> tuple[float, float]:
 
 
 def figure_sweep_layers(runs: pd.DataFrame, chance: float) -> Figure:
-    """Linear probe of mean patches by layer: one curve a setting, its models' spread shaded, its best layer ringed.
+    """Linear probe of mean patches by layer: one curve per setting, its models' spread shaded, its best layer ringed.
 
     A row for what the encoder saw, with limits of its own; a setting looks the same in both columns.
 
@@ -154,7 +154,7 @@ def figure_sweep_layers(runs: pd.DataFrame, chance: float) -> Figure:
 
 
 def _layers(axis: Axes, part: pd.DataFrame, name: str, looks: dict[tuple[float, int], dict]) -> None:
-    """One panel: a curve a setting.
+    """One panel: a curve per setting.
 
     Parameters
     ----------

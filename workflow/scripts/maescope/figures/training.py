@@ -11,7 +11,7 @@ from maescope.figures.style import PAGE
 
 
 def training_curves(losses: dict[str, list[pd.DataFrame]], descriptions: dict[str, str]) -> Figure:
-    """Loss by epoch of each model that was trained here, one panel a model, one curve a seed.
+    """Loss by epoch of each model that was trained here, one panel per model, one curve per seed.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def training_curves(losses: dict[str, list[pd.DataFrame]], descriptions: dict[st
 def reconstruction(
     original: np.ndarray, masked: np.ndarray, rebuilt: np.ndarray, names: Sequence[str], title: str
 ) -> Figure:
-    """What a masked autoencoder sees, what it makes of it, and what was there: one column an image.
+    """What a masked autoencoder sees, what it makes of it, and what was there: one column per image.
 
     Parameters
     ----------

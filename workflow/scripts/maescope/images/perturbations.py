@@ -264,7 +264,7 @@ def fill_patches(pixels: Tensor, masked: Tensor, geometry: Geometry, fill: str) 
 def visible_patches(
     images: Sequence[str], patches: int, ratio: float, seed: int, dataset: str, number: int
 ) -> np.ndarray:
-    """Seeded random masks, each depending on nothing but dataset, image and mask number (SCIENCE.md section 1).
+    """Seeded random masks, each depending on nothing but dataset, image and mask number.
 
     Returns
     -------

@@ -1,1 +1,1 @@
-"""From tokens to tidy numbers: one module a measure, arrays in, arrays out."""
+"""From tokens to tidy numbers: one module per measure, arrays in, arrays out."""

@@ -12,7 +12,7 @@ from maescope.measures.subspaces import product_frame
 def angle_table(
     whole: np.ndarray, even: np.ndarray, odd: np.ndarray, labels: Sequence[str], k: int, draws: int, seed: int
 ) -> pd.DataFrame:
-    """All k principal angles of the top-k subspaces, one a row, in degrees.
+    """All k principal angles of the top-k subspaces, one per row, in degrees.
 
     `kind` tells what is compared: `between` two classes, `within` one (its two halves), or two `random` subspaces.
 

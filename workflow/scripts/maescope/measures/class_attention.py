@@ -10,7 +10,7 @@ from maescope.base.errors import InputError
 
 
 def table(maps: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """One row a head and class: head, label, to_patches, spread, same_class, other_classes.
+    """One row per head and class: head, label, to_patches, spread, same_class, other_classes.
 
     to_patches : share of the attention of CLS that falls on patches and not on itself or registers. Mean over images
     spread : exp(entropy) of what falls on patches over N: 1 / N for one patch, 1 for all alike. Mean over images

@@ -40,7 +40,7 @@ def collect(files: Mapping[str, TokenFile], level: str, token: str, layer: int, 
     Parameters
     ----------
     files : label -> its token file
-    token : "cls", "mean" (one point an image) or "patch" (N_v points an image)
+    token : "cls", "mean" (one point per image) or "patch" (N_v points per image)
     layer : 1-based
     images : how many of each label, the first ones; None for all
     """

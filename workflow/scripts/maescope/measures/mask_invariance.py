@@ -1,4 +1,4 @@
-"""Embeddings of one image under many masks against those of different images (SCIENCE.md section 9)."""
+"""Embeddings of one image under many masks against those of different images (docs/quantities.md)."""
 
 from collections.abc import Sequence
 

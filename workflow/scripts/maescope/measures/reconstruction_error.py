@@ -21,7 +21,7 @@ def low_pass(pictures: Tensor, hidden: Tensor, cut: float) -> Tensor:
     ----------
     pictures : (B, 3, height, width)
     hidden : of the same shape, True where a pixel counts
-    cut : where the Gaussian lets half of a wave pass, as a share of the Nyquist frequency (half a cycle a pixel)
+    cut : where the Gaussian lets half of a wave pass, as a share of the Nyquist frequency (half a cycle per pixel)
     """
     sigma = math.sqrt(math.log(2) / 2) / (math.pi * cut / 2)  # in pixels
     reach = math.ceil(4 * sigma)

@@ -91,7 +91,7 @@ def dimensions(blocks: Blocks, layers: int, labels: Sequence[str], k: int | floa
 
 
 def singular_table(found: Bases, labels: Sequence[str]) -> pd.DataFrame:
-    """Singular values, one a row, and each over the Frobenius norm of its class's tokens."""
+    """Singular values, one per row, and each over the Frobenius norm of its class's tokens."""
     layers, _, k = found.values.shape
     rows = product_frame(layer=range(1, layers + 1), label=labels, index=range(1, k + 1))
     share = found.values / np.sqrt(found.energy)[..., None]

@@ -30,7 +30,8 @@ def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str
         said = f"timm knows no {error}" if isinstance(error, KeyError) else error  # of a layer by its name
         known = timm.list_models() + timm.list_pretrained()
         hint = "change `arguments` or take a ViT" if architecture in known else f"timm has {_near(architecture, known)}"
-        raise InputError(f"architecture {architecture} with {arguments}: {said} ({hint})") from error
+        given = "".join(f", {key} {value}" for key, value in arguments.items())
+        raise InputError(f"architecture {architecture}{given}: {said} ({hint})") from error
     if type(model) is Beit:
         return beit.plain(model).eval()
     require_plain(model, f"architecture {architecture}")
@@ -56,9 +57,10 @@ def _unsupported(model: nn.Module) -> str | None:
         return None if plain else "is a BEiT as timm has it: maescope.models.architectures.build makes it a plain one"
     of_timm = type(model).__module__.startswith("timm.")  # whose own subclasses have further tokens, or others
     if not isinstance(model, VisionTransformer) or (of_timm and type(model) is not VisionTransformer):
-        return f"is a {type(model).__name__}"
+        whose = "timm's" if of_timm else "the"
+        return f"is of {whose} class {type(model).__name__}"
     if type(model.patch_embed) is not PatchEmbed:
-        return f"makes its patches by a {type(model.patch_embed).__name__}, which mixes pixels between them"
+        return f"makes its patches by {type(model.patch_embed).__name__}, which mixes pixels between them"
     if model.cls_token is None:
         return "has no CLS token"
     if any(type(getattr(block, "attn", None)) is not Attention for block in model.blocks):

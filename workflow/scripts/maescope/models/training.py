@@ -126,7 +126,7 @@ def _train(
     schedule: Schedule,
     generator: torch.Generator,
 ) -> list[dict]:
-    """The loop itself: one row an epoch."""
+    """The loop itself: one row per epoch."""
     optimizer = torch.optim.AdamW(groups, lr=schedule.learning_rate, betas=betas, fused=True)
     steps = schedule.epochs * math.ceil(images / schedule.batch_size)
     step, history = 0, []

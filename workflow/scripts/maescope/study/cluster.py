@@ -8,6 +8,7 @@ import dataclasses
 import difflib
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -110,6 +111,21 @@ def unknown(where: str, keys: Iterable[str], known: Collection[str]) -> Iterator
         if key not in known:
             close = difflib.get_close_matches(str(key), list(known), n=1) or sorted(known)
             yield f"{where}unknown key {key!r} (did you mean {' or '.join(map(repr, close[:3]))}?)"
+
+
+def without_accounting(plugin) -> None:
+    """Let the plugin of Slurm go on where there is no `sacct`, which it asks for an account, or no `sacctmgr`.
+
+    It takes both for granted, and fails at each submission.
+
+    Parameters
+    ----------
+    plugin : the module `snakemake_executor_plugin_slurm`
+    """
+    if not shutil.which("sacct"):
+        plugin.get_account = lambda logger: None
+    if not shutil.which("sacctmgr"):
+        plugin.validate_account = lambda account, logger: account
 
 
 def refusal(partition: str, *options: str) -> str | None:

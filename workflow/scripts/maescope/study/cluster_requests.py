@@ -28,7 +28,7 @@ class ClusterRequests:
         return path.stat().st_size / 1e6 if path.is_file() else VIT_B_MB
 
     def extraction_mb(self, wildcards, attempt) -> int:
-        """torch and a ViT-B, thrice what weights are larger (twice while they are read), 20 MB an image of 224 px."""
+        """torch and a ViT-B, thrice what weights are larger (twice while they are read), 20 MB per image of 224 px."""
         batch = self.look.batch_size(wildcards) * 20 * (self.look.crop(wildcards) / 224) ** 2
         return attempt * round(4000 + 3 * max(0, self.weights_mb(wildcards) - VIT_B_MB) + batch)
 
@@ -54,7 +54,7 @@ class ClusterRequests:
         return attempt * round(20 + self.look.images_asked(wildcards.dataset) / 1000)
 
     def quality_minutes(self, wildcards, attempt) -> int:
-        """A hundred pictures a minute."""
+        """A hundred pictures per minute."""
         return attempt * round(20 + self.look.images_asked(wildcards.dataset) / 100)
 
     def measuring_mb(self, wildcards, input, attempt) -> int:

@@ -54,7 +54,7 @@ def _class_problems(config: dict) -> Iterator[str]:
     if len(labels) == 1:
         yield f"datasets.{name}.labels: 1 label, but Figures 1-4 and study.compared compare 2 or more"
     if count == 1:
-        yield f"datasets.{name}.count: 1 image a label, but Figures 1-4 and study.compared need 2 or more"
+        yield f"datasets.{name}.count: 1 image per label, but Figures 1-4 and study.compared need 2 or more"
     elif count and count < folds:
         yield f"analysis.folds: {folds} folds need as many images of each label, but datasets.{name}.count is {count}"
     labels_shown, images = shown(config)
@@ -119,4 +119,4 @@ def _variant_problems(config: dict) -> Iterator[str]:
     yield from mask_problems(f"{key}.perturbation", variants["perturbation"], config)
     masks = config["perturbations"].get(variants["perturbation"], {}).get("masks")
     if masks == 1:
-        yield f"{key}.perturbation: {variants['perturbation']} has 1 mask an image, but masks are compared: 2 or more"
+        yield f"{key}.perturbation: {variants['perturbation']} has 1 mask per image, but masks are compared: 2 or more"

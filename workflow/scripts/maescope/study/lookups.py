@@ -282,7 +282,7 @@ class LookUps:
     # ---- Tokens
 
     def tokens(self, wildcards) -> list[str]:
-        """Token files of a model, a dataset and a perturbation, one a label."""
+        """Token files of a model, a dataset and a perturbation, one per label."""
         return self.tokens_of(wildcards.model, wildcards.dataset, wildcards.perturbation, self.labels(wildcards))
 
     def tokens_of(self, model: str, dataset: str, perturbation: str, labels: Iterable[str]) -> list[str]:

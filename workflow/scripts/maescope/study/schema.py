@@ -58,6 +58,8 @@ def describe(error: ValidationError, written: Mapping[str, str]) -> str:
         return f"{where}: {error.instance!r} has no {{label}} where the class name stands"
     if error.validator == "pattern" and where.startswith("folders."):
         return f"{where}: {error.instance!r} has braces, which stand for another folder; write the whole path"
+    if error.validator == "pattern":
+        return f"{where}: {error.instance!r} will not do; {error.schema['words']}"
     if error.validator == "type" and "string" in error.validator_value and isinstance(error.instance, int | float):
         text, read = written.get(where, json.dumps(error.instance)), json.dumps(error.instance)
         what = "is no text" if text == read else f"is read as {read}, which is no text"

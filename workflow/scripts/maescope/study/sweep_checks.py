@@ -64,7 +64,7 @@ def _length_problems(names: list[str], models: dict) -> Iterator[str]:
     for name, length in lengths.items():
         first = next(iter(lengths))
         if length != lengths[first]:
-            said = ["{} epochs of {} by {} images a step".format(*one) for one in (length, lengths[first])]
+            said = ["{} epochs of {} by {} images per step".format(*one) for one in (length, lengths[first])]
             yield f"study.sweep: {name} is trained for {said[0]}, {first} for {said[1]}; make them equal"
             return
 

@@ -1,1 +1,1 @@
-"""From measures to tables: one module a table, numbers in, numbers out, and how they are printed."""
+"""From measures to tables: one module per table, numbers in, numbers out, and how they are printed."""

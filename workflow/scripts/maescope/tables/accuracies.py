@@ -7,13 +7,14 @@ import pandas as pd
 
 from maescope.base import statistics
 from maescope.base.doubts import Doubt, doubts
+from maescope.base.statistics import Contrast
 
 
 def with_intervals(accuracy: pd.DataFrame, by: Sequence[str], intervals: dict) -> pd.DataFrame:
     """Top-1 accuracy and its change from clean, paired by image, of each condition; in percent and points.
 
     The interval of an accuracy is Wilson's, which is not empty where a model is all right, all wrong, or right on some
-    classes only; those of `bootstrap` and of the change resample images within classes.
+    classes only; that of `bootstrap` resamples images within classes; that of the change goes with its p.
 
     Parameters
     ----------
@@ -26,16 +27,17 @@ def with_intervals(accuracy: pd.DataFrame, by: Sequence[str], intervals: dict) -
     rows = []
     for key, part in accuracy.merge(clean, on=images, validate="many_to_one").groupby(list(by), sort=False):
         correct, before, labels = part["correct"].to_numpy(bool), part["clean"].to_numpy(bool), part["label"].to_numpy()
-        change = correct.astype(float) - before
+        same = (part["level"] == "clean").all()
+        change = Contrast(0.0, 0.0, 0.0, 1.0) if same else statistics.paired(before, correct, intervals["confidence"])
         numbers = {
             "accuracy": correct.mean(),
             **_ends("accuracy", statistics.wilson(correct.sum(), len(correct), intervals["confidence"])),
             **_ends("bootstrap", statistics.bootstrap(correct, labels, **intervals, balanced=False)),
-            "change": change.mean(),
-            **_ends("change", statistics.bootstrap(change, labels, **intervals, balanced=False)),
+            "change": change.value,
+            **_ends("change", (change.low, change.high)),
         }
         row = dict(zip(by, key, strict=True)) | {name: 100 * value for name, value in numbers.items()}
-        rows.append(row | {"p_mcnemar": statistics.mcnemar(correct, before), "images": len(part)})
+        rows.append(row | {"p_mcnemar": change.p, "images": len(part)})
     return pd.DataFrame(rows)
 
 
@@ -92,7 +94,8 @@ def notes_on_accuracy(accuracy: pd.DataFrame, count: int | None, intervals: dict
     sizes = accuracy.drop_duplicates(["label", "image"]).groupby("label", sort=False).size()
     notes = [
         f"{sizes.sum()} images of {len(sizes)} classes; {100 * intervals['confidence']:g} % intervals in brackets: "
-        f"Wilson's for accuracies; for cosines and changes bootstrap over images within classes, "
+        "Wilson's for accuracies; of changes the one that excludes 0 where exact McNemar's p is below "
+        f"{1 - intervals['confidence']:.2g} (Fay and Lumbard 2021); for cosines bootstrap over images within classes, "
         f"{intervals['resamples']} resamples, of no width where the images of each class agree."
     ]
     fewer = sizes[sizes < count] if count else sizes[:0]

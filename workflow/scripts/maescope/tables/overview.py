@@ -13,7 +13,7 @@ PACKAGES += ("statsmodels", "matplotlib", "pandas", "pillow", "safetensors")
 
 
 def settings_table(config: Mapping) -> pd.DataFrame:
-    """Every setting by the path of its key, one a row; models have a table of their own."""
+    """Every setting by the path of its key, one per row; models have a table of their own."""
     rows = [("seed", str(config["seed"]))]
     for part in ("study", "datasets", "perturbations", "analysis"):
         rows += _flat(part, config[part])

@@ -113,7 +113,7 @@ def runs(measured: Sequence[pd.DataFrame], models: pd.DataFrame) -> pd.DataFrame
 
 
 def points(runs: pd.DataFrame) -> pd.DataFrame:
-    """One value a model and measure, with a column `at`: of the last layer and of the best one, where there are layers.
+    """One value per model and measure, with a column `at`: the last layer and the best one, where there are layers.
 
     The best layer of each model is that of its largest value on the same images, so a little flattered.
     """

@@ -95,7 +95,7 @@ def _means(accuracy: pd.DataFrame, sources: dict, intervals: dict) -> pd.DataFra
 
 
 def _by_image(accuracy: pd.DataFrame) -> pd.DataFrame:
-    """Right or wrong: one row an image (label, image), one column a condition (perturbation, level)."""
+    """Right or wrong: one row per image (label, image), one column per condition (perturbation, level)."""
     return accuracy.pivot(index=["label", "image"], columns=["perturbation", "level"], values="correct")
 
 
@@ -159,7 +159,7 @@ def notes(table: pd.DataFrame, sources: dict[str, dict], small: bool) -> list[st
     over = "all fifteen corruptions" if _all_fifteen(sources) else f"the {len(sources)} corruptions of this table only"
     lines.append(
         f"Means: over {over}, equally; their intervals are by bootstrap over images within classes, an image keeping "
-        "all its conditions. =: not distinguishable from clean on the same images (exact McNemar, p >= 0.05)."
+        "all its conditions. =: not distinguishable from clean on the same images by exact McNemar's test."
     )
     if "mCE" in set(table["perturbation"]):
         lines.append(
@@ -201,7 +201,8 @@ def _cell(row: pd.Series) -> str:
     """Accuracy with its interval, = where it does not differ from clean."""
     if pd.isna(row["accuracy"]):
         return "–"
-    same = "=" if row["p_mcnemar"] >= 0.05 and row["perturbation"] != "clean" else ""
+    alike = pd.notna(row["p_mcnemar"]) and row["change_low"] <= 0 <= row["change_high"]
+    same = "=" if alike and row["perturbation"] != "clean" else ""
     return f"{row['accuracy']:.1f}{same} [{row['accuracy_low']:.1f}, {row['accuracy_high']:.1f}]"
 
 

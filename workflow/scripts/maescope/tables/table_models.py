@@ -14,8 +14,8 @@ KEYS, IMAGE = ["perturbation", "level"], ["label", "image"]
 def paired(accuracy: pd.DataFrame, intervals: dict) -> pd.DataFrame:
     """One row for two models and a condition that both were measured under; differences are of the second's accuracy.
 
-    The interval resamples images within classes; p is McNemar's, exact, and p_holm the same for all rows together
-    (Holm 1979): below 0.05 it would be once in twenty such tables, were the models equal in all of it.
+    p is McNemar's, exact, and the interval the one that goes with it (`statistics.paired`); p_holm is p for all rows
+    together (Holm 1979): below 0.05 it would be once in twenty such tables, were the models equal in all of it.
 
     Parameters
     ----------
@@ -41,12 +41,11 @@ def paired(accuracy: pd.DataFrame, intervals: dict) -> pd.DataFrame:
 
 def _row(both: pd.DataFrame, intervals: dict) -> dict[str, float]:
     first, second = (both[name].to_numpy(bool) for name in ("correct_a", "correct_b"))
-    difference = second.astype(float) - first
-    low, high = statistics.bootstrap(difference, both["label"].to_numpy(), **intervals, balanced=False)
-    numbers = {"accuracy_a": first.mean(), "accuracy_b": second.mean(), "difference": difference.mean()}
-    numbers |= {"difference_low": low, "difference_high": high}
+    difference = statistics.paired(first, second, intervals["confidence"])
+    numbers = {"accuracy_a": first.mean(), "accuracy_b": second.mean(), "difference": difference.value}
+    numbers |= {"difference_low": difference.low, "difference_high": difference.high}
     percent = {name: 100 * value for name, value in numbers.items()}
-    return percent | {"p_mcnemar": statistics.mcnemar(first, second), "images": len(both)}
+    return percent | {"p_mcnemar": difference.p, "images": len(both)}
 
 
 def notes(accuracy: pd.DataFrame, intervals: dict) -> list[str]:
@@ -55,7 +54,7 @@ def notes(accuracy: pd.DataFrame, intervals: dict) -> list[str]:
     return [
         f"{len(images)} images of {images['label'].nunique()} classes. Difference: accuracy of the second model less "
         f"that of the first, in points, on the same images; in brackets its {100 * intervals['confidence']:g} % "
-        f"interval, bootstrap over images within classes, {intervals['resamples']} resamples.",
+        f"interval, which excludes 0 where p is below {1 - intervals['confidence']:.2g} (Fay and Lumbard 2021).",
         "p: exact McNemar; together: adjusted for all rows of this table (Holm), so that one of them below 0.05 would "
         "be rare if no model were better anywhere.",
     ]

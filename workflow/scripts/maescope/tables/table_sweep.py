@@ -24,7 +24,7 @@ LINES = {
 
 
 def printed_settings(summary: pd.DataFrame) -> pd.DataFrame:
-    """The table of settings as text: one row a measure, one column a setting; of embeddings the mean patch tokens."""
+    """The table of settings as text: one row per measure, one column per setting; embeddings are mean patches."""
     rows = {}
     shown = summary[
         (summary["token"] != "cls") & ~(summary["measure"].str.startswith("theta_1_") & (summary["at"] != "last layer"))

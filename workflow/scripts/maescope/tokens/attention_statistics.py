@@ -75,7 +75,7 @@ class Summary(NamedTuple):
 def summary(
     attention: Tensor, logarithm: Tensor, distances: Tensor, prefix: int = 1, *, with_cls: bool = False
 ) -> Summary:
-    """Reduce attention to one number an image and head.
+    """Reduce attention to one number per image and head.
 
     Where next to nothing of a row falls on patches, less than has its digits in this precision, the row among patches
     is taken from the logarithms alone, which hold it however small it is.
@@ -123,7 +123,7 @@ def rollout_step(attention: Tensor, rollout: Tensor | None) -> Tensor:
 
 
 def patch_scores(rollout: Tensor, pooling: str, prefix: int = 1) -> Tensor:
-    """How much each patch feeds what the head reads (SCIENCE.md section 7).
+    """How much each patch feeds what the head reads (docs/quantities.md).
 
     A head that pools patch tokens (`pooling` "avg") reads the patch rows of the last layer; one that reads CLS
     (`pooling` "token") its row. Columns are patches.

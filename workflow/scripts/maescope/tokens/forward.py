@@ -55,7 +55,7 @@ def forward(
     heads_without_cls: bool = False,
     distance_with_cls: bool = False,
 ) -> Tokens:
-    """Run the encoder once and keep what SCIENCE.md section 2 names, means in at least float32.
+    """Run the encoder once and keep what docs/quantities.md names, means in at least float32.
 
     Parameters
     ----------

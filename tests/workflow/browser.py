@@ -1,0 +1,196 @@
+"""A browser without a window, led through its DevTools protocol: clicks as a person's, and what is then on screen."""
+
+import base64
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PATIENCE = 30  # seconds for anything to come to pass
+
+
+class Browser:
+    """A page in Chromium, without network; `said` is what its console had against it.
+
+    Parameters
+    ----------
+    page : the file to open
+    folder : for the browser's own files, and for what is downloaded
+    """
+
+    def __init__(self, page: Path, folder: Path):
+        self.downloads, self.said, self._answers, self._number, self._rest = folder / "downloads", [], {}, 0, b""
+        self._seen, self._downloads = "", {}
+        ours, theirs = (
+            os.pipe(),
+            os.pipe(),
+        )  # what it reads, what it writes; high numbers, as it wants 3 and 4 of its own
+        read, write = (fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (ours[0], theirs[1]))
+        os.close(ours[0]), os.close(theirs[1])
+        self._send, self._receive = ours[1], theirs[0]
+        os.set_blocking(self._receive, False)
+        command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--no-first-run"]
+        command += [f"--user-data-dir={folder / 'profile'}", "--window-size=1400,900"]
+        command += ["--host-resolver-rules=MAP * ~NOTFOUND", "--disable-background-networking", "about:blank"]
+
+        def give() -> None:
+            os.dup2(read, 3), os.dup2(write, 4)
+
+        self.log = open(folder / "chromium.log", "w")  # noqa: SIM115 - as long as the process
+        self.process = subprocess.Popen(
+            command, preexec_fn=give, pass_fds=(3, 4, read, write), stdout=self.log, stderr=self.log
+        )
+        os.close(read), os.close(write)
+        self.session = None
+        target = next(one for one in self._call("Target.getTargets")["targetInfos"] if one["type"] == "page")
+        self.session = self._call("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "DOM"):
+            self._call(f"{domain}.enable")
+        allowed = {"behavior": "allowAndName", "downloadPath": str(self.downloads), "eventsEnabled": True}
+        self._call("Browser.setDownloadBehavior", **allowed)
+        self._call("Page.navigate", url=page.as_uri())
+        self.wait("document.readyState === 'complete'")
+
+    def __enter__(self) -> "Browser":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._send), os.close(self._receive)
+        self.log.close()
+
+    def _call(self, method: str, **parameters) -> dict:
+        """Ask the browser, or its page once there is a session, and wait for the answer."""
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters}
+        if self.session:
+            message["sessionId"] = self.session
+        data = json.dumps(message).encode() + b"\0"
+        while data:
+            data = data[os.write(self._send, data) :]
+        end = time.monotonic() + PATIENCE
+        while self._number not in self._answers:
+            assert time.monotonic() < end and self.process.poll() is None, f"{method}: no answer"
+            self._listen()
+        answer = self._answers.pop(self._number)
+        assert "error" not in answer, f"{method}: {answer.get('error')}"
+        return answer["result"]
+
+    def _listen(self) -> None:
+        """Take in what the browser has said meanwhile."""
+        try:
+            data = os.read(self._receive, 1 << 20)
+        except BlockingIOError:
+            time.sleep(0.01)
+            return
+        *whole, self._rest = (self._rest + data).split(b"\0")
+        for message in map(json.loads, whole):
+            if "id" in message:
+                self._answers[message["id"]] = message
+            elif message["method"] == "Runtime.exceptionThrown":
+                self.said.append(message["params"]["exceptionDetails"])
+            elif message["method"] == "Runtime.consoleAPICalled" and message["params"]["type"] in ("error", "assert"):
+                self.said.append(message["params"]["args"])
+            elif message["method"] in ("Browser.downloadWillBegin", "Browser.downloadProgress"):
+                self._downloads.setdefault(message["params"]["guid"], {}).update(message["params"])
+            elif message["method"] == "Log.entryAdded" and message["params"]["entry"]["level"] == "error":
+                self.said.append(message["params"]["entry"])
+
+    def ask(self, expression: str, **where):
+        """The value of an expression of JavaScript in the page, or in the frame of `contextId`."""
+        answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True, **where)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def wait(self, expression: str) -> None:
+        """Until that is true of the page."""
+        end = time.monotonic() + PATIENCE
+        while not self.ask(expression):
+            assert time.monotonic() < end, f"it does not come to pass: {expression}; {self.said}"
+            time.sleep(0.02)
+
+    def click(self, node: str, then: str | None = None) -> None:
+        """Press the mouse in the middle of an element, given as an expression, which must be seen there.
+
+        Parameters
+        ----------
+        then : what is true of the page after that; while it is not, the element may have moved away, and is tried again
+        """
+        self._press(node)
+        end = time.monotonic() + PATIENCE
+        while then and not self._soon(then):
+            assert time.monotonic() < end and not self.said, f"{node}: {then} does not come to pass; {self.said}"
+            self._press(node)
+
+    def _soon(self, expression: str) -> bool:
+        end = time.monotonic() + 2
+        while not (true := self.ask(f"Boolean({expression})")) and time.monotonic() < end:
+            time.sleep(0.02)
+        return true
+
+    def _press(self, node: str) -> None:
+        where = f"""(async () => {{
+            const node = {node};
+            if (!node) return "there is no such element";
+            node.scrollIntoView({{block: "center"}});
+            const place = () => node.getBoundingClientRect();
+            for (let before = null; before !== JSON.stringify(place());) {{  // until it has stopped moving
+                before = JSON.stringify(place());
+                await new Promise((done) => setTimeout(done, 60));
+            }}
+            const {{x, y, width, height}} = place();
+            const at = document.elementFromPoint(x + width / 2, y + height / 2);
+            return node.contains(at) ? [x + width / 2, y + height / 2] : `it is hidden by ${{at && at.outerHTML}}`;
+        }})()"""
+        point = self.ask(where)
+        assert isinstance(point, list), f"{node}: {point}"
+        for kind in ("mousePressed", "mouseReleased"):
+            self._call("Input.dispatchMouseEvent", type=kind, x=point[0], y=point[1], button="left", clickCount=1)
+
+    def type(self, node: str, words: str) -> None:
+        """Write words into a field, in the place of what is there, and press Enter."""
+        self.click(node)
+        self.ask(f"{node}.select()")
+        self._call("Input.insertText", text=words)
+        self._call("Input.dispatchKeyEvent", type="keyDown", key="Enter", text="\r", windowsVirtualKeyCode=13)
+        self._call("Input.dispatchKeyEvent", type="keyUp", key="Enter", windowsVirtualKeyCode=13)
+
+    def downloaded(self) -> tuple[str, bytes]:
+        """Name and content of the file that was downloaded, once it is there."""
+        end = time.monotonic() + PATIENCE
+        while not (done := [one for one in self._downloads.values() if one.get("state") == "completed"]):
+            assert time.monotonic() < end, f"nothing was downloaded: {self._downloads}"
+            self._listen()
+        (own,) = done
+        del self._downloads[own["guid"]]
+        return own["suggestedFilename"], (self.downloads / own["guid"]).read_bytes()
+
+    def frame_loads(self) -> None:
+        """Until the page that is shown within the page is there."""
+        end = time.monotonic() + PATIENCE
+        while not (frames := self._frames()) or frames[0]["loaderId"] == self._seen or not frames[0].get("mimeType"):
+            assert time.monotonic() < end, f"no page within the page: {frames}"
+            time.sleep(0.02)
+        self._seen = frames[0]["loaderId"]
+
+    def _frames(self) -> list[dict]:
+        return [child["frame"] for child in self._call("Page.getFrameTree")["frameTree"].get("childFrames", [])]
+
+    def frame(self, expression: str):
+        """The value of an expression in the page that is shown within the page."""
+        (frame,) = self._frames()
+        context = self._call("Page.createIsolatedWorld", frameId=frame["id"])["executionContextId"]
+        return self.ask(expression, contextId=context)
+
+    def frame_type(self) -> str:
+        """What the page that is shown within the page is taken for."""
+        return self._frames()[0]["mimeType"]
+
+    def picture(self, path: Path) -> None:
+        """What is on screen."""
+        path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot")["data"]))
