@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 
 from maescope.base.errors import InputError
-from maescope.images import sampling
+from maescope.images import patterns
 from maescope.study import class_lists
 
 CAFE = unicodedata.normalize("NFC", "café")
