@@ -85,7 +85,7 @@ rule table_models:
         **table(
             "table_models",
             category="Beyond the paper",
-            what="paired tests between models on the same images",
+            what="paired tests between them",
             number="Models",
         ),
     log:
@@ -111,7 +111,7 @@ rule shifts:
         paper=CLAIMS,
         shift=look.shifted(STUDY["corrupted"], look.shift_datasets()),
     output:
-        **table("shifts", category="Claims", what="distribution shift, mask invariance, the text", number="Shifts"),
+        **table("shifts", category="Claims", what="other images, masks, the text", number="Shifts"),
     log:
         f"{RESULTS}/logs/shifts.log",
     retries: 0
@@ -147,7 +147,7 @@ rule overview:
             f"{RESULTS}/overview.html",
             caption="overview_page",
             category="Overview",
-            title="Overview: settings, models, run times, versions",
+            title="Settings, models, run times, versions",
         ),
     log:
         f"{RESULTS}/logs/overview.log",
