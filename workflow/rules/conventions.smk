@@ -203,14 +203,14 @@ rule sensitivity:
         **table(
             "sensitivity",
             category="Sensitivity",
-            what="conclusions under other conventions, in numbers",
+            what="in numbers",
             number="Sensitivity",
             caption="sensitivity_table",
         ),
         **figure(
             "sensitivity",
             category="Sensitivity",
-            what="conclusions under other conventions at a glance",
+            what="at a glance",
             number="Sensitivity",
             also=("numbers",),
         ),

@@ -9,7 +9,7 @@ rule figure_1:
         **figure(
             "figure_1",
             category="Layer by layer",
-            what="t-SNE of CLS and mean tokens by layer, and how well classes separate",
+            what="t-SNE of CLS and mean tokens",
             number="1",
             also=("numbers", "seen"),
         ),
@@ -35,7 +35,7 @@ rule figure_2:
         **figure(
             "figure_2",
             category="Layer by layer",
-            what="t-SNE of patch tokens by layer, and how well classes separate",
+            what="t-SNE of patch tokens",
             number="2",
             also=("numbers", "seen"),
         ),
@@ -60,7 +60,7 @@ rule figure_3:
         **figure(
             "figure_3",
             category="Layer by layer",
-            what="attention distance of each head by layer",
+            what="attention distance by layer",
             number="3",
             also=("numbers", "seen"),
         ),
@@ -86,7 +86,7 @@ rule figure_4:
         **figure(
             "figure_4",
             category="Layer by layer",
-            what="angles between class subspaces by layer, and singular values",
+            what="angles between class subspaces",
             number="4",
             also=("numbers", "seen"),
         ),
@@ -112,7 +112,7 @@ rule figure_masks:
         **figure(
             "figure_masks",
             category="Layer by layer",
-            what="embeddings of one image under many masks",
+            what="one image under many masks",
             also=("numbers", "seen"),
         ),
     log:
@@ -245,7 +245,7 @@ rule figure_cka:
         **figure(
             "figure_cka",
             category="Beyond the paper",
-            what="linear CKA of layers, of models, of clean and perturbed images",
+            what="linear CKA",
             also=("numbers",),
         ),
     log:
@@ -269,7 +269,7 @@ rule figure_models:
         **figure(
             "figure_models",
             category="Beyond the paper",
-            what="how well classes separate by layer, models side by side",
+            what="separation of classes by layer",
             also=("numbers",),
         ),
     log:
@@ -290,9 +290,7 @@ rule figure_rank:
     input:
         measures=look.compared("effective_rank", STUDY["compared"]),
     output:
-        **figure(
-            "figure_rank", category="Beyond the paper", what="effective rank of embeddings by layer", also=("numbers",)
-        ),
+        **figure("figure_rank", category="Beyond the paper", what="effective rank by layer", also=("numbers",)),
     log:
         f"{RESULTS}/logs/figure_rank.log",
     retries: 0
@@ -314,7 +312,7 @@ rule figure_spectrum:
         **figure(
             "figure_spectrum",
             category="Beyond the paper",
-            what="spatial frequencies of patch tokens by layer",
+            what="spatial frequencies by layer",
             also=("numbers",),
         ),
     log:
@@ -338,7 +336,7 @@ rule figure_heads:
         **figure(
             "figure_heads",
             category="Beyond the paper",
-            what="entropy and mutual information of attention",
+            what="entropy of attention",
             also=("numbers",),
         ),
     log:
@@ -362,7 +360,7 @@ rule figure_class_attention:
         **figure(
             "figure_class_attention",
             category="Beyond the paper",
-            what="what the CLS token of each head looks at",
+            what="what CLS looks at",
             also=("numbers",),
         ),
     log:
@@ -416,7 +414,7 @@ if look.pretrained_here:
                 )
             ),
         output:
-            **figure("reconstruction", category="Models", what="what the masked autoencoder makes up"),
+            **figure("reconstruction", category="Models", what="reconstructions"),
         log:
             f"{RESULTS}/logs/reconstruction.log",
         conda:

@@ -35,7 +35,7 @@ rule figure_sweep:
     input:
         runs=rules.sweep_runs.output.runs,
     output:
-        **figure("figure_sweep", category="Sweep", what="measures against mask ratio and patch size", also=("numbers",)),
+        **figure("figure_sweep", category="Sweep", what="measures by ratio and patch size", also=("numbers",)),
     log:
         f"{RESULTS}/logs/figure_sweep.log",
     retries: 0
@@ -60,7 +60,7 @@ rule figure_sweep_layers:
         **figure(
             "figure_sweep_layers",
             category="Sweep",
-            what="linear probe by layer, of each ratio and patch size",
+            what="linear probe by layer",
             also=("numbers",),
         ),
     log:
@@ -85,7 +85,7 @@ rule table_sweep:
         **table(
             "table_sweep",
             category="Sweep",
-            what="measures of every setting, with intervals over seeds",
+            what="measures of every setting",
             number="Sweep",
         ),
     log:
@@ -112,7 +112,7 @@ rule sweep_claims:
         **table(
             "sweep_claims",
             category="Sweep",
-            what="whether intermediate ratios and patch sizes give more",
+            what="what holds here",
             number="Sweep",
         ),
     log:

@@ -95,7 +95,7 @@ rule table_models:
         **table(
             "table_models",
             category="Beyond the paper",
-            what="paired tests between models on the same images",
+            what="paired tests between them",
             number="Models",
         ),
     log:
@@ -123,7 +123,7 @@ rule shifts:
         paper=CLAIMS,
         shift=look.shifted(STUDY["corrupted"], look.shift_datasets()),
     output:
-        **table("shifts", category="Claims", what="distribution shift, mask invariance, the text", number="Shifts"),
+        **table("shifts", category="Claims", what="other images, masks, the text", number="Shifts"),
     log:
         f"{RESULTS}/logs/shifts.log",
     retries: 0
@@ -161,7 +161,7 @@ rule overview:
             f"{RESULTS}/overview.html",
             caption="overview_page",
             category="Overview",
-            title="Overview: settings, models, run times, versions",
+            title="Settings, models, run times, versions",
         ),
     log:
         f"{RESULTS}/logs/overview.log",

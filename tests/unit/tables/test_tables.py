@@ -307,3 +307,17 @@ def test_html_is_escaped_and_parses_back_to_the_cells(written):
 
 def test_the_html_needs_nothing_from_elsewhere(written):
     assert "http" not in written["html"] and "src=" not in written["html"]
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        *((text, True) for text in ("-5.4 [-8.0, -3.0]", "9.8e-05", "96.2= [94.1, 97.6]", "–", "33.3 [13.8, 60.9] %")),
+        *((text, False) for text in ("the interval of the accuracy", "0 [0, 0] % of patches", "3 <b>", "")),
+    ],
+)
+def test_lines_of_numbers_are_not_broken_in_a_page(text, whole, tmp_path):
+    paths = SimpleNamespace(**{suffix: str(tmp_path / f"t.{suffix}") for suffix in ("csv", "tex", "md", "html")})
+    writing.write_table(pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [text]}), "title", [], paths)
+    page = (tmp_path / "t.html").read_text()
+    assert ("<td class=n>" in page) == whole and "td.n{white-space:nowrap}" in page

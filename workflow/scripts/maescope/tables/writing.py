@@ -57,6 +57,7 @@ def _markdown(printed: pd.DataFrame) -> str:
     return "\n".join([line(printed.columns), line(["---"] * printed.shape[1]), *map(line, printed.to_numpy())])
 
 
+_NUMBERS = re.compile(r"[-+–\d.,=\[\] e%]+")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _MARKS = re.compile(r"[\\`*|~$]|\](?=\()|(?<!\w)_|_(?!\w)|!(?=\[)")
@@ -107,12 +108,17 @@ STYLE = (
     "body{font:15px/1.4 system-ui,sans-serif;margin:2em;color:#222;background:#fff}"
     "table{border-collapse:collapse;border-top:2px solid;border-bottom:2px solid}"
     "th{border-bottom:1px solid;text-align:left}th,td{padding:.25em .8em;font-variant-numeric:tabular-nums}"
-    "tr:hover td{background:#f2f2f2}li{max-width:60em}"
+    "tr:hover td{background:#f2f2f2}li{max-width:60em}td.n{white-space:nowrap}"
 )
 
 
+def _cell(text: str) -> str:
+    """A cell of HTML, whose line is not broken where it is numbers alone."""
+    return f"<td{' class=n' if _NUMBERS.fullmatch(text) else ''}>{escape(text)}</td>"
+
+
 def _html(printed: pd.DataFrame, title: str, notes: Sequence[str]) -> str:
-    rows = ["".join(f"<td>{escape(str(cell))}</td>" for cell in row) for row in printed.to_numpy()]
+    rows = ["".join(map(_cell, map(str, row))) for row in printed.to_numpy()]
     head = "".join(f"<th>{escape(str(name))}</th>" for name in printed.columns)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
