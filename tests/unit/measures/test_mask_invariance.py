@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from maescope.figures import masks
 from maescope.measures import mask_invariance
 from maescope.tables import layers, shifts
 
@@ -75,6 +76,12 @@ def test_embeddings_of_zeros_are_in_no_mean_and_counted():
     # of five images, one of a, those of b (120 and 4 / 2.25), those of c: classes count the same
     spread = (120 + (120 + 100 * 4 / 2.25) / 2 + 120) / 3
     assert rows.loc["range of the norm over masks (%)", "value"] == pytest.approx(spread)
+    said = layers.masks_seen(layers.mask_numbers(pairs), norms)
+    assert "mean cosine 1.000 within an image" in said
+    assert "5 embeddings are zeros, which have no cosine, and are left out." in said
+    outlines = masks.figure_masks(pairs).axes[0].patches
+    highest = [patch.get_xy()[:, 1].max() for patch in outlines]
+    assert highest == pytest.approx([100] * 6)  # per cent of the pairs that have a cosine, which is one of each kind
     assert shifts.notes_on_masks(norms)[-1].startswith("2 images (the first is 1) have an embedding of zeros under a")
     assert shifts.notes_on_masks(norms[norms["image"] == "0"]) == shifts.NOTES_ON_MASKS
 
@@ -85,3 +92,4 @@ def test_nothing_but_zeros_is_no_number_and_no_traceback():
     options = {"resamples": 100, "confidence": 0.95, "seed": 0}
     rows = shifts.mask_shifts(pairs, mask_invariance.norms(pairs), options, None)
     assert rows[["value", "low", "high"]].isna().all(axis=None) and (rows["images"] == 0).all()
+    masks.figure_masks(pairs).draw_without_rendering()

@@ -22,9 +22,10 @@ def figure_masks(pairs: pd.DataFrame) -> Figure:
         "one class": "two images of one class",
         "two classes": "two images of two classes",
     }
-    bins = np.linspace(pairs["cosine"].min(), 1, 60)
+    known = pairs[pairs["cosine"].notna()]  # embeddings of zeros have none
+    bins = np.linspace(known["cosine"].min() if len(known) else -1, 1, 60)
     for (name, part), colour, style in zip(
-        pairs.groupby("compared", sort=False), COLOURS, ("-", "--", ":"), strict=False
+        known.groupby("compared", sort=False), COLOURS, ("-", "--", ":"), strict=False
     ):
         weights = np.full(len(part), 100 / len(part))
         label = f"{titles[name]} (mean {part['cosine'].mean():.3f})"
@@ -40,7 +41,8 @@ def figure_masks(pairs: pd.DataFrame) -> Figure:
             label=label,
         )
     left.set(xlabel="cosine of two masked embeddings", ylabel="pairs (%)")
-    left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1)
+    if len(known):
+        left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1)
     norms = mask_invariance.norms(pairs)
     groups = list(norms.groupby(["label", "image"], sort=False)["norm"])
     right.boxplot(

@@ -123,11 +123,12 @@ def masks_seen(numbers: pd.DataFrame, norms: pd.DataFrame) -> str:
     """The caption of the figure of mask invariance, measured."""
     cosines = numbers.set_index("compared")["mean"]
     others = ", ".join(f"{cosine:.3f} between images of {name}" for name, cosine in cosines.drop("one image").items())
-    spread = norm_spread(norms)
+    spread, zeros = norm_spread(norms), (norms["norm"] == 0).sum()
+    without = f" {zeros} embeddings are zeros, which have no cosine, and are left out." if zeros else ""
     return (
         f"{norms['mask'].nunique()} masks of each of {len(spread)} images: mean cosine {cosines['one image']:.3f} "
         f"within an image, {others}. Norms over the masks of an image span {spread['range'].min():.1f} to "
-        f"{spread['range'].max():.1f} % of their mean.\n\n{csv_table(numbers)}"
+        f"{spread['range'].max():.1f} % of their mean.{without}\n\n{csv_table(numbers)}"
     )
 
 
