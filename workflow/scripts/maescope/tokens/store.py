@@ -236,14 +236,12 @@ class TokenFile:
             written = dataset.attrs.get("digests")
         except OSError as error:
             raise InputError(f"{self.path}: {name} of level {level} is damaged ({error}); delete it") from error
-        zeros = _lacks_an_image(array.reshape(*array.shape[: axis + 1], -1))  # all heads together: one may be pruned
-        whole = not zeros
-        if written is not None:
-            wanted = written[(*layers, slice(start // step, chunks))]
-            whole = np.array_equal(_digests(array, axis, step), wanted)
-        if not whole:
-            told = "has rows of zeros, a part was lost" if zeros else "is damaged (another digest)"
-            raise InputError(f"{self.path}: {name} of level {level} {told}; delete it")
+        wanted = None if written is None else written[(*layers, slice(start // step, chunks))]
+        if wanted is None or not np.array_equal(_digests(array, axis, step), wanted):
+            lost = _lacks_an_image(array.reshape(*array.shape[: axis + 1], -1))  # all heads together: one may be pruned
+            if lost or wanted is not None:
+                told = "has rows of zeros, a part was lost" if lost else "is damaged (another digest)"
+                raise InputError(f"{self.path}: {name} of level {level} {told}; delete it")
         array = array[(slice(None),) * axis + (slice(stop - start),)]
         if np.issubdtype(array.dtype, np.floating):
             array = array.astype(np.float32, copy=False)
