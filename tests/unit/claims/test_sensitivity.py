@@ -125,11 +125,13 @@ def test_a_convention_touches_the_conclusions_that_read_its_measure_and_no_other
         [{"perturbation": p, "level": v, "label": "a", "image": str(n), "correct": n % 2}
          for p, v in (("clean", "clean"), ("o", "50"), ("o", "90")) for n in range(9)]
     )  # fmt: skip
+    accuracy = accuracy.assign(target=0, prediction=1 - accuracy["correct"])
     alignment = {"perturbation": "b", "level": "X", "label": "a", "image": "1", "layer": 1, "cosine": 1.0, "correct": 1}
     alignment = pd.DataFrame([alignment | {"norm_clean": 1.0, "norm_perturbed": 1.0}])
     shift = pd.DataFrame({"among": ["masked200"] * 3, "correct": [1, 0, 1]})
     given = {"accuracy": accuracy, "alignment": alignment, "blur": "b", "strongest": "X", "occlusion": "o"}
     given |= {"intervals": {"resamples": 100, "confidence": 0.95, "seed": 0}, "crop": 16, "classes": 2}
+    given |= {"outputs": ["a", "b"]}
     evidence = Watched(**given, repeats_paper=True, shift={"imagenet-r": shift, "imagenet-a": shift})
     reading = set()
     for wording, rule in claims.CLAIMS.items():

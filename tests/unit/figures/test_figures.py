@@ -2,8 +2,10 @@
 
 import itertools
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import pytest
 
 from maescope.base.doubts import Doubt
 from maescope.figures import classes, head_features, occlusion, training
@@ -11,6 +13,13 @@ from maescope.tables import classes as numbers
 
 NEAR_CHANCE = Doubt("CLEAN ACCURACY NEAR CHANCE", "the clean accuracy is near chance", "")
 INTERVALS = {"resamples": 100, "confidence": 0.95, "seed": 0}
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    """No figure stays open behind its test."""
+    yield
+    plt.close("all")
 
 
 def losses(*ends, epochs=5):
