@@ -40,7 +40,7 @@ for file in (
 
 from maescope.base import provenance, yaml_keys
 from maescope.base.errors import InputError
-from maescope.study import lookups, settings
+from maescope.study import lookups, settings, target_lookups
 from maescope.study.cluster_requests import ClusterRequests, growing
 
 AS_WRITTEN = {}
@@ -117,7 +117,7 @@ def as_written(path):
     return ancient(path)
 
 
-look = lookups.LookUps(CONFIG)
+look = target_lookups.TargetLookUps(CONFIG)
 ask = ClusterRequests(look)
 SEED, STUDY, ANALYSIS = CONFIG["seed"], CONFIG["study"], CONFIG["analysis"]
 RESULTS = look.results

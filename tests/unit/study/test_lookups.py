@@ -13,8 +13,9 @@ from maescope.base.errors import InputError
 from maescope.study import settings
 from maescope.study.cluster_requests import ClusterRequests, growing
 from maescope.study.convention_lookups import ConventionLookUps
-from maescope.study.lookups import LookUps, pattern, written_with
+from maescope.study.lookups import pattern, written_with
 from maescope.study.sweep import Sweep
+from maescope.study.target_lookups import TargetLookUps
 
 SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
 ACCURACY = "results/measures/accuracy/mae_finetuned/three/"
@@ -23,7 +24,7 @@ ACCURACY = "results/measures/accuracy/mae_finetuned/three/"
 def look_up(path=SMALLEST, **study):
     config = yaml.safe_load(path.read_text())
     config["study"] |= study
-    return LookUps(settings.check(config, SCHEMA))
+    return TargetLookUps(settings.check(config, SCHEMA))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def test_the_small_file_that_is_written_with_a_large_one(path, beside):
 def test_the_digest_of_what_a_fine_tuning_begins_with():
     config = yaml.safe_load(SMALLEST.read_text())
     config["models"]["mae_pretrained"]["sha256"] = "a" * 64
-    own = LookUps(settings.check(config, SCHEMA))
+    own = TargetLookUps(settings.check(config, SCHEMA))
     found = {name: own.initial_sha256(of(model=name)) for name in own.trained}
     assert found == {"mae_pretrained": "any", "mae_finetuned": "a" * 64, "supervised": "any"}
     assert look_up().initial_sha256(of(model="mae_finetuned")) == "any"
@@ -96,7 +97,7 @@ def test_pictures_are_looked_at_for_the_largest_model_that_sees_them():
     config["datasets"]["other"] = config["datasets"]["three"]
     config["study"]["compared"] = ["mae_pretrained"]
     config["study"]["sweep"] = []
-    look = LookUps(settings.check(config, SCHEMA))
+    look = TargetLookUps(settings.check(config, SCHEMA))
     sizes = {name: look.largest_resize(of(dataset=name)) for name in ("three", "shifted", "three_train", "other")}
     assert sizes == {"three": 48, "shifted": 48, "three_train": 48, "other": 64}
     assert look.resize(["untrained", "mae_finetuned"]) == {"untrained": 64, "mae_finetuned": 16}
@@ -191,7 +192,7 @@ def test_guessing_is_among_what_predictions_are_chosen_from():
     del config["study"]["shifts"]
     for among, choices in (("all", 3), ("labels", 2)):
         config["analysis"]["among"] = among
-        assert LookUps(settings.check(config, SCHEMA)).choices == choices
+        assert TargetLookUps(settings.check(config, SCHEMA)).choices == choices
 
 
 def test_a_target_that_a_study_does_not_name_is_refused_with_its_key():

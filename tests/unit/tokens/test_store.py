@@ -12,7 +12,7 @@ import pytest
 
 from maescope.base import tidy
 from maescope.base.errors import InputError
-from maescope.tokens import store
+from maescope.tokens import disk, store
 
 GONE = 2**31 - 2  # no process has this number
 IMAGES, TARGETS, LEVELS = ["0/ä.png", "0/b c.png", "0/d.png"], [3, 3, -1], ["10", "9"]
@@ -233,9 +233,9 @@ def test_pairs_of_other_images_or_weights_are_refused(change, what):
 
 def test_a_disk_that_is_too_full_is_refused_beforehand_with_a_fifth_to_spare(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_200_000_000))
-    store.require_space(tmp_path, 1_000_000_000)
+    disk.require_space(tmp_path, 1_000_000_000)
     with pytest.raises(InputError, match=r"1\.200 GB free, but the tokens need 1\.320 GB"):
-        store.require_space(tmp_path, 1_100_000_000)
+        disk.require_space(tmp_path, 1_100_000_000)
 
 
 def test_a_file_of_another_label_in_its_place_is_refused(tmp_path):

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from maescope.base import provenance
 from maescope.base.errors import InputError
 from maescope.study.conventions import MADE_ANEW, OPTIONS
-from maescope.study.lookups import LookUps, pattern
+from maescope.study.lookups import pattern
+from maescope.study.target_lookups import TargetLookUps
 
 
 class ConventionLookUps:
     """The conventions of a configuration; what one of them changes lies in `folder`."""
 
-    def __init__(self, look: LookUps):
+    def __init__(self, look: TargetLookUps):
         self.look, self.conventions = look, look.config["conventions"]
         self.folder = f"{look.results}/conventions/{{convention}}"
         self.names = pattern(self.conventions)

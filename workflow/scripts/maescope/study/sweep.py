@@ -2,13 +2,13 @@
 
 from maescope.study import sizes
 from maescope.study.completion import corruptions_there
-from maescope.study.lookups import LookUps
+from maescope.study.target_lookups import TargetLookUps
 
 
 class Sweep:
     """The models of study.sweep, each with its setting: `swept` are pretrained, `tuned` have a head."""
 
-    def __init__(self, look: LookUps):
+    def __init__(self, look: TargetLookUps):
         self.look = look
         self.swept, self.tuned = (
             [{"model": model} | self._setting(entry) for entry in look.study["sweep"] for model in entry[key]]

@@ -20,7 +20,7 @@ from maescope.base.errors import InputError
 from maescope.images import reading
 from maescope.images.perturbations import Batch, CorruptionFiles, Geometry, on_device
 from maescope.models import architectures, devices
-from maescope.tokens import store
+from maescope.tokens import disk, store
 from maescope.tokens.forward import forward
 
 log = logging.getLogger(__name__)
@@ -259,7 +259,7 @@ def _reader(extractor: Extractor) -> Callable[[str], np.ndarray]:
 def _require_space(path: str, arrays: dict[str, np.ndarray], images: int, all_images: int) -> None:
     """The first batch tells how much room the whole job needs."""
     expected = sum(array.nbytes for array in arrays.values()) * all_images // images
-    store.require_space(Path(path).parent, expected)
+    disk.require_space(Path(path).parent, expected)
 
 
 def _half(images: int) -> int:

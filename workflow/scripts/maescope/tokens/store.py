@@ -10,11 +10,9 @@ each patch on itself). Older files have no digests; they are read, but zeros in 
 """
 
 import hashlib
-import io
 import json
 import math
 import os
-import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,32 +25,13 @@ import pandas as pd
 from maescope.base import provenance, tidy
 from maescope.base.atomic import replacing
 from maescope.base.errors import InputError, StaleError
+from maescope.tokens.disk import Disk
 
 SCHEMA = 2
 LAYER_FIRST = {"cls", "mean", "head", "patch", "attention_distance", "attention_entropy"}
 LAYER_FIRST |= {"attention_key_entropy", "cls_attention"}
 ROUNDED = LAYER_FIRST - {"cls_attention"}  # to `tokens_dtype`; of small shares float16 would leave nothing
 CHUNK = 1 << 30  # bytes at most: HDF5 2.0 writes a chunk of 4 GiB damaged, its size modulo 2^32, and says nothing
-
-
-class Disk(io.FileIO):
-    """A file that keeps what went wrong in writing for `check` to raise: HDF5 crashes where a write fails."""
-
-    error: OSError | None = None
-
-    def write(self, data) -> int:
-        rest = memoryview(data).cast("B")
-        try:
-            while self.error is None and len(rest):
-                rest = rest[super().write(rest) :]
-        except OSError as error:
-            self.error = error
-        return memoryview(data).nbytes
-
-    def check(self) -> None:
-        """Raise the first OSError of any write, if there was one."""
-        if self.error is not None:
-            raise self.error
 
 
 class TokenWriter:
@@ -402,14 +381,3 @@ def require_same_weights(first: TokenFile, second: TokenFile) -> None:
     """Files that are set side by side must be of one model, by the digest of its weights."""
     if first.attributes.get("weights_sha256") != second.attributes.get("weights_sha256"):
         raise InputError(f"{second.path}: was made with other weights than {first.path}; delete both")
-
-
-def require_space(folder: str | os.PathLike, expected_bytes: int) -> None:
-    """Refuse to begin what the disk cannot hold, with a fifth to spare."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    free, needed = shutil.disk_usage(folder).free, int(expected_bytes * 1.2)
-    if free < needed:
-        raise InputError(
-            f"{folder}: {free / 1e9:.3f} GB free, but the tokens need {needed / 1e9:.3f} GB; free some space, "
-            "store fewer patch_tokens, or set tokens_dtype: float16"
-        )

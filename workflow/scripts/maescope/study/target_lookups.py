@@ -1,0 +1,143 @@
+"""What figures, tables and claims look up in a checked configuration: the measures that they gather."""
+
+from collections.abc import Iterable
+from itertools import product
+
+from maescope.base.errors import InputError
+from maescope.study.class_lists import known_list
+from maescope.study.lookups import LookUps
+
+OWN = ("tsne", "separation")  # measures of what a study shows, which lie under it
+
+
+class TargetLookUps(LookUps):
+    """All that rules ask of a configuration: what `LookUps` says of single jobs, and what is gathered from them."""
+
+    # ---- Measures
+
+    def measured(self, measure: str, models: str | Iterable[str], perturbations: str | Iterable[str]) -> list[str]:
+        """Files of a measure of the study's images, each of the models under each of the perturbations."""
+        models, perturbations = ([own] if isinstance(own, str) else own for own in (models, perturbations))
+        return [self.measure(measure, *pair) for pair in product(models, perturbations)]
+
+    def measure(self, measure: str, model: str, perturbation: str, dataset: str | None = None) -> str:
+        """The file of one measure, of the study's images if no dataset is named."""
+        folder = self.results if measure in OWN else "results"
+        return f"{folder}/measures/{measure}/{model}/{dataset or self.study['dataset']}/{perturbation}.csv"
+
+    def of_layers(self, measure: str, key: str, perturbation: str) -> list[str]:
+        """A measure of the model that the study looks at layer by layer, or of the supervised one; none without it."""
+        model = self.study["pretrained"] and self.study[key]
+        return [self.measure(measure, model, perturbation)] if model else []
+
+    # ---- What a target cannot do without
+
+    def named(self, key: str):
+        """What study.<key> names.
+
+        Raises
+        ------
+        InputError
+            where it names nothing
+        """
+        if not self.study[key]:
+            raise InputError(f"study.{key} is not set, but this target needs it; config/README.md explains it")
+        return self.study[key]
+
+    def at_least(self, number: int, key: str) -> list[str]:
+        """What study.<key> names, which must be so many."""
+        if len(self.study[key]) < number:
+            raise InputError(f"study.{key}: this target needs {number} or more; config/README.md explains it")
+        return self.study[key]
+
+    def masked(self, measure: str):
+        """An input: a measure of the pretrained model under the study's mask."""
+        return lambda wildcards: self.measure(measure, self.named("pretrained"), self.study["mask"])
+
+    def mask_variants(self, wildcards) -> list[str]:
+        """The measure of the pretrained model's embeddings under many masks."""
+        variants, model = self.named("mask_variants"), self.named("pretrained")
+        return [self.measure("mask_invariance", model, variants["perturbation"], variants["dataset"])]
+
+    def compared(self, measure: str, models: list[str]):
+        """An input: a measure of the study's clean images, of each of the models compared that has it."""
+
+        def files(wildcards) -> list[str]:
+            if not models and self.study["compared"]:
+                key = f"models.{self.study['compared'][0]}.patch_tokens"
+                raise InputError(f"{key}: add clean, or there is nothing to show of {measure}")
+            return self.measured(measure, models or self.at_least(1, "compared"), "clean")
+
+        return files
+
+    def alike(self, wildcards) -> list[str]:
+        """What CKA compares: clean images of two models, or of one with itself; perturbed ones with clean ones."""
+        compared, dataset = self.at_least(1, "compared"), self.study["dataset"]
+        pairs = [(a, "clean", b) for number, a in enumerate(compared) for b in compared[: number + 1]]
+        pairs += [
+            (model, name, model) for model in self.study["finetuned"] for name in (self.study["blur"], self.occlusion)
+        ]
+        return [f"results/measures/cka/{model}/{dataset}/{name}/{other}.csv" for model, name, other in pairs]
+
+    def figure_3(self, wildcards) -> list[str]:
+        """Attention of the models of Figure 3's panels, on the study's images and its scenes, where it names them."""
+        models = [self.named("pretrained"), self.study["supervised"], *self.study["finetuned"]]
+        datasets = [self.study["dataset"], self.study["scenes"]]
+        models, datasets = (dict.fromkeys(filter(None, names)) for names in (models, datasets))
+        return [self.measure("attention", model, "clean", dataset) for model, dataset in product(models, datasets)]
+
+    def occlusions(self) -> list[str]:
+        """Accuracies that Figure 5 draws."""
+        pairs = [(model, name) for model in self.study["finetuned"] for name in self.occlusions_of(model)]
+        return [self.measure("accuracy", *pair) for pair in pairs]
+
+    def corrupted(self, wildcards) -> list[str]:
+        """Accuracies of Table II."""
+        self.at_least(1, "corruptions")
+        models = self.study["corrupted"]
+        return self.measured("accuracy", models, ["clean", *self.corruptions_of(models[0])])
+
+    def claimed(self, wildcards) -> list[str]:
+        """Accuracies that the paper's claims are held against."""
+        return self.measured("accuracy", self.first, ["clean", self.occlusion, *self.corruptions_of(self.first)])
+
+    def judged(self, wildcards) -> list[str]:
+        """Accuracies of each fine-tuned model under each condition that it is measured under in other tables."""
+        always = ["clean", self.study["blur"], self.occlusion]
+        models = self.at_least(2, "finetuned")
+        return [
+            path for model in models for path in self.measured("accuracy", model, always + self.corruptions_of(model))
+        ]
+
+    def shifted_lists(self) -> dict[str, str]:
+        """imagenet-r, imagenet-a -> the study's shifted dataset that has all of its classes."""
+        lists = {known_list(self.datasets[name]["labels"]): name for name in self.study["shifts"]}
+        return {name: dataset for name, dataset in lists.items() if name}
+
+    def shifted(self, models: Iterable[str], datasets: Iterable[str]) -> list[str]:
+        """Accuracies under distribution shift."""
+        return [self.measure("shift", model, "clean", dataset) for model, dataset in product(models, datasets)]
+
+    def shift_datasets(self) -> list[str]:
+        """Shifted datasets and those of clean images beside them."""
+        return list(dict.fromkeys(name for pair in self.study["shifts"].items() for name in pair))
+
+    def images_known(self) -> str | None:
+        """imagenet-1k, where the study's dataset has all of its classes."""
+        return known_list(self.datasets[self.study["dataset"]]["labels"])
+
+    def published(self, table: str) -> list[str]:
+        """The paper's own table, where the study is to be set beside it."""
+        return [f"{self.study['paper']}/{table}.csv"] if self.study["paper"] else []
+
+    def used(self) -> list[str]:
+        """The models that the study names, in the order of the configuration."""
+        study = self.study
+        names = {study["pretrained"], study["supervised"], study["heads"], *self.trained}
+        names |= {*study["finetuned"], *study["corrupted"], *study["compared"]}
+        names |= {model for entry in study["sweep"] for model in (*entry["pretrained"], *entry["finetuned"])}
+        return [model for model in self.models if model in names]
+
+    def weights_used(self, wildcards) -> list[str]:
+        """The files of weights of the models that the study names."""
+        return [path for model in self.used() if (path := self.weights_of(model))]
