@@ -21,16 +21,16 @@ def test_the_version_is_that_of_the_package_and_the_citation():
     assert yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())["version"] == maescope.__version__
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     assert project["project"]["dynamic"] == ["version"] and "version" not in project["project"]
-    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "maescope.version.__version__"}
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "maescope.base.version.__version__"}
     with pytest.raises(AttributeError, match="no attribute 'versions'"):
-        _ = maescope.versions
+        _ = maescope.base.versions
 
 
 def test_a_release_is_no_other_code_to_the_rules():
     for script in (REPOSITORY / "workflow/scripts").glob("*/*.py"):
         if script.parent.name != "maescope":
             find = lambda name: str(REPOSITORY / "workflow/scripts" / name)  # noqa: E731
-            assert "maescope/version.py" not in imports.digests(str(script), find)
+            assert "maescope/base/version.py" not in imports.digests(str(script), find)
 
 
 def test_the_notebook_runs_and_says_what_it_shows(tmp_path, monkeypatch):

@@ -29,4 +29,4 @@ def __getattr__(name: str) -> str:
         raise AttributeError(f"module 'maescope' has no attribute {name!r}")
     from importlib import import_module
 
-    return import_module("maescope.version").__version__
+    return import_module("maescope.base.version").__version__
