@@ -214,6 +214,12 @@ def test_the_interval_of_pairs_that_differ_one_way_only_or_not_at_all_is_clopper
             assert found.low == -found.high and found.p == 1
 
 
+def test_an_interval_of_pairs_at_the_very_level_of_p_ends_at_0():
+    for wins, confidence in ((1, 0.0), (2, 0.5), (5, 0.9375), (9, 1 - 2**-8)):  # p is 2 / 2^wins
+        found = statistics.paired(*answers(wins, 0, 20), confidence)
+        assert found.low == 0 and found.p == 1 - confidence and found.high > wins / 20 - 1e-12
+
+
 def test_the_interval_of_pairs_excludes_0_where_p_is_small_and_only_there():
     small = [(wins, losses, 11) for wins in range(12) for losses in range(12 - wins)]
     rng = np.random.default_rng(0)

@@ -154,7 +154,10 @@ def _lower_end(wins: int, losses: int, images: int, tail: float) -> float:
         return -1.0
     if wins == 0:  # B is 0
         return -float(betaincinv(differ + 1, images - differ, 1 - tail))
-    negative = bool(betainc(wins, losses + 1, 0.5) > tail)
+    below_0 = betainc(wins, losses + 1, 0.5)
+    if np.isclose(below_0, tail, rtol=1e-12, atol=0):
+        return 0.0
+    negative = bool(below_0 > tail)
     if differ == images and negative:  # T is 1
         shares = np.ones_like(_QUANTILES)
     else:
