@@ -136,7 +136,7 @@ def test_a_table_in_html_has_no_tag_of_theirs(run):
         "ul",
         "li",
     }
-    assert page.attributes == {"lang", "charset"}
+    assert page.attributes == {"lang", "charset", "class"}
     for label in LABELS:
         assert f"{label} 4" in page.text
 
