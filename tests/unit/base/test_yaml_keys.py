@@ -70,6 +70,10 @@ def test_what_holds_itself_is_walked_through_once():
     assert list(yaml_keys.faults("a: &a [1, *a]\nb: &b {c: *b, d: 1, d: 2}")) == ["line 2: the key 'd' is given twice"]
 
 
+def test_json_may_be_indented_by_tabs():
+    assert list(yaml_keys.faults('{\n\t"a": [1],\n\t"a": 2\n}')) == ["line 3: the key 'a' is given twice"]
+
+
 def test_values_without_quotes_are_known_as_they_were_written():
     text = "a: [no, 010, '010', x]\nb: {c: 12:30}"
     assert yaml_keys.written(text) == {"a.0": "no", "a.1": "010", "b.c": "12:30"}

@@ -51,6 +51,8 @@ def _nodes(text: str) -> list[tuple[tuple[str, ...], yaml.Node]]:
 
     So one that holds itself is walked through once.
     """
+    if text.lstrip().startswith("{"):  # JSON may be indented by tabs, and is YAML but for them
+        text = text.replace("\t", " ")
     found, todo, seen = [], [((), yaml.compose(text))], set()
     while todo:
         path, node = todo.pop()

@@ -50,6 +50,7 @@ def check(
         }
         for name, dataset in config["datasets"].items():
             dataset["classes"] = read_classes(name, dataset["classes"], dataset["pattern"])
+            given = [key for key in ("classes", "labels") if dataset[key] is not None]
             dataset["labels"] = read_labels(dataset["labels"], dataset["classes"])
             listed = config["lists"].get(name)
             for error in labels.iter_errors(dataset["classes"]) if dataset["classes"] is not None else ():
@@ -57,8 +58,8 @@ def check(
                 if listed and isinstance(error.instance, str):
                     problem = f"{error.instance!r} cannot name a folder; give one label a line"
                 problems.append(f"datasets.{name}.classes{in_list(listed, error.instance)}: {problem}")
-            for key in ("classes", "labels") if dataset["labels"] != dataset["classes"] else ("classes",):
-                for label in dict.fromkeys(dataset[key] or ()):
+            for key in given:
+                for label in dict.fromkeys(dataset[key]):
                     if why := unsafe(label):
                         place = in_list(listed, label) if key == "classes" else ""
                         problems.append(f"datasets.{name}.{key}{place}: {why}")
