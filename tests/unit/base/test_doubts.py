@@ -86,7 +86,7 @@ def test_one_class_that_is_called_another_is_no_exchange():
 
 
 def test_an_exchange_is_told_where_it_would_be_rare_by_accident():
-    """Of 5 images a class all ten are the other way round: binomial, 2 ** -10 < 0.001; of 4 images 2 ** -8 is not."""
+    """Of 5 images per class all ten are the other way round: binomial, 2 ** -10 < 0.001; of 4 images 2 ** -8 is not."""
     assert binomtest(10, 10, alternative="greater").pvalue < 0.001 < binomtest(8, 8, alternative="greater").pvalue
     assert [len(doubts.doubts(exchanged(images), TWELVE[:10], 10)) for images in (5, 4)] == [1, 0]
 

@@ -65,7 +65,7 @@ def test_half_a_class_must_span_its_subspace():
     """16 of 64 patches are visible: 40 dimensions need 3 images of half a class, 6 in all."""
     (problem,) = said([40, 40, 5], **{"analysis.subspace": {"k": [5, 40]}})
     assert problem == (
-        "analysis.subspace.k: 40 dimensions, of 16 patches of half the images, need 6 a label, but 2 has 5" + REMEDY
+        "analysis.subspace.k: 40 dimensions, of 16 patches of half the images, need 6 per label, but 2 has 5" + REMEDY
     )
     assert said([40, 40, 6], **{"analysis.subspace": {"k": [5, 40]}}) == []
 

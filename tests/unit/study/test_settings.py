@@ -683,7 +683,10 @@ def test_what_pretraining_cannot_do_is_refused_and_training_with_labels_takes_it
 
 @pytest.mark.parametrize(
     ("label", "said"),
-    [("a/airfield", "'a/airfield' cannot name a folder; give one label a line"), ("d\u200bog", "'d\\u200bog' has the")],
+    [
+        ("a/airfield", "'a/airfield' cannot name a folder; give one label per line"),
+        ("d\u200bog", "'d\\u200bog' has the"),
+    ],
 )
 def test_a_label_of_a_list_that_names_no_folder_is_named_with_its_line(config, tmp_path, label, said):
     (tmp_path / "classes.txt").write_text(f"cat\n{label}\n")

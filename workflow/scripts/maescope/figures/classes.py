@@ -19,7 +19,7 @@ RIGHT, WRONG = COLOURS[:2]
 def figure_classes(
     confused: pd.DataFrame, by_class: pd.DataFrame, chance: float, doubted: Mapping[str, Sequence[Doubt]]
 ) -> Figure:
-    """A column a model: all classes with their confusion, or where they are many the lowest of them.
+    """One column per model: all classes with their confusion, or where they are many the lowest of them.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def _lowest(part: SubFigure, own: pd.DataFrame, chance: float) -> None:
 
 
 def _accuracies(axis: Axes, own: pd.DataFrame, chance: float) -> None:
-    """A dot with its interval each class, the first on top."""
+    """A dot with its interval per class, the first on top."""
     ends = np.abs(own[["accuracy_low", "accuracy_high"]].to_numpy().T - own["accuracy"].to_numpy())
     axis.errorbar(own["accuracy"], own.index, xerr=ends, color=RIGHT, marker="o", linestyle="none", label="right")
     axis.axvline(chance, label="chance", **CHANCE)

@@ -24,7 +24,7 @@ def known_list(labels: list[str]) -> str | None:
 def read_classes(name: str, classes: list[str] | str | None, pattern: str) -> list[str] | None:
     """The labels in the order of the head's outputs, read from where the configuration says.
 
-    A file has one label a line; or, where no folder is called as its lines are, an index beside each label, a synset
+    A file has one label per line; or, where no folder is called as its lines are, an index beside each label, a synset
     before its words, or JSON, as lists of classes are published.
     """
     if classes == "imagenet-1k":
@@ -36,7 +36,7 @@ def read_classes(name: str, classes: list[str] | str | None, pattern: str) -> li
     try:
         text = Path(classes).read_text(encoding="utf-8-sig")  # without the byte order mark of some editors
     except UnicodeDecodeError:
-        raise InputError(f"datasets.{name}.classes: {classes} is no text in UTF-8; give one label a line") from None
+        raise InputError(f"datasets.{name}.classes: {classes} is no text in UTF-8; give one label per line") from None
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     published = _of_json(text) or _of_indices(lines) or _of_synsets(lines)
     return lines if published is None or any(is_there(pattern, line) for line in lines) else published
@@ -113,7 +113,7 @@ def require_folders(name: str, labels: Sequence[str], pattern: str, listed: str 
         where = pattern.replace("{label}", labels[0])
         raise InputError(
             f"datasets.{name}.classes{in_list(listed, labels[0])}: there is no {where}, nor one for any other "
-            "line; give one label a line, called as the folders are, or correct the pattern"
+            "line; give one label per line, called as the folders are, or correct the pattern"
         )
 
 

@@ -53,7 +53,9 @@ def _of_ranks(config: dict) -> Iterator[dict]:
     visible = sizes.visible_patches(study["pretrained"], study["mask"], config)
     if isinstance(most, int) and visible:
         least = 2 * math.ceil(most / visible)
-        words = f"analysis.subspace.k: {most} dimensions, of {visible} patches of half the images, need {least} a label"
+        words = (
+            f"analysis.subspace.k: {most} dimensions, of {visible} patches of half the images, need {least} per label"
+        )
         yield {"words": words, "each": least}
 
 

@@ -56,7 +56,7 @@ def check(
             for error in labels.iter_errors(dataset["classes"]) if dataset["classes"] is not None else ():
                 problem = describe(error, {})
                 if listed and isinstance(error.instance, str):
-                    problem = f"{error.instance!r} cannot name a folder; give one label a line"
+                    problem = f"{error.instance!r} cannot name a folder; give one label per line"
                 problems.append(f"datasets.{name}.classes{in_list(listed, error.instance)}: {problem}")
             for key in given:
                 for label in dict.fromkeys(dataset[key]):
