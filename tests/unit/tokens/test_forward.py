@@ -298,7 +298,7 @@ def test_a_model_of_dynamic_img_size_says_how_it_is_set_to_crops_of_another_size
 def test_a_model_without_an_input_size_is_refused():
     arguments = {"depth": 1, "embed_dim": 24, "num_heads": 2, "pos_embed": "none", "no_embed_class": True}
     model = VisionTransformer(img_size=None, **arguments).eval()
-    with pytest.raises(InputError, match="the model has no input size, .*; build it with img_size"):
+    with pytest.raises(InputError, match=r"the model has no input size, .*; build it with img_size"):
         forward(model, torch.zeros(1, 3, 16, 16))
 
 
