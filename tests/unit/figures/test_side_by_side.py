@@ -152,6 +152,13 @@ def test_ranks_have_the_noise_of_each_shape_above_them():
     assert [line.get_ydata()[0] for line in figure.axes[0].get_lines()[-2:]] == [8, 16]
 
 
+def test_a_layer_without_a_rank_is_a_gap_in_its_curve():
+    ranks = grid(model=["vit"], token=["cls", "mean"], layer=[1, 2, 3]).assign(effective_rank=3.0, most=20, noise=8.0)
+    ranks.loc[ranks["layer"] == 2, "effective_rank"] = np.nan
+    curve = depth.figure_rank(ranks).axes[0].get_lines()[0].get_ydata()
+    assert np.isnan(curve).tolist() == [False, True, False]
+
+
 @pytest.mark.parametrize("name", ["heads", "class_attention"])
 def test_every_head_of_every_model_has_a_dot_in_a_named_row(name):
     heads = pd.concat([grid(model=["a"], layer=[1, 2], head=[1, 2, 3]), grid(model=["b"], layer=[1], head=[1])])

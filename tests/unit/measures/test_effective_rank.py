@@ -27,5 +27,6 @@ def test_it_is_the_exponential_of_scipys_entropy_whatever_the_scale():
     assert effective_rank(1000 * features.astype(np.float32)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_features_of_zeros_use_no_dimension():
-    assert effective_rank(np.zeros((4, 4), np.float32)) == 0
+def test_features_of_zeros_have_no_rank_and_those_that_are_all_alike_have_one():
+    assert np.isnan(effective_rank(np.zeros((4, 4), np.float32)))
+    assert effective_rank(np.full((4, 4), 7, np.float32)) == pytest.approx(1, rel=1e-5)

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextlib import nullcontext
 
 import h5py
 import numpy as np
@@ -126,6 +127,24 @@ def test_what_float16_cannot_hold_is_no_fault_of_the_weights():
     ((_, given),) = extractor.passes(np.zeros((7, 3, 8, 8), np.uint8), NAMES, None, "float16")
     with pytest.raises(InputError, match=r"cat/0\.png: \w+ of level clean .* layer 2; set tokens_dtype: float32"):
         given()
+
+
+@pytest.mark.parametrize(
+    ("perturbation", "dtype", "wanted", "told"),
+    [
+        (perturbations.Clean(), "float32", {"patch": True}, True),
+        (perturbations.Clean(), "float16", {"patch": True}, False),
+        (perturbations.Mask(0.5, 2, 0, "pets"), "float32", {"patch": True}, False),  # two of four patches are seen
+        (perturbations.Clean(), "float32", {}, False),
+    ],
+)
+def test_patch_tokens_that_no_file_takes_are_told_before_the_first_pass(perturbation, dtype, wanted, told, monkeypatch):
+    model = tiny()
+    monkeypatch.setattr(store, "CHUNK", 4 * model.embed_dim * 2)  # bytes of 4 patches in float16
+    extractor = extraction.Extractor(model, perturbation, PREPROCESSING, **wanted)
+    words = r"models\.vit: patch tokens: .* GB per image and layer, .*; lower img_size"
+    with pytest.raises(InputError, match=words) if told else nullcontext():
+        extraction.require_pieces(extractor, "vit", dtype)
 
 
 LABELS = {"cat": 3, "dog": 5, "owl": 1}

@@ -282,6 +282,26 @@ def test_images_of_another_size_or_form_are_refused_with_both(model, shape):
         forward(model, torch.zeros(shape))
 
 
+def test_a_model_of_dynamic_img_size_says_how_it_is_set_to_crops_of_another_size():
+    arguments = {"img_size": 32, "patch_size": 8, "depth": 1, "embed_dim": 24, "num_heads": 2, "num_classes": 0}
+    images = torch.zeros(1, 3, 16, 16)
+    dynamic = VisionTransformer(dynamic_img_size=True, **arguments).eval()
+    remedy = r"input is \(B, 3, 32, 32\); architectures\.require_input\(model, 16\) sets it$"
+    with pytest.raises(InputError, match=remedy):
+        forward(dynamic, images)
+    architectures.require_input(dynamic, 16)
+    assert forward(dynamic, images).cls.shape == (1, 1, 24)
+    with pytest.raises(InputError, match=r"input is \(B, 3, 32, 32\)$"):
+        forward(VisionTransformer(**arguments).eval(), images)
+
+
+def test_a_model_without_an_input_size_is_refused():
+    arguments = {"depth": 1, "embed_dim": 24, "num_heads": 2, "pos_embed": "none", "no_embed_class": True}
+    model = VisionTransformer(img_size=None, **arguments).eval()
+    with pytest.raises(InputError, match=r"the model has no input size, .*; build it with img_size"):
+        forward(model, torch.zeros(1, 3, 16, 16))
+
+
 def test_tokens_show_their_shapes_and_no_numbers(model, pictures):
     model.num_classes = 0
     assert repr(forward(model, pictures.float())) == "Tokens(cls=(3, 4, 24), mean=(3, 4, 24), head=(3, 4, 3, 8))"

@@ -95,9 +95,7 @@ def test_clean_accuracy_counts_right_answers_and_warns_loudly_near_chance(target
     with caplog.at_level(logging.WARNING):
         rows = pd.DataFrame({"path": paths, "target": targets * 6})
         found = model_checks.clean_accuracy(model, rows, PREPROCESSING, [*"abcde"])
-    doubts = found.pop("doubts")
-    assert found == {"images": 12, "correct": correct}
-    assert ("NEAR CHANCE" in caplog.text) == (correct == 0) == bool(doubts)
-    assert [doubt.split(":")[0] for doubt in doubts] == (
+    assert found == {"images": 12, "correct": correct}  # the doubts are for the log alone
+    assert [message.split(":")[0] for message in caplog.messages] == (
         [] if correct else ["CLEAN ACCURACY NEAR CHANCE", "CLASSES IN ANOTHER ORDER"]
     )

@@ -352,30 +352,44 @@ def test_files_from_before_there_were_digests_are_read_and_zeros_in_them_refused
 @pytest.mark.parametrize(
     ("shape", "itemsize", "expected"),
     [
-        ((90, 65536, 192), 4, 21),  # of 50,331,648 bytes an image, 4.5 GB together
-        ((90, 65536, 192), 2, 42),
+        ((90, 65536, 192), 4, 18),  # of 50,331,648 bytes per image, 4.5 GB together: 21 fit, 18 divide 90
+        ((90, 65536, 192), 2, 30),
+        ((256, 1369, 1024), 4, 128),  # 191 fit
         ((50, 197, 768), 4, 50),
         ((3, 0), 4, 3),
     ],
 )
-def test_a_chunk_holds_a_batch_or_as_many_images_as_fit_a_gibibyte(shape, itemsize, expected):
-    assert store.images_a_chunk(shape, itemsize) == expected
-    with pytest.raises(InputError, match=r"4\.3 GB an image and layer, but 1\.1 GB is the most; lower img_size"):
-        store.images_a_chunk((1, 1 << 20, 1 << 10), 4)
+def test_a_chunk_holds_a_batch_or_the_largest_part_of_it_that_fits_a_gibibyte(shape, itemsize, expected):
+    assert store.images_per_chunk(shape, itemsize, "patch") == expected
+    with pytest.raises(InputError, match=r"^patch: 4\.3 GB per image and layer, but 1\.1 GB is the most; lower img"):
+        store.images_per_chunk((1, 1 << 20, 1 << 10), 4, "patch")
 
 
-@pytest.mark.parametrize("batch", [2, 3])
-def test_batches_of_several_chunks_are_read_as_they_were_written(batch, tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "CHUNK", 40)  # bytes: 2 images of `mean`, 1 of `head`, 2 of `logits`
+@pytest.mark.parametrize(("batch", "step"), [(16, 4), (13, 1), (15, 5), (4, 4)])
+def test_batches_that_the_largest_chunk_does_not_divide_are_written_all_the_same(batch, step, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "CHUNK", 5 * 20)  # bytes: 5 images of `mean`, 5 values in float32 each
+    names = [str(number) for number in range(40)]
+    values = np.random.default_rng(0).normal(size=(2, 40, 5)).astype(np.float32)
+    with store.writing(str(tmp_path / "0.h5"), names, [0] * 40, ["clean"], {"config_hash": "abc"}) as writer:
+        for start in range(0, 40, batch):
+            writer.write("clean", start, {"mean": values[:, start : start + batch]})
+    with store.open_tokens(str(tmp_path / "0.h5")) as tokens:
+        assert (tokens.read("clean", "mean") == values).all()
+        assert tokens.file["levels/clean/mean"].chunks == (1, step, 5)
+
+
+@pytest.mark.parametrize(("batch", "step"), [(2, 2), (3, 1)])
+def test_batches_of_several_chunks_are_read_as_they_were_written(batch, step, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "CHUNK", 40)  # bytes: at most 2 images of `mean`, 1 of `head`, 2 of `logits`
     written = write(tmp_path / "0.h5", batch=batch)
     with h5py.File(tmp_path / "0.h5") as file:
         chunks = {name: array.chunks for name, array in file["levels/9"].items()}
-        assert (chunks["mean"], chunks["head"], chunks["logits"]) == ((1, 2, 5), (1, 1, 3, 2), (2, 4))
+        assert (chunks["mean"], chunks["head"], chunks["logits"]) == ((1, step, 5), (1, 1, 3, 2), (step, 4))
         for array in file["levels/9"].values():
             assert np.prod(array.chunks) * array.dtype.itemsize <= 40
     _, _, data = read_all(tmp_path / "0.h5")
     assert all((data[level][name] == written[level][name]).all() for level in LEVELS for name in arrays())
-    lose(tmp_path / "0.h5", "9", "mean", 1)
+    lose(tmp_path / "0.h5", "9", "mean", 2 // step)  # the third image of the first layer
     with store.open_tokens(str(tmp_path / "0.h5"), "abc") as tokens:
         assert (tokens.read("9", "mean", layer=1, images=2) == written["9"]["mean"][0, :2]).all()
         with pytest.raises(InputError, match=r"0\.h5: mean of level 9 has rows of zeros"):

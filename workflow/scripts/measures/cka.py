@@ -20,6 +20,8 @@ for token in ("cls", "mean"):
     for level in first.levels:
         for layer in range(1, first.shape(level, token)[0] + 1):
             own = embeddings.collect(files, level, token, layer).values  # (n, D)
+            if level == "clean":  # others may be wholly occluded
+                embeddings.warn_if_collapsed(own, token, layer)
             against = known if names.perturbation == "clean" else {layer: known[layer]}
             frames.append(cka.table(own, against).assign(level=level, token=token, layer=layer))
 columns = ["level", "token", "layer", "other_layer", "cka", "debiased", "shuffled"]

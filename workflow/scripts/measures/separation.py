@@ -17,6 +17,8 @@ for scope, part, images in (("shown", shown, params.images), ("all", files, None
     for token in ("cls", "mean", *(["patch"] if params.patch and scope == "shown" else [])):
         for layer in range(1, first.shape(level, token)[0] + 1):
             tokens = embeddings.collect(part, level, token, layer, images)
+            if scope == "all":
+                embeddings.warn_if_collapsed(tokens.values, token, layer)
             measured = separation.measure(tokens.values, tokens.labels, tokens.images, **params.probes)
             rows.append({"token": token, "layer": layer, "scope": scope, **measured})
 tidy.write(pd.DataFrame(rows), snakemake.output.measure)

@@ -29,6 +29,7 @@ extractor = extraction.Extractor(
     attention=params.perturbation["kind"] == "clean",
     options=params.options,
 )
+extraction.require_pieces(extractor, snakemake.wildcards.model, spec["tokens_dtype"])
 attributes = {
     "model": snakemake.wildcards.model,
     "dataset": params.dataset,

@@ -17,8 +17,9 @@ from timm.models import VisionTransformer
 from torch import Tensor
 
 from maescope.base.errors import InputError
+from maescope.base.grid import visible_count
 from maescope.images import reading
-from maescope.images.perturbations import Batch, CorruptionFiles, Geometry, on_device
+from maescope.images.perturbations import Batch, CorruptionFiles, Geometry, Mask, on_device
 from maescope.models import architectures, devices
 from maescope.tokens import disk, store
 from maescope.tokens.forward import forward
@@ -302,6 +303,15 @@ def require_targets(rows: pd.DataFrame, classes: Sequence[str] | None, num_class
         raise InputError(f"datasets.{dataset} has {len(classes)} classes, but the model's head has {num_classes}")
     if num_classes and (rows["target"] >= num_classes).any():
         raise InputError(f"results/images/{dataset}.csv has targets beyond {num_classes - 1}; delete it")
+
+
+def require_pieces(extractor: Extractor, model: str, tokens_dtype: str) -> None:
+    """The largest array, patch tokens of one layer, must fit a token file image by image; `model` is its name."""
+    if extractor.patch:
+        count, of = extractor.geometry.patches, extractor.perturbation
+        visible = visible_count(count, of.ratio) if isinstance(of, Mask) else count
+        shape = (1, visible, extractor.model.embed_dim)
+        store.images_per_chunk(shape, np.dtype(tokens_dtype).itemsize, f"models.{model}: patch tokens")
 
 
 def require_corrupted(perturbation: object, rows: pd.DataFrame) -> None:

@@ -115,10 +115,16 @@ def forward(
 
 
 def _require_size(model: VisionTransformer, images: Tensor) -> None:
+    if model.patch_embed.img_size is None:
+        raise InputError("the model has no input size, which its grid of patches is of; build it with img_size")
     wanted = (model.patch_embed.proj.in_channels, *model.patch_embed.img_size)
     if images.ndim != 4 or tuple(images.shape[1:]) != wanted:
         shape = ", ".join(map(str, wanted))
-        raise InputError(f"images are of shape {tuple(images.shape)}, but the model's input is (B, {shape})")
+        said = f"images are of shape {tuple(images.shape)}, but the model's input is (B, {shape})"
+        square = images.ndim == 4 and images.shape[2] == images.shape[3]
+        if square and getattr(model, "dynamic_img_size", False):
+            said += f"; architectures.require_input(model, {images.shape[3]}) sets it"
+        raise InputError(said)
 
 
 def _mean(tokens: Tensor) -> Tensor:

@@ -58,10 +58,10 @@ class TokenWriter:
         self.disk.check()
 
     def _create(self, group: h5py.Group, name: str, array: np.ndarray, axis: int) -> h5py.Dataset:
-        """A dataset for all images, in chunks of one layer and one batch, or of fewer images where that is too much."""
+        """A dataset for all images, in chunks of one layer and one batch, or of a part of it where that is too much."""
         shape = (*array.shape[:axis], self.images, *array.shape[axis + 1 :])
         dtype = self.dtype if name in ROUNDED else array.dtype
-        step = images_a_chunk(array.shape[axis:], dtype.itemsize)
+        step = images_per_chunk(array.shape[axis:], dtype.itemsize, f"{group.name}/{name}")
         chunks = (1,) * axis + (step, *array.shape[axis + 1 :])
         dataset = group.create_dataset(name, shape, dtype, chunks=chunks, fletcher32=True)
         self.digests[dataset.name] = np.zeros((*array.shape[:axis], -(-self.images // step)), np.uint32)
@@ -73,18 +73,22 @@ class TokenWriter:
             self.file[name].attrs["digests"] = digests
 
 
-def images_a_chunk(shape: tuple[int, ...], itemsize: int) -> int:
-    """How many images of a batch (B, ...) of one layer go into one chunk of at most CHUNK bytes.
+def images_per_chunk(shape: tuple[int, ...], itemsize: int, what: str) -> int:
+    """How many images of a batch (B, ...) of one layer go into one chunk: the most that CHUNK takes and that divide it.
 
     Raises
     ------
     InputError
-        where one image alone is too large
+        where one image alone is too large, beginning with `what`
     """
     one = math.prod(shape[1:]) * itemsize
     if one > CHUNK:
-        raise InputError(f"{one / 1e9:.1f} GB an image and layer, but {CHUNK / 1e9:.1f} GB is the most; lower img_size")
-    return min(shape[0], CHUNK // max(one, 1))
+        raise InputError(
+            f"{what}: {one / 1e9:.1f} GB per image and layer, but {CHUNK / 1e9:.1f} GB is the most; lower img_size "
+            "and crop, or keep no patch_tokens"
+        )
+    batch, most = shape[0], CHUNK // max(one, 1)
+    return max(step for step in range(1, batch + 1) if batch % step == 0 and step <= most)
 
 
 def _digests(array: np.ndarray, axis: int, step: int) -> np.ndarray:
