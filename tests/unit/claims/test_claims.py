@@ -368,19 +368,39 @@ def test_features_of_classes_that_disagree_or_are_few_decide_nothing():
     assert (few.measured, few.verdict) == (100, verdicts.UNKNOWN) and "too few classes" in few.why
 
 
+COUNTS = {kind: [f"{kind}_clean", f"{kind}_perturbed"] for kind in ("common", "shuffled")}
+
+
 def test_a_class_without_common_features_has_no_share_of_them():
     measured = features(lambda n: 4, classes=6)
-    without = measured["label"] == "0"
-    measured.loc[without, ["common_clean", "common_perturbed"]] = 0
+    measured.loc[measured["label"] == "0", COUNTS["common"]] = 0
     found = features_persist(evidence(features=measured), np.nan)
-    assert found.measured == 50 and found.why.startswith("5 classes of 6, the others have no common features; ")
-    measured = features(lambda n: 8, classes=6)
-    measured.loc[without, ["shuffled_clean", "shuffled_perturbed"]] = 0  # one class decides no verdict
+    assert (found.measured, found.verdict) == (50, verdicts.FAILS)
+    assert found.why == "5 classes of 6, the others have no common features; of shuffled labels 75 % stay"
+    measured[COUNTS["common"]] = 0
+    none = features_persist(evidence(features=measured), np.nan)
+    assert none.verdict == verdicts.UNKNOWN and none.why == "no feature is common to the clean images of a class"
+
+
+def test_a_class_without_common_features_of_shuffled_labels_still_has_a_share():
+    measured = features(lambda n: 0 if n == 0 else 8, classes=6)  # the class that loses all has no control
+    measured.loc[measured["label"] == "0", COUNTS["shuffled"]] = 0
     found = features_persist(evidence(features=measured), np.nan)
-    assert (found.measured, found.verdict) == (100, verdicts.HOLDS) and found.why.endswith("shuffled labels 75 % stay")
-    measured.loc[without, ["common_clean", "common_perturbed"]] = 0
-    none = features_persist(evidence(features=measured[without]), np.nan)
-    assert none.verdict == verdicts.UNKNOWN and "no feature is common" in none.why
+    assert found.measured == pytest.approx(100 * 5 / 6) and found.low < found.measured
+    assert found.why == (
+        "6 classes; of shuffled labels 75 % stay, compared in the 5 classes that have common features then as well"
+    )
+    measured.loc[measured["label"] == "1", COUNTS["shuffled"]] = 0  # 4 are too few to resample
+    assert features_persist(evidence(features=measured), np.nan).verdict == verdicts.UNKNOWN
+
+
+def test_without_any_control_features_that_stay_decide_nothing_and_lost_ones_do():
+    for retained, verdict in ((8, verdicts.UNKNOWN), (2, verdicts.FAILS)):
+        measured = features(lambda n, retained=retained: retained, classes=6)
+        measured[COUNTS["shuffled"]] = 0
+        found = features_persist(evidence(features=measured), np.nan)
+        assert (found.measured, found.verdict) == (100 * retained / 8, verdict)
+        assert found.why == "6 classes; no feature is common with shuffled labels, so there is nothing to compare"
 
 
 def test_the_printed_claims_have_a_dash_where_nothing_was_measured(request):
