@@ -1,5 +1,12 @@
 """What a failed job's log says, as the run's last line says it."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
 from maescope.base import logs
 
 
@@ -24,8 +31,35 @@ def test_a_job_that_was_killed_is_named_by_its_log(tmp_path):
     assert logs.last_words([]) == ["a job: it does not say why; was it killed, or out of memory?"]
 
 
-def test_of_a_group_those_speak_that_failed(tmp_path):
-    good, bad = tmp_path / "good.log", tmp_path / "bad.log"
-    good.write_text("INFO done\n")
+def test_of_a_group_those_speak_that_failed_in_this_run(tmp_path):
+    good, bad, killed, waiting = (tmp_path / f"{name}.log" for name in ("good", "bad", "killed", "waiting"))
+    good.write_text("2026-11-29 06:00:00,000 INFO done\n")
     bad.write_text("error: the disk is full\n")
-    assert logs.last_words([str(good), str(bad)]) == [f"{bad}: error: the disk is full"]
+    killed.write_text("INFO 12 of 40 images\n")
+    waiting.write_text("error: of last week\n")  # it never began, for another of the group was killed before
+    os.utime(waiting, (1e9, 1e9))
+    paths, silent = [str(path) for path in (good, bad, killed, waiting)], "it does not say why; was it killed"
+    said = logs.last_words(paths, since=1e9 + 1)
+    assert said[0] == f"{bad}: error: the disk is full" and len(said) == 2
+    assert said[1].startswith(f"{killed}: {silent}")
+    (alone,) = logs.last_words([str(waiting)], since=1e9 + 1)
+    assert alone.startswith(f"{waiting}: {silent}")
+    (all_well,) = logs.last_words([str(good), str(waiting)], since=1e9 + 1)  # Snakemake misses an output, say
+    assert all_well.startswith(f"{good}, {waiting}: {silent}")
+
+
+@pytest.mark.parametrize(
+    ("body", "last"),
+    [
+        ("logging.info('12 images')", " INFO done"),
+        ("raise InputError('no such file')", "error: no such file"),
+        ("raise ValueError('no')", "ValueError: no"),
+        ("logging.info('12 images'); os.kill(os.getpid(), 9)", " INFO 12 images"),
+    ],
+)
+def test_a_log_ends_in_done_only_where_its_job_went_well(body, last, tmp_path):
+    begin = "from maescope.base import logs; from maescope.base.errors import InputError; logs.to_file('x.log')"
+    library = Path(logs.__file__).parents[2]
+    command = [sys.executable, "-c", f"import logging, os; {begin}; {body}"]
+    subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(library)}, capture_output=True)
+    assert (tmp_path / "x.log").read_text().splitlines()[-1].endswith(last)

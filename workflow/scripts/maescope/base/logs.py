@@ -1,5 +1,6 @@
 """How a script begins: its words go into its log, an error that can be mended as one line; its files are recorded."""
 
+import atexit
 import logging
 import sys
 import traceback
@@ -9,6 +10,9 @@ from types import TracebackType
 
 from maescope.base import provenance
 from maescope.base.errors import InputError
+
+DONE = " INFO done"  # the end of the log of a job that went well
+SILENT = "it does not say why; was it killed, or out of memory?"
 
 
 def begin(job) -> None:
@@ -29,22 +33,38 @@ def to_file(path: str) -> None:
     loud.setFormatter(logging.Formatter(f"{path}: %(message)s"))
     logging.getLogger().addHandler(loud)
     sys.excepthook = _report
+    atexit.register(_done)
 
 
-def last_words(paths: Iterable[str]) -> list[str]:
-    """Why jobs failed, by their logs: a line for each that says why, or one for all where none does."""
-    words = []
-    for path in filter(Path.is_file, map(Path, paths)):
+def last_words(paths: Iterable[str], since: float = 0.0) -> list[str]:
+    """Why jobs failed, by their logs: a line for each that says why or was cut short, or one for all.
+
+    Parameters
+    ----------
+    paths : logs of a job, or of the jobs of a group
+    since : when the run began, in seconds; what was last written before is another run's
+    """
+    words, paths = [], list(paths)
+    for path in map(Path, paths):
+        if not path.is_file() or path.stat().st_mtime < since:
+            continue  # never began
         lines = path.read_text(errors="replace").splitlines()
         begins = [number for number, line in enumerate(lines) if line.startswith(("error: ", "Traceback "))]
         if begins:
             said = lines[begins[-1] :] if lines[begins[-1]].startswith("error: ") else lines[-1:]
             words.append(f"{path}: " + "\n".join(said))
-    return words or [f"{', '.join(paths) or 'a job'}: it does not say why; was it killed, or out of memory?"]
+        elif not (lines and lines[-1].endswith(DONE)):
+            words.append(f"{path}: {SILENT}")
+    return words or [f"{', '.join(paths) or 'a job'}: {SILENT}"]
 
 
 def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    atexit.unregister(_done)
     if issubclass(kind, InputError):
         print(f"error: {error}", file=sys.stderr)
     else:
         traceback.print_exception(kind, error, trace)
+
+
+def _done() -> None:
+    logging.info(DONE.removeprefix(" INFO "))
