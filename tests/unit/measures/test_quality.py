@@ -121,7 +121,8 @@ def test_flat_pictures_are_in_no_mean_of_table_1_and_counted(flats):
     assert table["images_changed"].tolist() == [7] * 3
     notes = table_1.notes(measure)[len(table_1.NOTES) :]
     said = (
-        f"{len(flats)} of {7 + len(flats)} images are flat (no colour varies by one of 255 grey levels; the first is "
+        f"{len(flats)} of {7 + len(flats)} images are flat (no colour has a standard deviation of one of 255 grey "
+        "levels; the first is "
     )
     assert len(notes) == bool(flats) and all(note.startswith(said) for note in notes)
 

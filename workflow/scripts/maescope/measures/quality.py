@@ -13,7 +13,7 @@ WANG = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, 
 
 
 def flat(pictures: Tensor) -> Tensor:
-    """Which pictures show nothing: no colour varies by a grey level, as the standard deviation over the picture.
+    """Which pictures show nothing: no colour has a standard deviation of a grey level over the picture.
 
     A blur has nothing to change there, so PSNR says nothing of the blur: it is infinite, or 140 dB by rounding.
 

@@ -32,7 +32,7 @@ def table(
 
     Returns
     -------
-    a row a model and level; images_changed of them have a PSNR that is in its mean
+    one row per model and level; images_changed of them have a PSNR that is in its mean
     """
     table = with_intervals(accuracy, ["model", "level"], intervals)
     by_level = quality.groupby("level", sort=False)
@@ -72,8 +72,9 @@ def notes(quality: pd.DataFrame) -> list[str]:
     if len(flat):
         first = flat.iloc[0]
         lines.append(
-            f"{len(flat)} of {images} images are flat (no colour varies by one of 255 grey levels; the first is "
-            f"{first['image']}): blur changes nothing there, so PSNR and SSIM are means over the others."
+            f"{len(flat)} of {images} images are flat (no colour has a standard deviation of one of 255 grey levels; "
+            f"the first is {first['image']}): there is hardly anything to blur, so PSNR and SSIM are means over the "
+            "others."
         )
     same = np.isinf(quality["psnr_db"]).groupby(quality["level"], sort=False).sum()
     if same.any():

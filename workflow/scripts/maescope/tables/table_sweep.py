@@ -62,7 +62,7 @@ def notes(runs: pd.DataFrame, images: int | None, classes: int, confidence: floa
     left_out = runs.loc[runs["measure"] == "images_left_out", "value"]
     flat = [
         f"Up to {left_out.max():.0f} images of a model are left out of PSNR and SSIM: flat ones, in which no colour "
-        "varies by one of 255 grey levels, and of PSNR those that are rebuilt exactly."
+        "has a standard deviation of one of 255 grey levels, and of PSNR those that are rebuilt exactly."
     ]
     return (flat if len(left_out) else []) + [
         f"{models} pretrained models, {images or 'all'} images of each of {classes} classes. "
