@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from scipy.stats import binomtest
 
 from maescope.base.corruption_names import CORRUPTIONS, GROUPS
 from maescope.tables import accuracies, table_2
@@ -85,7 +86,23 @@ def test_alexnet_errors_are_those_of_the_fifteen_with_the_published_mean():
 def test_only_all_of_imagenet_has_an_mce():
     table = table_2.table(measure(EVERY), ALL, INTERVALS, None, "m", imagenet=False)
     assert not {"mCE", "mean error"} & set(table["perturbation"])
-    assert any("No mCE" in line for line in table_2.notes(table, ALL, small=False))
+    assert any("No mCE" in line for line in table_2.notes(table, ALL, small=False, confidence=0.95))
+
+
+@pytest.mark.parametrize("confidence", [0.95, 0.5])
+def test_what_is_marked_as_not_distinguishable_has_the_p_that_the_note_says(confidence):
+    table = table_2.table(measure(EVERY), ALL, INTERVALS | {"confidence": confidence}, None, "m", imagenet=False)
+    printed, marked = table_2.printed(table).set_index("corruption"), set()
+    clean = np.array([n % IMAGES > 0 for n in range(10)])
+    for name, severity in EVERY:
+        now = np.array([right(name, severity, n) for n in range(10)], dtype=bool)
+        gained, differ = int((now & ~clean).sum()), int((now != clean).sum())
+        p = binomtest(gained, differ).pvalue if differ else 1.0
+        assert ("=" in printed.loc[name.replace("_", " "), severity]) == (p >= 1 - confidence), (name, severity)
+        marked.add("=" in printed.loc[name.replace("_", " "), severity])
+    assert marked == {True, False}
+    notes = "\n".join(table_2.notes(table, ALL, small=False, confidence=confidence))
+    assert f"(exact McNemar's p of {0.05 if confidence == 0.95 else 0.5} or more)" in notes
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +126,7 @@ def test_row_25_what_is_missing_is_a_dash_and_no_mean_runs_over_the_rest(gappy):
 
 
 def test_row_25_the_note_names_what_is_missing(gappy):
-    notes = "\n".join(table_2.notes(gappy, ALL, small=False))
+    notes = "\n".join(table_2.notes(gappy, ALL, small=False, confidence=0.95))
     assert "no mean runs over the rest: snow (severity 1, 2, 3, 4, 5); fog (severity 4)." in notes
     assert "Generated" not in notes
 
@@ -119,14 +136,14 @@ def test_a_table_of_two_corruptions_says_so():
     table = table_2.table(measure([c for c in EVERY if c[0] in sources]), sources, INTERVALS, None, "m", imagenet=True)
     assert value(table, "mean", "mean") == pytest.approx(share([c for c in EVERY if c[0] in sources]))
     assert np.isnan(value(table, "mCE", "mean"))  # not of two
-    assert any("the 2 corruptions of this table only" in line for line in table_2.notes(table, sources, small=True))
+    assert any("the 2 corruptions of this table only" in line for line in table_2.notes(table, sources, small=True, confidence=0.95))
 
 
 def test_generated_images_and_synthetic_frost_are_labelled():
     sources = {name: {"corruption": name, "source": "generated"} for name in CORRUPTIONS}
     sources["frost"]["source"] = "generated, synthetic"
     table = table_2.table(measure(EVERY), sources, INTERVALS, None, "m", imagenet=False)
-    notes = "\n".join(table_2.notes(table, sources, small=True))
+    notes = "\n".join(table_2.notes(table, sources, small=True, confidence=0.95))
     assert "Generated: 15 of 15 corruptions" in notes and "32 px (CIFAR-C)" in notes
     assert "overlays a synthetic texture" in notes
     printed = table_2.printed(table).set_index("corruption")["images from"]

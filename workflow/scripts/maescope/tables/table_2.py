@@ -133,12 +133,13 @@ def _beside_paper(table: pd.DataFrame, paper: pd.DataFrame, first: str) -> pd.Da
     return table
 
 
-def notes(table: pd.DataFrame, sources: dict[str, dict], small: bool) -> list[str]:
+def notes(table: pd.DataFrame, sources: dict[str, dict], small: bool, confidence: float) -> list[str]:
     """What a reader must know of the corruptions, of what is missing, and of the means.
 
     Parameters
     ----------
     small : whether the 32 px parameters were used where corruptions were generated
+    confidence : of the intervals
     """
     lines = []
     generated = [source for source in sources.values() if source["source"].startswith("generated")]
@@ -159,7 +160,8 @@ def notes(table: pd.DataFrame, sources: dict[str, dict], small: bool) -> list[st
     over = "all fifteen corruptions" if _all_fifteen(sources) else f"the {len(sources)} corruptions of this table only"
     lines.append(
         f"Means: over {over}, equally; their intervals are by bootstrap over images within classes, an image keeping "
-        "all its conditions. =: not distinguishable from clean on the same images by exact McNemar's test."
+        "all its conditions. =: not distinguishable from clean on the same images (exact McNemar's p of "
+        f"{1 - confidence:.2g} or more)."
     )
     if "mCE" in set(table["perturbation"]):
         lines.append(
