@@ -38,7 +38,7 @@ rule claims:
             "occlusion": look.occlusion,
             "sources": look.sources(),
             "images": look.images_known(),
-            "classes": look.choices,
+            "choices": look.choices,
             "outputs": look.outputs,
             "crop": look.models[STUDY["pretrained"] or look.first]["preprocessing"]["crop"],
             "repeats_paper": bool(STUDY["paper"]),

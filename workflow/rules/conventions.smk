@@ -55,7 +55,7 @@ rule extract_by_convention:
         model=look.content,
         patch=False,
         perturbation=look.perturbation,
-        classes=look.classes,
+        outputs=look.classes,
         dataset="{dataset}",
         labels=look.labels,
         seed=SEED,

@@ -145,7 +145,7 @@ rule figure_5:
     params:
         code=code("figures/figure_5"),
         orders={name: look.perturbations[name] for name in STUDY["occlusion"]},
-        classes=look.outputs,
+        outputs=look.outputs,
         choices=look.choices,
         intervals=look.intervals,
     script:
@@ -172,7 +172,7 @@ rule figure_classes:
         login=1,
     params:
         code=code("figures/figure_classes"),
-        classes=look.outputs,
+        outputs=look.outputs,
         choices=look.choices,
         intervals=look.intervals,
     script:

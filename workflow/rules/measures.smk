@@ -21,7 +21,7 @@ rule accuracy:
         runtime=ask.measuring_minutes,
     params:
         code=code("measures/accuracy"),
-        classes=look.classes,
+        outputs=look.classes,
         labels=look.labels,
         among=ANALYSIS["among"],
         config_hash=look.config_hash,
@@ -47,7 +47,7 @@ rule alignment:
         runtime=ask.measuring_minutes,
     params:
         code=code("measures/alignment"),
-        classes=look.classes,
+        outputs=look.classes,
         labels=look.labels,
         among=ANALYSIS["among"],
         clean_hash=look.clean_hash,
@@ -237,7 +237,7 @@ rule shift:
         runtime=ask.measuring_minutes,
     params:
         code=code("measures/shift"),
-        classes=look.classes,
+        outputs=look.classes,
         labels=look.labels,
         config_hash=look.config_hash,
     script:

@@ -23,7 +23,7 @@ rule table_1:
         filters=look.perturbations[STUDY["blur"]].get("levels"),
         same_crop=look.same_crop(),
         images_asked=look.datasets[STUDY["dataset"]]["count"],
-        classes=look.outputs,
+        outputs=look.outputs,
         choices=look.choices,
         intervals=look.intervals,
     script:
@@ -52,7 +52,7 @@ rule table_2:
         sources=look.sources(),
         small=look.models[STUDY["corrupted"][0]]["preprocessing"]["crop"] <= 64,
         imagenet=look.images_known() == "imagenet-1k",
-        classes=look.outputs,
+        outputs=look.outputs,
         choices=look.choices,
         images_asked=look.datasets[STUDY["dataset"]]["count"],
         intervals=look.intervals,
@@ -80,7 +80,7 @@ rule table_3:
         code=code("tables/table_3"),
         resize=look.resize(STUDY["finetuned"]),
         images_asked=look.datasets[STUDY["dataset"]]["count"],
-        classes=look.outputs,
+        outputs=look.outputs,
         choices=look.choices,
         intervals=look.intervals,
     script:
@@ -108,7 +108,7 @@ rule table_models:
         login=1,
     params:
         code=code("tables/table_models"),
-        classes=look.outputs,
+        outputs=look.outputs,
         resize=look.resize(STUDY["finetuned"]),
         choices=look.choices,
         intervals=look.intervals,
@@ -136,7 +136,7 @@ rule shifts:
         code=code("tables/shifts"),
         first=look.first,
         pairs=STUDY["shifts"],
-        classes={dataset: look.datasets[dataset]["classes"] for dataset in look.shift_datasets()},
+        outputs={dataset: look.datasets[dataset]["classes"] for dataset in look.shift_datasets()},
         repeats_paper=bool(STUDY["paper"]),
         lists={dataset: name for name, dataset in look.shifted_lists().items()},
         intervals=look.intervals,
@@ -175,7 +175,7 @@ rule overview:
         code=code("tables/overview"),
         config=CONFIG,
         used=look.used(),
-        classes=look.outputs,
+        outputs=look.outputs,
         choices=look.choices,
         names=[*look.models, *look.datasets, *look.perturbations],
     script:

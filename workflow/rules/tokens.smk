@@ -47,7 +47,7 @@ rule check_labels:
     params:
         code=code("tokens/check_labels"),
         model=look.content,
-        classes=look.classes,
+        outputs=look.classes,
     script:
         "../scripts/tokens/check_labels.py"
 
@@ -91,7 +91,7 @@ for dataset in look.datasets:
             model=look.content,
             patch=look.stores_patches,
             perturbation=look.perturbation,
-            classes=look.classes,
+            outputs=look.classes,
             dataset="{dataset}",
             labels=look.labels,
             seed=SEED,

@@ -46,7 +46,7 @@ def cosines(right, wrong, number=20):
 def evidence(**changes):
     accuracy = [images({"clean": 0.9}, "clean"), images({"0": 0.9, "50": 0.9, "90": 0.6}, "occlusion")]
     whole = {"accuracy": pd.concat(accuracy), "alignment": cosines(0.95, 0.2), "blur": "blur", "strongest": "X"}
-    whole |= {"occlusion": "occlusion", "intervals": INTERVALS, "crop": 224, "classes": 10, "repeats_paper": False}
+    whole |= {"occlusion": "occlusion", "intervals": INTERVALS, "crop": 224, "choices": 10, "repeats_paper": False}
     whole |= {"outputs": [*LABELS, *"cdefghij"]}
     return verdicts.Evidence(**whole | changes)
 

@@ -130,7 +130,7 @@ def test_a_convention_touches_the_conclusions_that_read_its_measure_and_no_other
     alignment = pd.DataFrame([alignment | {"norm_clean": 1.0, "norm_perturbed": 1.0}])
     shift = pd.DataFrame({"among": ["masked200"] * 3, "correct": [1, 0, 1]})
     given = {"accuracy": accuracy, "alignment": alignment, "blur": "b", "strongest": "X", "occlusion": "o"}
-    given |= {"intervals": {"resamples": 100, "confidence": 0.95, "seed": 0}, "crop": 16, "classes": 2}
+    given |= {"intervals": {"resamples": 100, "confidence": 0.95, "seed": 0}, "crop": 16, "choices": 2}
     given |= {"outputs": ["a", "b"]}
     evidence = Watched(**given, repeats_paper=True, shift={"imagenet-r": shift, "imagenet-a": shift})
     reading = set()

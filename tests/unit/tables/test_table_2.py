@@ -136,7 +136,8 @@ def test_a_table_of_two_corruptions_says_so():
     table = table_2.table(measure([c for c in EVERY if c[0] in sources]), sources, INTERVALS, None, "m", imagenet=True)
     assert value(table, "mean", "mean") == pytest.approx(share([c for c in EVERY if c[0] in sources]))
     assert np.isnan(value(table, "mCE", "mean"))  # not of two
-    assert any("the 2 corruptions of this table only" in line for line in table_2.notes(table, sources, small=True, confidence=0.95))
+    notes = "\n".join(table_2.notes(table, sources, small=True, confidence=0.95))
+    assert "the 2 corruptions of this table only" in notes
 
 
 def test_generated_images_and_synthetic_frost_are_labelled():

@@ -18,7 +18,7 @@ evidence = verdicts.Evidence(
     **params.study,
 )
 clean = verdicts.condition(evidence.accuracy, "clean", "clean").assign(model=params.model)
-notes = accuracies.notes_on_doubts(clean, evidence.outputs, evidence.classes) + claims.NOTES
+notes = accuracies.notes_on_doubts(clean, evidence.outputs, evidence.choices) + claims.NOTES
 table = claims.table(evidence, sensitivity.touched(tidy.read([given.claims]), params.convention))
 title = "What the paper says, against what was measured here"
 writing.write_table(table, claims.print_claims(table), title, notes, snakemake.output)

@@ -13,7 +13,7 @@ names = {"most": "most attended", "least": "least attended", "random": "random"}
 fills = {"mean": "", "black": ", black", "drop": ", tokens dropped"}
 titles = {name: names[entry["order"]] + fills[entry["fill"]] for name, entry in params.orders.items()}
 clean = accuracy[(accuracy["perturbation"] == next(iter(params.orders))) & (accuracy["level"] == "0")]
-doubted = accuracies.doubted(clean.assign(level="clean"), params.classes, params.choices)
+doubted = accuracies.doubted(clean.assign(level="clean"), params.outputs, params.choices)
 figure = occlusion.figure_5(curves, titles, 100 / params.choices, doubted)
 style.save(figure, snakemake.output.pdf, snakemake.output.png)
 tidy.write(curves, snakemake.output.numbers)

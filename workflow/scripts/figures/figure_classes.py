@@ -9,9 +9,9 @@ logs.begin(snakemake)
 
 params = snakemake.params
 accuracy = tidy.read(snakemake.input.accuracy, "model")
-confused = numbers.confusion(accuracy, params.classes)
+confused = numbers.confusion(accuracy, params.outputs)
 table = numbers.by_class(confused, params.intervals)
-doubted = accuracies.doubted(accuracy, params.classes, params.choices)
+doubted = accuracies.doubted(accuracy, params.outputs, params.choices)
 figure = classes.figure_classes(confused, table, 100 / params.choices, doubted)
 style.save(figure, snakemake.output.pdf, snakemake.output.png)
 tidy.write(table, snakemake.output.numbers)

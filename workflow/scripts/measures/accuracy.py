@@ -9,7 +9,7 @@ from maescope.tokens import store
 logs.begin(snakemake)
 
 params, frames = snakemake.params, []
-among = [params.classes.index(label) for label in params.labels] if params.among == "labels" else None
+among = [params.outputs.index(label) for label in params.labels] if params.among == "labels" else None
 files = store.token_files(params.labels, snakemake.input.tokens, params.config_hash)
 for label, tokens in files.items():
     for level in tokens.levels:
@@ -18,5 +18,5 @@ for label, tokens in files.items():
         frame["correct"] = (frame["prediction"] == frame["target"]).astype(int)
         frames.append(frame)
 measure = pd.concat(frames)
-doubts.warn(measure, params.classes, len(among or params.classes))
+doubts.warn(measure, params.outputs, len(among or params.outputs))
 tidy.write(measure, snakemake.output.measure)

@@ -9,7 +9,7 @@ from maescope.tokens import final_norm, store
 logs.begin(snakemake)
 
 params, frames = snakemake.params, []
-among = [params.classes.index(label) for label in params.labels] if params.among == "labels" else None
+among = [params.outputs.index(label) for label in params.labels] if params.among == "labels" else None
 norm = final_norm.read(snakemake.input.get("norm"))
 clean_paths, paths = (store.by_label(snakemake.input[name]) for name in ("clean", "perturbed"))
 for label in params.labels:

@@ -9,8 +9,8 @@ from maescope.tokens import store
 logs.begin(snakemake)
 
 params, frames = snakemake.params, []
-own = [params.classes.index(label) for label in params.labels]
-choices = {f"masked{len(own)}": own, f"full{len(params.classes)}": None}
+own = [params.outputs.index(label) for label in params.labels]
+choices = {f"masked{len(own)}": own, f"full{len(params.outputs)}": None}
 files = store.token_files(params.labels, snakemake.input.tokens, params.config_hash)
 for label, tokens in files.items():
     for level in tokens.levels:

@@ -13,7 +13,7 @@ if given.shift:
     paper = shifts.published(tidy.read([given.paper]))
     shift = tidy.read(given.shift, "model", "dataset")
     parts.append(shifts.shifted(shift, params.pairs, params.lists, paper, params.first, params.intervals))
-    notes = shifts.notes_on_doubts(shift, params.pairs, params.classes)
+    notes = shifts.notes_on_doubts(shift, params.pairs, params.outputs)
 if given.mask_invariance:
     pairs = tidy.read(given.mask_invariance)
     pairs["compared"] = mask_invariance.compared(pairs)

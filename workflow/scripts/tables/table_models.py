@@ -8,7 +8,7 @@ logs.begin(snakemake)
 params = snakemake.params
 accuracy = tidy.read(snakemake.input.accuracy, "model", "perturbation")
 table = table_models.paired(accuracy, params.intervals)
-notes = accuracies.notes_on_doubts(accuracy, params.classes, params.choices)
+notes = accuracies.notes_on_doubts(accuracy, params.outputs, params.choices)
 notes += table_models.notes(accuracy, params.intervals)
 notes += accuracies.notes_on_size(tidy.read([snakemake.input.images]), params.resize)
 title = "Models against each other, on the same images"

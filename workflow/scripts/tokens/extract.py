@@ -14,7 +14,7 @@ torch.set_num_threads(snakemake.threads)
 
 spec, params, name = snakemake.params.model, snakemake.params, snakemake.wildcards.perturbation
 rows = tidy.read([snakemake.input.images])
-extraction.require_targets(rows, params.classes, spec["num_classes"], params.dataset)
+extraction.require_targets(rows, params.outputs, spec["num_classes"], params.dataset)
 perturbation = perturbations.build(params.perturbation, params.seed, params.dataset)
 extraction.require_corrupted(perturbation, rows)
 model = architectures.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])

@@ -11,7 +11,6 @@ from maescope.claims.verdicts import (
     agreement,
     beyond,
     condition,
-    doubt,
     example,
     last_layer,
     top_1,
@@ -39,7 +38,7 @@ def stays_high(evidence: Evidence, paper: float) -> Finding:
     changes = changes[changes["level"] > 0].sort_values("level")
     if paper not in changes["level"].to_numpy():
         return Finding(rule, why=f"{evidence.occlusion} has no level {paper:g}")
-    if why := doubt(evidence):
+    if why := evidence.doubt:
         return Finding(rule, why=why)
     low, measured, high = (_last_above(changes, end, -10) for end in ("change_low", "change", "change_high"))
     verdict = beyond(low, high, paper)
@@ -73,7 +72,7 @@ def _cosine(evidence: Evidence, paper: float, correct: int, direction: str, rule
     values, labels = part["cosine"].to_numpy(), part["label"].to_numpy()
     low, high = statistics.bootstrap(values, labels, **evidence.intervals)
     verdict, why = agreement(low, high, paper, direction, 0.05)
-    if why := doubt(evidence) or why:  # right and wrong mean nothing then
+    if why := evidence.doubt or why:  # right and wrong mean nothing then
         verdict = UNKNOWN
     return Finding(rule, verdict, statistics.class_mean(values, labels), low, high, "", len(part), why)
 

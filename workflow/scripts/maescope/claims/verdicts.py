@@ -5,6 +5,7 @@ interval is wider than would tell.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -43,7 +44,7 @@ class Evidence:
     separation, mask_invariance, angles : of the pretrained model
     blur, occlusion : names of the perturbations; strongest : the last level of blur
     sources : perturbation -> corruption and source, as in Table II
-    classes : how many a guess chooses among; outputs, the names of what the head tells apart
+    choices : how many a guess chooses among; outputs, the names of what the head tells apart
     images : which list of classes the study's dataset has all of, e.g. imagenet-1k
     crop : side of the model's input in pixels
     repeats_paper : whether model and data are the paper's, so that absolute numbers can be compared
@@ -56,7 +57,7 @@ class Evidence:
     occlusion: str
     intervals: dict
     crop: int
-    classes: int
+    choices: int
     outputs: list[str]
     repeats_paper: bool
     images: str | None = None
@@ -68,6 +69,12 @@ class Evidence:
     mask_invariance: pd.DataFrame | None = None
     angles: pd.DataFrame | None = None
     features: pd.DataFrame | None = None
+
+    @cached_property
+    def doubt(self) -> str:
+        """A reason against any verdict on right and wrong answers: guessing, or classes in another order; none else."""
+        found = doubts(condition(self.accuracy, "clean", "clean"), self.outputs, self.choices)
+        return "; ".join(one.reason for one in found)
 
 
 # ---- Verdicts --------------------------------------------------------------------------------------------------------
@@ -94,18 +101,12 @@ def beyond(low: float, high: float, threshold: float) -> str:
     return HOLDS if low >= threshold else FAILS if high < threshold else UNKNOWN
 
 
-def doubt(evidence: Evidence) -> str:
-    """A reason against any verdict on right and wrong answers: guessing, or classes in another order; none else."""
-    found = doubts(condition(evidence.accuracy, "clean", "clean"), evidence.outputs, evidence.classes)
-    return "; ".join(one.reason for one in found)
-
-
 def top_1(correct: pd.Series, paper: float, direction: str, rule: str, evidence: Evidence) -> Finding:
     """A claim about an accuracy in percent."""
     right, number = int(correct.sum()), len(correct)
     low, high = (100 * end for end in statistics.wilson(right, number, evidence.intervals["confidence"]))
     verdict, why = agreement(low, high, paper, direction, 5)
-    if why := doubt(evidence) or why:
+    if why := evidence.doubt or why:
         verdict = UNKNOWN
     return Finding(rule, verdict, 100 * right / number, low, high, "%", number, why)
 
