@@ -97,16 +97,14 @@ def _in_another_order(clean: pd.DataFrame, classes: Sequence[str]) -> tuple[Doub
     place = {name: number for number, name in enumerate(classes)}
     target, prediction = clean["target"].to_numpy(), clean["prediction"].to_numpy()
     others = orders(classes)
-    right = {
-        words: np.array([place[name] for name in order])[prediction] == target for words, order in others.items()
-    }
+    right = {words: np.array([place[name] for name in order])[prediction] == target for words, order in others.items()}
     best = max(right, key=lambda words: right[words].sum(), default=None)
     if best is None or not _clearly_more(right[best], prediction == target):
         return None
+    first = ", ".join(others[best][:SHOWN])
     words = (
         f"{100 * (prediction == target).mean():.1f} % right as `classes` has them, {100 * right[best].mean():.1f} % if "
-        f"the head's outputs are {best} ({', '.join(others[best][:SHOWN])}, ...). Give `classes` in that order; nothing "
-        "means anything before."
+        f"the head's outputs are {best} ({first}, ...). Give `classes` in that order; nothing means anything before."
     )
     return Doubt("CLASSES IN ANOTHER ORDER", f"the head's outputs are rather {best}", words), right[best].mean()
 
