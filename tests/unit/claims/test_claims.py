@@ -403,6 +403,13 @@ def test_without_any_control_features_that_stay_decide_nothing_and_lost_ones_do(
         assert found.why == "6 classes; no feature is common with shuffled labels, so there is nothing to compare"
 
 
+def test_what_speaks_against_answers_is_found_once_for_all_claims(request, monkeypatch):
+    paper, found = tidy.read([str(request.config.rootpath / "config/paper/claims.csv")]), []
+    monkeypatch.setattr(verdicts, "doubts", lambda *given: found.append(given) or [])
+    claims.table(evidence(), paper)
+    assert len(found) == 1
+
+
 def test_the_printed_claims_have_a_dash_where_nothing_was_measured(request):
     paper = tidy.read([str(request.config.rootpath / "config/paper/claims.csv")])
     printed = claims.print_claims(claims.table(evidence(), paper)).set_index("claim")

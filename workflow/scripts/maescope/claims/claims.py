@@ -1,4 +1,4 @@
-"""What the paper says against what was measured: one small function a claim, each with its rule in words.
+"""What the paper says against what was measured: one small function per claim, each with its rule in words.
 
 A function takes the evidence and the paper's value and returns a `Finding`. To add a claim: a function in the module of
 its subject, its name in `CLAIMS` under the words of config/paper/claims.csv, and a row there.
@@ -34,7 +34,7 @@ from maescope.claims.verdicts import Evidence, Finding
 
 
 def table(evidence: Evidence, paper: pd.DataFrame) -> pd.DataFrame:
-    """One row a claim: claim, where, paper, measured, low, high, unit, images, verdict, rule, why.
+    """One row per claim: claim, where, paper, measured, low, high, unit, images, verdict, rule, why.
 
     Parameters
     ----------

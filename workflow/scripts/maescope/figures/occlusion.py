@@ -14,7 +14,7 @@ from maescope.figures.style import CHANCE, COLOURS, COLUMN, MARKERS, PAGE
 def figure_5(
     curves: pd.DataFrame, titles: dict[str, str], chance: float, doubted: Mapping[str, Sequence[Doubt]]
 ) -> Figure:
-    """Figure 5: accuracy over occluded patches, one panel per model, one curve an order of removal.
+    """Figure 5: accuracy over occluded patches, one panel per model, one curve per order of removal.
 
     Parameters
     ----------

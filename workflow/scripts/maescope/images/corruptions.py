@@ -124,7 +124,7 @@ def corrupt(image, name, severity, seed, *, frost=None):
     Raises
     ------
     ValueError
-        If the name or the severity is unknown, the image is not uint8 (h, w, 3) of at least 8 px a side, or a frost
+        If the name or the severity is unknown, the image is not uint8 (h, w, 3) of at least 8 x 8 px, or a frost
         photograph is no uint8 (h_i, w_i, 3) array, or too small to crop the image's size from.
 
     References
@@ -295,7 +295,7 @@ def _zooms(n, stop, step):
 def _zoom(n, factor):
     """Bilinear zoom of the middle of n pixels to n pixels: a matrix (n, n).
 
-    Bilinear zoom is linear and separable, so an image is zoomed by one matrix a side, and the matrix is the zoom of an
+    Bilinear zoom is linear and separable, so an image is zoomed by one matrix per side, and the matrix is the zoom of an
     identity. Mode "nearest" changes nothing but a last coordinate that exceeds the image by a rounding error.
     """
     kept = int(np.ceil(n / factor))

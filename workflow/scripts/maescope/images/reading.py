@@ -51,7 +51,7 @@ def load(path: str, remedy: str = "replace it, or set on_bad_image: skip") -> Im
             if width * height > MAX_PIXELS:
                 raise InputError(f"{path}: {width} x {height} pixels, more than {MAX_PIXELS}; scale it down")
             if picture.mode[0] in "IF" or any(DEEP.search(str(tile.args)) for tile in picture.tile):
-                raise InputError(f"{path}: mode {picture.mode} has more than 8 bits a channel; convert it to 8")
+                raise InputError(f"{path}: mode {picture.mode} has more than 8 bits per channel; convert it to 8")
             return picture.convert("RGB")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; results/images/ lists it, so it has gone since") from None

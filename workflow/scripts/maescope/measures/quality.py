@@ -57,7 +57,7 @@ def ssim(clean: Tensor, perturbed: Tensor) -> Tensor:
 
     Parameters
     ----------
-    clean, perturbed : (B, 3, height, width) in [0, 1], at least 11 pixels a side
+    clean, perturbed : (B, 3, height, width) in [0, 1], at least 11 x 11 pixels
 
     Returns
     -------

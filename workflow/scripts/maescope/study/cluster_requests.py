@@ -33,7 +33,7 @@ class ClusterRequests:
         return attempt * round(4000 + 3 * max(0, self.weights_mb(wildcards) - VIT_B_MB) + batch)
 
     def extraction_minutes(self, wildcards, attempt) -> int:
-        """At least 3000 images of 224 px a minute with a GPU and 300 without, of a larger model than ViT-B fewer."""
+        """At least 3000 images of 224 px per minute with a GPU and 300 without, fewer of a model larger than ViT-B."""
         size = (self.look.crop(wildcards) / 224) ** 2 * max(1, self.weights_mb(wildcards) / VIT_B_MB)
         images = self.look.images_asked(wildcards.dataset) * self.look.levels_of(wildcards.perturbation) * size
         return attempt * round(20 + images / (3000 if self.gpus(wildcards) else 300))
@@ -44,13 +44,13 @@ class ClusterRequests:
         return attempt * round(4000 + images * 3 * self.look.crop(wildcards) ** 2 * 8e-6)
 
     def training_minutes(self, wildcards, attempt) -> int:
-        """At least 6000 images of 32 px a minute."""
+        """At least 6000 images of 32 px per minute."""
         training = self.look.training(wildcards)
         images = self.look.images_asked(training["dataset"]) * training["epochs"]
         return attempt * round(20 + images * (self.look.crop(wildcards) / 32) ** 2 / 6000)
 
     def sampling_minutes(self, wildcards, attempt) -> int:
-        """Each picture is read: a thousand of them a minute."""
+        """Each picture is read: a thousand of them per minute."""
         return attempt * round(20 + self.look.images_asked(wildcards.dataset) / 1000)
 
     def quality_minutes(self, wildcards, attempt) -> int:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from maescope.base.errors import InputError
 
-SSIM = 11  # pixels a side of SSIM's window
-CORRUPTED = 8  # pixels a side that the generated corruptions need
-REDUCED_UP_TO, REDUCED_BY = 64, 5  # pixels a side of crops for which frost photographs are reduced, and how much
+SSIM = 11  # side of SSIM's window in pixels
+CORRUPTED = 8  # side in pixels that the generated corruptions need
+REDUCED_UP_TO, REDUCED_BY = 64, 5  # side in pixels of crops for which frost photographs are reduced, and how much
 
 
 def require_ssim(model: str, crop: int) -> None:

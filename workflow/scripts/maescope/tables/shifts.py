@@ -1,4 +1,4 @@
-"""The table of shifts: accuracy on ImageNet-R and -A, mask invariance, and the text's numbers; one row a quantity."""
+"""The table of shifts: accuracy on ImageNet-R and -A, mask invariance, and the text's numbers; one row per quantity."""
 
 import numpy as np
 import pandas as pd
