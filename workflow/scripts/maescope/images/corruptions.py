@@ -295,8 +295,8 @@ def _zooms(n, stop, step):
 def _zoom(n, factor):
     """Bilinear zoom of the middle of n pixels to n pixels: a matrix (n, n).
 
-    Bilinear zoom is linear and separable, so an image is zoomed by one matrix per side, and the matrix is the zoom of an
-    identity. Mode "nearest" changes nothing but a last coordinate that exceeds the image by a rounding error.
+    Bilinear zoom is linear and separable, so an image is zoomed by one matrix per side, the zoom of an identity.
+    Mode "nearest" changes nothing but a last coordinate that exceeds the image by a rounding error.
     """
     kept = int(np.ceil(n / factor))
     start = (n - kept) // 2

@@ -190,7 +190,7 @@ def _perturbation_contradictions(name: str, perturbation: dict, models: dict) ->
                 yield f"perturbations.{name}.levels: {most} % leaves none of the {patches} patches of {model} to keep"
     for level, filter in perturbation.get("levels", {}).items() if perturbation["kind"] == "blur" else ():
         if filter["sigma"] < SMALLEST_SIGMA:
-            yield f"perturbations.{name}.levels.{level}.sigma: {filter['sigma']:g} is so small that it is computed as 0; take 0.01"
+            yield f"perturbations.{name}.levels.{level}.sigma: {filter['sigma']:g} would be rounded to 0; take 0.01"
         for model, entry in models.items():
             if filter["kernel"] // 2 >= entry["preprocessing"]["crop"]:
                 yield (
