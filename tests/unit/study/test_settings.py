@@ -571,7 +571,7 @@ def test_what_is_not_finite_passes_no_limit(config, path, value):
 
 def test_a_sigma_that_single_precision_takes_for_zero_is_refused(config):
     config["perturbations"]["blur"]["levels"]["I"]["sigma"] = 1e-46
-    assert "perturbations.blur.levels.I.sigma: 1e-46 is 0 to a computer; take 0.01" in problems(config)
+    assert "perturbations.blur.levels.I.sigma: 1e-46 would be rounded to 0; take 0.01" in problems(config)
     config["perturbations"]["blur"]["levels"]["I"]["sigma"] = 1e-6
     settings.check(config, SCHEMA)
 
