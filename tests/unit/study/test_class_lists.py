@@ -68,6 +68,9 @@ def test_synsets_are_read_from_the_list_of_words_beside_them_and_from_the_index_
         "7",  # each of these two is JSON, but no list
         "true",
         '{"0": {"name": "cat"}}',
+        '{"cat": 0, "dog": 0, "n03": 1, "n04": 1}',  # two outputs for four labels
+        '{"0": "cat", "0": "dog", "1": "n03"}',
+        '{"cat": 0, "dog": 1, "cat": 2}',
     ],
 )
 def test_what_is_not_plain_is_taken_as_it_stands(pets, text):
@@ -93,12 +96,66 @@ def test_a_list_of_which_no_folder_is_there_is_named_with_its_line(pets):
     class_lists.require_folders("pets", ["id,name", "0,cat"], pattern, None)  # and those of no list
 
 
+@pytest.mark.parametrize(
+    ("text", "label", "place"),
+    [
+        ("bobcat\nbig cat\ncat\n", "cat", ", line 3"),
+        ("\n0,bobcat\n1,cat\n", "cat", ", line 3"),
+        ("10 cat\n1 dog\n", "1", ""),  # an index is no label
+        ("bobcat,0\ncat,1\n", "cat", ", line 2"),
+        ("n01440764 tench, n01443537\nn01443537 goldfish\n", "n01443537", ", line 2"),
+        ('{\n"bobcat": 0,\n"cat": 1}', "cat", ", line 3"),
+        ('{"0": "bobcat",\n"1": "caf\\u00e9"}', CAFE, ", line 2"),
+        ("0 cat\ncat\n", "cat", ", line 2"),  # the whole line before a part of one
+        ("bobcat\ndog\n", "cat", ""),
+    ],
+)
+def test_the_line_that_is_named_has_that_very_label(pets, text, label, place):
+    (pets / "classes.txt").write_text(text)
+    listed = str(pets / "classes.txt")
+    assert class_lists.in_list(listed, label) == f": {listed}{place}"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "line", "there"),
+    [
+        ("**/{label}/*.png", "n01440764 tench", True),
+        ("*/{label}/*.png", "n01440764 tench", True),
+        ("**/{label}_*.png", "n01440764 tench", True),
+        ("**/{label}/{label}*.png", "n01440764 tench", True),
+        ("**/a_{label}_{label}.png", "n01440764 tench", True),
+        ("**/a_{label}_{label}.png", "n01440764", False),
+        ("**/{label}/*.png", "n01440764", False),  # the beginning of a name is no name
+        ("**/{label}_[0-9]*.png", "n01440764 tench", True),
+        ("**/{label}_[a-z]*.png", "n01440764 tench", False),
+        ("{label}_*.png", "n01440764 tench", True),
+        ("**/{label}/*.png", CAFE, True),
+    ],
+)
+def test_below_folders_that_vary_all_lines_are_looked_for_at_once(pets, pattern, line, there, monkeypatch):
+    for folder in ("n01440764 tench", APART):
+        (pets / "val" / "deep" / folder).mkdir(parents=True)
+        (pets / "val" / folder).mkdir()
+    for file in ("n01440764 tench_1.png", "a_n01440764 tench_n01440764 tench.png"):
+        (pets / "val" / file).touch()
+    walks = []
+
+    def counted(*args, walk=class_lists.iglob, **kwargs):
+        walks.append(args)
+        return walk(*args, **kwargs)
+
+    monkeypatch.setattr(class_lists, "iglob", counted)
+    lines = [f"n{number:08} x" for number in range(300)] + [line]
+    assert class_lists.is_there(f"{pets}/val/{pattern}", lines) == there
+    assert len(walks) == 1
+
+
 def test_accents_in_one_character_or_two_are_one_name(pets):
     (pets / "val" / APART).mkdir()
     (pets / "val" / APART / "1.png").touch()
     pattern = f"{pets}/val/{{label}}/*.png"
     assert CAFE != APART
-    assert class_lists.is_there(pattern, CAFE)
+    assert class_lists.is_there(pattern, [CAFE])
     assert patterns.find(pattern, CAFE) == ([f"{pets}/val/{APART}/1.png"], [])
     assert class_lists.read_labels([APART, "cat"], ["cat", CAFE]) == [CAFE, "cat"]
     assert class_lists.read_labels([APART, CAFE], [APART, CAFE]) == [APART, CAFE]  # both are there

@@ -659,13 +659,34 @@ def test_an_architecture_that_lies_elsewhere_is_refused(config, place):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"num_heads": 5}, "num_heads: 5 heads do not divide the width of 192 (of vit_tiny_patch16_224)"),
+        ({"embed_dim": 190}, "embed_dim: 190 is no multiple of the 3 attention heads (num_heads)"),
+        ({"embed_dim": 190, "num_heads": 4}, "embed_dim: 190 is no multiple of the 4 attention heads (num_heads)"),
+    ],
+)
+def test_of_width_and_heads_the_key_that_was_written_is_named(config, arguments, said):
+    config["models"]["vit"] |= {"architecture": "vit_tiny_patch16_224", "arguments": arguments}
+    assert f"models.vit.arguments.{said}" in problems(config)
+
+
+@pytest.mark.parametrize(
     ("changes", "said"),
     [
         (
             {"arguments": {"reg_tokens": 4}},
             "models.vit.arguments.reg_tokens: 4, but pretraining here knows no register",
         ),
-        ({"architecture": "vit_small_patch14_reg4_dinov2"}, "models.vit.arguments.reg_tokens: 4, but pretraining"),
+        (
+            {"architecture": "vit_small_patch14_reg4_dinov2"},
+            "models.vit.architecture: vit_small_patch14_reg4_dinov2 has 4 register tokens, but pretraining here knows "
+            "none; take one without _reg4",
+        ),
+        (
+            {"architecture": "vit_small_patch14_reg4_dinov2", "arguments": {"reg_tokens": 2}},
+            "models.vit.arguments.reg_tokens: 2, but pretraining",
+        ),
         ({"arguments": {"no_embed_class": True}}, "models.vit.arguments.no_embed_class: true, but pretraining"),
         ({"arguments": {"embed_dim": 30, "num_heads": 3}}, "embed_dim: 30 is no multiple of 4, as sine-cosine"),
         ({"architecture": "beit_base_patch16_224"}, "models.vit.training: a BEiT needs all patches and cannot be"),

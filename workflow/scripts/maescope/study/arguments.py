@@ -31,8 +31,11 @@ def problems(name: str, model: dict) -> Iterator[str]:
     if not arguments.get("class_token", True):
         yield f"{key}.arguments.class_token: false, but a CLS token is needed; leave it out"
     width, heads = sizes.width_of(model), sizes.heads_of(model)
-    if width and heads and width % heads:
+    if width and heads and width % heads and "embed_dim" in arguments:
         yield f"{key}.arguments.embed_dim: {width} is no multiple of the {heads} attention heads (num_heads)"
+    elif width and heads and width % heads:
+        own = f"the width of {width} (of {model['architecture']})"
+        yield f"{key}.arguments.num_heads: {heads} heads do not divide {own}"
     if training and training["recipe"] == "pretrain":
         yield from _pretraining_problems(key, model, width)
 
@@ -42,8 +45,14 @@ def _pretraining_problems(key: str, model: dict, width: int | None) -> Iterator[
     arguments, decoder = model["arguments"], model["training"]["decoder"]
     if sizes.needs_all_patches(model):
         yield f"{key}.training: a BEiT needs all patches and cannot be pretrained with a mask; take a ViT"
-    if registers := sizes.registers_of(model):
+    registers = sizes.registers_of(model)
+    if registers and "reg_tokens" in arguments:
         yield f"{key}.arguments.reg_tokens: {registers}, but pretraining here knows no register tokens; leave them out"
+    elif registers:
+        yield (
+            f"{key}.architecture: {model['architecture']} has {registers} register tokens, but pretraining here knows "
+            f"none; take one without _reg{registers}"
+        )
     if arguments.get("no_embed_class"):
         yield f"{key}.arguments.no_embed_class: true, but pretraining here gives CLS a position; leave it out"
     if width and width % 4:

@@ -3,13 +3,18 @@
 import importlib.util
 import json
 import re
-from collections.abc import Sequence
-from glob import escape, iglob
+from collections.abc import Callable, Sequence
+from fnmatch import translate
+from glob import has_magic, iglob
+from os.path import basename, lexists
 from pathlib import Path
 
 from maescope.base import names
 from maescope.base.errors import InputError
 
+BEFORE = r"(?P<index>\d+)(?:\s*[,;:]\s*|\s+)(?P<label>.*\S)"  # a label behind its index
+BEHIND = r"(?P<label>.*\S)(?:\s*[,;]\s*|\s+)(?P<index>\d+)"
+SYNSET = r"(?P<label>n\d{8})(?:,\s*|\s+)(?!\d+\s).*"  # and its words
 LONGEST = 200  # bytes; a file system takes 255, and temporary files have a longer name
 
 
@@ -39,19 +44,19 @@ def read_classes(name: str, classes: list[str] | str | None, pattern: str) -> li
         raise InputError(f"datasets.{name}.classes: {classes} is no text in UTF-8; give one label per line") from None
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     published = _of_json(text) or _of_indices(lines) or _of_synsets(lines)
-    return lines if published is None or any(is_there(pattern, line) for line in lines) else published
+    return lines if published is None or is_there(pattern, lines) else published
 
 
 def _of_json(text: str) -> list[str] | None:
     """A list of labels, {label: index}, {index: label} or {index: [label, words]}; None where it is none of these."""
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=tuple)  # all pairs, also those whose key is there twice
     except ValueError:
         return None
-    if isinstance(content, dict) and all(type(index) is int for index in content.values()):
-        content = {str(index): label for label, index in content.items()}
-    if isinstance(content, dict):
-        content = _in_order([(index, _first(label)) for index, label in content.items()])
+    if isinstance(content, tuple) and all(type(index) is int for _, index in content):
+        content = tuple((index, label) for label, index in content)
+    if isinstance(content, tuple):
+        content = _in_order([(index, _first(label)) for index, label in content])
     plain = isinstance(content, list) and content and all(isinstance(label, str) for label in content)
     return content if plain else None
 
@@ -63,9 +68,7 @@ def _first(label):
 
 def _of_indices(lines: list[str]) -> list[str] | None:
     """Labels with their index before or behind them; None where it is not so in every line."""
-    before = r"(?P<index>\d+)(?:\s*[,;:]\s*|\s+)(?P<label>.*\S)"
-    behind = r"(?P<label>.*\S)(?:\s*[,;]\s*|\s+)(?P<index>\d+)"
-    for pattern in (before, behind):
+    for pattern in (BEFORE, BEHIND):
         found = [re.fullmatch(pattern, line) for line in lines]
         if all(found) and (labels := _in_order([(match["index"], match["label"]) for match in found])):
             return labels
@@ -87,14 +90,28 @@ def _of_synsets(lines: list[str]) -> list[str] | None:
 
     Not where a number stands between them: such lists have another order than the head's.
     """
-    found = [re.fullmatch(r"(n\d{8})(?:,\s*|\s+)(?!\d+\s).*", line) for line in lines]
-    return [match[1] for match in found] if found and all(found) else None
+    found = [re.fullmatch(SYNSET, line) for line in lines]
+    return [match["label"] for match in found] if found and all(found) else None
 
 
-def is_there(pattern: str, label: str) -> bool:
-    """Whether there is a folder, or a file, called as a label where a pattern has it."""
+def is_there(pattern: str, labels: Sequence[str]) -> bool:
+    """Whether there is a folder, or a file, called as any of some labels where a pattern has it.
+
+    Where the pattern leaves open in which folder, or how the name goes on, all that is there is looked at once.
+    """
     upto = re.match(r".*?\{label\}[^/]*", pattern)[0]
-    return any(next(iglob(upto.replace("{label}", escape(form)), recursive=True), None) for form in names.forms(label))
+    forms = {form for label in labels for form in names.forms(label)}
+    if not has_magic(upto):
+        return any(lexists(upto.replace("{label}", form)) for form in forms)
+    found = map(basename, iglob(upto.replace("{label}", "*"), recursive=True))
+    return any(map(forms.__contains__ if basename(upto) == "{label}" else _called(basename(upto), forms), found))
+
+
+def _called(part: str, forms: set[str]) -> Callable[[str], re.Match | None]:
+    """Matches the names that a part of a pattern has for any of some labels, which it holds once or more."""
+    first, *more = translate(part.replace("{label}", "\0")).split("\0")
+    label = "|".join(map(re.escape, forms))
+    return re.compile(f"{first}(?P<label>{label}){'(?P=label)'.join(more)}").match
 
 
 def require_folders(name: str, labels: Sequence[str], pattern: str, listed: str | None) -> None:
@@ -109,7 +126,7 @@ def require_folders(name: str, labels: Sequence[str], pattern: str, listed: str 
     InputError
         naming the list and its line
     """
-    if listed and not any(is_there(pattern, label) for label in labels):
+    if listed and not is_there(pattern, labels):
         where = pattern.replace("{label}", labels[0])
         raise InputError(
             f"datasets.{name}.classes{in_list(listed, labels[0])}: there is no {where}, nor one for any other "
@@ -119,10 +136,19 @@ def require_folders(name: str, labels: Sequence[str], pattern: str, listed: str 
 
 def in_list(listed: str | None, label) -> str:
     """Where a label stands in the file of a list, in words that go behind a key; nothing where there is none."""
-    if listed is None or not isinstance(label, str):
-        return f": {listed}" if listed else ""
-    lines = Path(listed).read_text(encoding="utf-8-sig").split("\n")
-    return f": {listed}, line {next((number for number, line in enumerate(lines, 1) if label in line), 1)}"
+    if listed is None:
+        return ""
+    lines = [line.strip() for line in Path(listed).read_text(encoding="utf-8-sig").split("\n")]
+    own = [line == label for line in lines]
+    number = (own if any(own) else [_calls(line, label) for line in lines] + [True]).index(True)
+    return f": {listed}" + (f", line {number + 1}" if number < len(lines) else "")
+
+
+def _calls(line: str, label) -> bool:
+    """Whether a label is what a line is about: beside an index, before words, or in quotes as in JSON."""
+    found = [re.fullmatch(pattern, line) for pattern in (BEFORE, BEHIND, SYNSET)]
+    quoted = isinstance(label, str) and {json.dumps(label), json.dumps(label, ensure_ascii=False)}
+    return label in [match["label"] for match in found if match] or any(form in line for form in quoted or ())
 
 
 def unsafe(label: str) -> str | None:
