@@ -93,10 +93,20 @@ def test_case_11_the_window_of_ssim_and_the_crop_are_known_while_planning(small)
     said = small.run("table_1")
     assert said.returncode == 1 and not (small / "results").exists()
     assert lines(said.stdout, "models.vit") == [
-        "models.vit.preprocessing.crop: 8 px, but SSIM (Table I) has a window of 11 x 11 px; raise it, or ask for "
-        "other targets than Table I"
+        "models.vit.preprocessing.crop: 8 px, but SSIM (Table I; reconstruction errors, of the sweep) has a window of "
+        "11 x 11 px; raise it, or ask for other targets"
     ]
     assert ("figure_5",) in small.plan("figure_5")  # which needs no SSIM
+
+    config = small.config()
+    own = config["models"]["vit"]
+    config["models"]["mae"] = {key: own[key] for key in ("architecture", "arguments", "preprocessing")}
+    config["models"]["mae"] |= {"training": {"recipe": "pretrain", "dataset": "pets", "epochs": 1}}
+    small.configure(config)
+    said = small.run("results/measures/reconstruction_error/mae/pets/mask.csv")
+    small.configure(config | {"models": {"vit": own}})
+    assert said.returncode == 1 and "models.mae.preprocessing.crop: 8 px, but SSIM" in said.stdout
+    assert not (small / "results").exists()
 
 
 def test_a_frost_photograph_smaller_than_the_crop_is_known_while_planning(small):

@@ -371,7 +371,7 @@ rule reconstruction_error:
         unpack(
             settled(
                 "results/measures/reconstruction_error/{model}/{dataset}/{perturbation}.csv",
-                images=look.sampled,
+                images=look.images_compared,
                 weights=look.weights,
             )
         ),

@@ -20,8 +20,8 @@ def require_ssim(model: str, crop: int) -> None:
     """
     if crop < SSIM:
         raise InputError(
-            f"models.{model}.preprocessing.crop: {crop} px, but SSIM (Table I) has a window of {SSIM} x {SSIM} px; "
-            "raise it, or ask for other targets than Table I"
+            f"models.{model}.preprocessing.crop: {crop} px, but SSIM (Table I; reconstruction errors, of the "
+            f"sweep) has a window of {SSIM} x {SSIM} px; raise it, or ask for other targets"
         )
 
 
