@@ -92,7 +92,7 @@ def sampled(tmp_path_factory):
         ("flat", "datasets.flat.pattern: {sets}/flat/cat_big_0.png is found for cat and for cat_big; write a pattern"),
         (
             "strip",
-            "{sets}/strip/cat/long.png: 400000 x 1 px would be resized to 6400000 x 16, more than 100000000 pixels",
+            "{sets}/strip/cat/long.png: 400000 x 1 px, one side more than 1000 times the other; cut it, or set",
         ),
         ("written", "there is a folder {sets}/[ab]; write [[]ab] for it, or name it among folders"),
     ],

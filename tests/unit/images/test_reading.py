@@ -1,5 +1,6 @@
 """From files to pixels: what is accepted, what is refused, and which images are drawn."""
 
+import errno
 import logging
 import struct
 import tracemalloc
@@ -159,7 +160,8 @@ def test_an_empty_colour_profile_before_the_end_is_no_traceback(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "error", [IndexError("list index"), KeyError(3), struct.error("short"), EOFError(), MemoryError(), RecursionError()]
+    "error",
+    [IndexError("list index"), KeyError(3), struct.error("short"), EOFError(), OSError("cut"), RecursionError()],
 )
 def test_whatever_a_decoder_raises_names_the_file(error, tmp_path, monkeypatch):
     noise().save(tmp_path / "odd.png")
@@ -172,42 +174,62 @@ def test_whatever_a_decoder_raises_names_the_file(error, tmp_path, monkeypatch):
         reading.load(str(tmp_path / "odd.png"))
 
 
-STRIP = (250, 2)  # px; stands for 60000 x 1, whose 12 GB no test may take
-
-
-@pytest.fixture
-def small(monkeypatch):
-    """The limit of pixels, small enough to be met by harmless pictures; 16 x 2000 px are above it."""
-    monkeypatch.setattr(reading, "MAX_PIXELS", 16 * 16 * 125 - 1)
-
-
-def test_pixels_are_counted_after_resizing():
-    assert reading.resized((60_000, 400), 256) == (38_400, 256)
-    for size in ((60_000, 1), (1, 60_000)):  # 256 x 60000 to 1
-        with pytest.raises(
-            InputError, match=r"would be resized to (15360000 x 256|256 x 15360000), more than 100000000"
-        ):
-            reading.resized(size, 256)
-    assert reading.resized((60_000, 1), 32) == (1_920_000, 32)
-
-
-def test_a_strip_that_resizing_would_blow_up_is_refused_while_sampling(small, tmp_path):
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.EMFILE, "Too many open files"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        OSError("out of memory error when reading image file"),  # as PIL's decoders say it
+    ],
+)
+def test_what_the_machine_lacks_is_no_fault_of_a_picture_and_skips_none(error, tmp_path, monkeypatch):
     folder(tmp_path, "a", 3)
-    noise(*STRIP).save(tmp_path / "a" / "001.png")
-    said = r"001\.png: 250 x 2 px would be resized to 2000 x 16, more than 31999 pixels; cut it, or set on_bad_image"
+
+    def raising(self):
+        raise error
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", raising)
+    with pytest.raises(
+        RuntimeError, match=r"a/00\d\.png: not read for lack of memory or of open files \(.+\); give the"
+    ):
+        sampling.sample("d", pattern(tmp_path), ["a"], None, 0, on_bad_image="skip")
+
+
+def test_the_decoders_of_pil_say_out_of_memory_in_these_words():
+    assert "out of memory" in str(ImageFile._get_oserror(-9, encoder=False))
+
+
+@pytest.mark.parametrize("size", [(1001, 1), (1, 1001), (4001, 4)])
+@pytest.mark.parametrize("resize", [None, 16, 512])
+def test_a_strip_is_refused_while_sampling_whatever_the_models_take(size, resize, tmp_path):
+    folder(tmp_path, "a", 3)
+    noise(size[0] - (size[0] > 1), size[1] - (size[0] == 1)).save(tmp_path / "a" / "000.png")  # just short enough
+    noise(*size).save(tmp_path / "a" / "001.png")
+    said = rf"001\.png: {size[0]} x {size[1]} px, one side more than 1000 times the other; cut it, or set on_bad_image"
     with pytest.raises(InputError, match=said):
-        sampling.sample("d", pattern(tmp_path), ["a"], 3, 0, resize=16)
-    assert len(sampling.sample("d", pattern(tmp_path), ["a"], 3, 0, resize=15)[0]) == 3
-    chosen, skipped = sampling.sample("d", pattern(tmp_path), ["a"], None, 0, resize=16, on_bad_image="skip")
+        sampling.sample("d", pattern(tmp_path), ["a"], 3, 0, resize=resize)
+    chosen, skipped = sampling.sample("d", pattern(tmp_path), ["a"], None, 0, resize=resize, on_bad_image="skip")
     assert [row["image"] for row in chosen] == ["a/000.png", "a/002.png"]
     assert [row["path"] for row in skipped] == [f"{tmp_path}/a/001.png"]
 
 
-def test_a_strip_that_was_sampled_before_is_refused_by_name_without_its_memory(small, tmp_path):
-    noise(*STRIP).save(tmp_path / "strip.png")
-    preprocessing = reading.Preprocessing(16, 16, "bicubic", PLAIN.mean, PLAIN.std)
-    with pytest.raises(InputError, match=r"strip\.png: 250 x 2 px would be resized to 2000 x 16"):
-        list(reading.batches([str(tmp_path / "strip.png")], 1, preprocessing))
+@pytest.mark.parametrize("size", [(250, 2), (3, 250), (999, 10)])
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear", "lanczos"])
+def test_of_a_strip_that_would_fill_the_memory_only_the_middle_is_resized(size, interpolation, tmp_path, monkeypatch):
+    """As far as rounding goes: waves of 10 px, of which no step between the two directions of resizing is cut off."""
+    across, down, channel = np.meshgrid(*map(range, size), range(3), indexing="ij")
+    waves = 128 + 100 * np.sin(2 * np.pi * (across + down) / 10 + channel)
+    Image.fromarray(waves.astype(np.uint8).transpose(1, 0, 2)).save(tmp_path / "strip.png")
+    preprocessing = reading.Preprocessing(16, 13, interpolation, PLAIN.mean, PLAIN.std)
+    whole = reading.read(str(tmp_path / "strip.png"), preprocessing)
+    picture = reading.load(str(tmp_path / "strip.png"))
+    made, resize = [], Image.Image.resize
+    monkeypatch.setattr(Image.Image, "resize", lambda self, *args: made.append(args[0]) or resize(self, *args))
+    monkeypatch.setattr(reading, "MAX_PIXELS", 16 * 16)
+    middle = reading.crop(picture, preprocessing)
+    assert made == [(13, 13)] and middle.shape == whole.shape == (3, 13, 13)
+    assert np.abs(middle.astype(int) - whole).max() <= 1
 
 
 def test_a_picture_smaller_than_the_crop_is_named(tmp_path):

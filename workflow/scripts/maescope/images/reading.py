@@ -1,5 +1,6 @@
 """From a file to pixels: decoded, resized, cropped. The only module that opens pictures."""
 
+import errno
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,9 @@ JPEG = {".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf"
 SUFFIXES = JPEG | {".png", ".apng", ".avif", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff"}
 SUFFIXES |= {".ppm", ".pgm", ".pbm", ".pnm"}
 UNREAD = {".heic", ".heif", ".jxl", ".svg", ".psd", ".tga", ".dng", ".cr2", ".nef", ".arw", ".npy"}  # pictures, too
-MAX_PIXELS = 100_000_000  # 300 MB decoded, before and after resizing; the largest ImageNet picture has 29 megapixels
+MAX_PIXELS = 100_000_000  # 300 MB decoded; the largest ImageNet picture has 29 megapixels
+MAX_RATIO = 1000  # of its sides; of a longer picture the middle shows nothing
+LACKING = {errno.ENOMEM, errno.EMFILE, errno.ENFILE}  # of the system's errors: memory, open files
 DEEP = re.compile(";16[BLN]")  # raw modes of 16-bit colour, which PIL would cut to 8 bits in silence
 
 
@@ -39,6 +42,8 @@ def load(path: str, remedy: str = "replace it, or set on_bad_image: skip") -> Im
     ------
     InputError
         naming the file: truncated, not a picture, 16-bit, or larger than MAX_PIXELS
+    RuntimeError
+        naming it where this machine lacks memory or open files, which is no fault of the picture
     """
     ImageFile.LOAD_TRUNCATED_IMAGES = False  # never grey rows, whatever another library has set
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -58,6 +63,9 @@ def load(path: str, remedy: str = "replace it, or set on_bad_image: skip") -> Im
     except InputError:
         raise
     except Exception as error:  # decoders of broken files raise whatever their code runs into
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) in LACKING or "out of memory" in str(error):
+            said = f"{path}: not read for lack of memory or of open files ({str(error) or type(error).__name__})"
+            raise RuntimeError(f"{said}; give the job more memory (mem_mb) or fewer threads") from error
         raise InputError(f"{path}: cannot be decoded ({str(error) or type(error).__name__}); {remedy}") from error
 
 
@@ -70,27 +78,26 @@ def read(path: str, preprocessing: Preprocessing) -> np.ndarray:
         raise InputError(f"{path}: {error}") from None
 
 
-def resized(size: tuple[int, int], resize: int) -> tuple[int, int]:
-    """Width and height of a picture once its shorter side is `resize` px.
+def require_shape(path: str, size: tuple[int, int]) -> None:
+    """A strip is no picture: resized to any model's input it would be a few of its pixels, or fill the memory.
 
     Raises
     ------
     InputError
-        where they have more than MAX_PIXELS, as those of a long strip
+        naming the file and its sides
     """
     width, height = size
-    short = min(size)
-    target = (int(resize * width / short), int(resize * height / short))
-    if target[0] * target[1] > MAX_PIXELS:
+    if max(size) > MAX_RATIO * min(size):
         raise InputError(
-            f"{width} x {height} px would be resized to {target[0]} x {target[1]}, more than {MAX_PIXELS} pixels; "
-            "cut it, or set on_bad_image: skip"
+            f"{path}: {width} x {height} px, one side more than {MAX_RATIO} times the other; cut it, or set "
+            "on_bad_image: skip"
         )
-    return target
 
 
 def crop(picture: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
     """Resize the shorter side with PIL, then cut out the centre, as torchvision's Resize and CenterCrop do.
+
+    Of a picture that would have more than MAX_PIXELS only the centre is resized.
 
     Returns
     -------
@@ -98,8 +105,14 @@ def crop(picture: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
     """
     resize, size = preprocessing.resize, preprocessing.crop
     if min(picture.size) != resize:
-        target = resized(picture.size, resize)
-        picture = picture.resize(target, Image.Resampling[preprocessing.interpolation.upper()])
+        short, kind = min(picture.size), Image.Resampling[preprocessing.interpolation.upper()]
+        target = tuple(int(resize * side / short) for side in picture.size)
+        if target[0] * target[1] > MAX_PIXELS:
+            place = [round((side - size) / 2) for side in target]
+            edges = zip((*place, place[0] + size, place[1] + size), picture.size * 2, target * 2, strict=True)
+            picture = picture.resize((size, size), kind, [edge * side / new for edge, side, new in edges])
+        else:
+            picture = picture.resize(target, kind)
     return _centre(picture, size)
 
 

@@ -4,13 +4,12 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import repeat
 from pathlib import Path
 
 from maescope.base import names, seeds
 from maescope.base.errors import InputError
 from maescope.images.patterns import Found, belonging, identity, plain
-from maescope.images.reading import SUFFIXES, UNREAD, load, resized
+from maescope.images.reading import SUFFIXES, UNREAD, load, require_shape
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +32,8 @@ def sample(
     Parameters
     ----------
     classes : all that the dataset has, see `patterns.belonging`
-    resize : shorter side in pixels that the pictures will be brought to, the largest there is; None if it is not known
+    resize : shorter side in pixels that the pictures will be brought to, the largest there is; None if it is not known.
+        It decides a warning alone
 
     Returns
     -------
@@ -53,7 +53,7 @@ def sample(
     chosen, skipped = [], []
     for label, (paths, _) in found.items():
         order = seeds.generator(seed, dataset, label).permutation(len(paths))
-        good, bad = _take(([paths[i] for i in order]), count, on_bad_image, threads, resize)
+        good, bad = _take(([paths[i] for i in order]), count, on_bad_image, threads)
         if len(good) < (count or 1):
             message = f"{dataset}: {label} has {len(good)} usable images of {count or len(paths)}"
             if not allow_fewer or not good:
@@ -98,7 +98,7 @@ def _require_enough(dataset: str, pattern: str, found: dict, count: int | None, 
 
 
 def _tell_others(dataset: str, pattern: str, found: dict[str, Found]) -> None:
-    """What lies beside the pictures and is passed over, loud where it may be pictures."""
+    """What lies beside the pictures and is passed over, loud where it may be meant: a pattern has no ending."""
     any_ending = not {Path(pattern).suffix.lower()} & SUFFIXES
     others = [path for own in found.values() for path in own.others]
     others = [path for path in others if any_ending or Path(path).suffix.lower() in SUFFIXES]
@@ -106,7 +106,7 @@ def _tell_others(dataset: str, pattern: str, found: dict[str, Found]) -> None:
         return
     kinds = Counter("folder" if Path(path).is_dir() else Path(path).suffix.lower() or "no ending" for path in others)
     log.log(
-        logging.CRITICAL if kinds.keys() & (SUFFIXES | UNREAD | {"folder"}) else logging.WARNING,
+        logging.CRITICAL if any_ending and kinds.keys() & (SUFFIXES | UNREAD | {"folder"}) else logging.WARNING,
         "datasets.%s: passed over: %s, the first is %s; a pattern with * takes pictures of every ending that is read, "
         "one with **/* those in folders as well",
         dataset,
@@ -132,7 +132,7 @@ def _tell_enlarged(dataset: str, chosen: list[dict], resize: int | None) -> None
 
 
 def _take(
-    paths: Sequence[str], count: int | None, on_bad_image: str, threads: int, resize: int | None
+    paths: Sequence[str], count: int | None, on_bad_image: str, threads: int
 ) -> tuple[dict[str, tuple[int, int]], dict[str, str]]:
     """The first `count` paths that can be used, each with its size; and why those before them cannot."""
     good, bad = {}, {}
@@ -140,8 +140,7 @@ def _take(
     with ThreadPoolExecutor(threads) as pool:
         while len(good) < wanted and (tried := len(good) + len(bad)) < len(paths):
             tries = paths[tried : tried + wanted - len(good)]
-            looked = pool.map(_look_at, tries, repeat(resize))
-            for path, (size, fault) in zip(tries, looked, strict=True):
+            for path, (size, fault) in zip(tries, pool.map(_look_at, tries), strict=True):
                 if fault is None:
                     good[path] = size
                 elif on_bad_image == "error":
@@ -152,14 +151,11 @@ def _take(
     return good, bad
 
 
-def _look_at(path: str, resize: int | None) -> tuple[tuple[int, int] | None, str | None]:
+def _look_at(path: str) -> tuple[tuple[int, int] | None, str | None]:
     """The size of a picture that can be used, or why it cannot."""
     try:
         size = load(path).size
+        require_shape(path, size)
     except InputError as error:
         return None, str(error)
-    try:
-        resized(size, resize or min(size))
-    except InputError as error:
-        return None, f"{path}: {error}"
     return size, None
