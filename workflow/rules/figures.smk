@@ -159,7 +159,7 @@ rule figure_classes:
         **figure(
             "figure_classes",
             category="Robustness",
-            what="accuracy by class on clean images, and what wrong ones are called",
+            what="accuracy by class, and confusions",
             also=("numbers",),
         ),
     log:
