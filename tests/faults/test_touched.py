@@ -100,6 +100,56 @@ def test_a_copy_of_everything_in_any_order_makes_nothing_again(study_of):
     assert study_of.plan(*TARGETS) == []
 
 
+def test_what_is_read_by_each_plan_is_said_once_with_what_ends_it(study_of):
+    for pattern in LARGE_FILES.values():
+        for path in files(study_of, pattern):
+            path.touch()
+    said = study_of.must_run("--dry-run", *TARGETS)
+    assert said.count("newer than what was made from it") == 1 and "Nothing to be done" in said
+    study_of.must_run("--touch", *TARGETS)
+    for path in (study_of / "results/provenance").rglob("*.json"):
+        path.touch()
+    said = study_of.must_run("--dry-run", *TARGETS)
+    assert "newer than what was made from it" not in said and "Nothing to be done" in said
+
+
+def remove(workflow, *names):
+    """Remove files or folders under results/ and their records, as where they were not copied along."""
+    for name in names:
+        for path in (workflow / "results" / name, workflow / f"results/provenance/{name}.json"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def test_weights_that_were_copied_without_their_loss_are_not_trained_again(study_of):
+    remove(study_of, "models/tuned.loss.csv", "tokens/tuned/pets/clean", "tokens/tuned/pets/clean.csv")
+    jobs = [("accuracy", "tuned", "pets", "clean"), ("extract_pets", "tuned", "pets", "clean")]
+    assert study_of.plan(TARGETS[3]) == jobs
+    study_of.must_run("--", TARGETS[3])
+    assert study_of.plan(TARGETS[3]) == []
+
+
+def test_a_list_of_images_that_was_copied_alone_is_not_sampled_again(study_of):
+    remove(study_of, "images/pets.skipped.csv", "tokens/vit/pets/clean", "tokens/vit/pets/clean.csv")
+    remove(study_of, "check_labels/vit/pets.json")
+    jobs = study_of.plan(TARGETS[0])
+    assert ("extract_pets", "vit", "pets", "clean") in jobs and ("sample", "pets") not in jobs
+
+
+def test_token_files_that_were_copied_without_their_contents_are_not_extracted_again(study_of):
+    remove(study_of, "tokens/tuned/pets/clean.csv")
+    assert study_of.plan(TARGETS[3]) == [("accuracy", "tuned", "pets", "clean")]
+
+
+def test_a_list_of_images_of_a_rule_around_this_workflow_is_not_sampled_as_well(study_of):
+    remove(study_of, "images/pets.skipped.csv", "tokens/vit/pets/clean", "tokens/vit/pets/clean.csv")
+    (study_of / "results/images/pets.csv").rename(study_of / "mine.csv")
+    own = 'rule own:\n    input: "mine.csv"\n    output: "results/images/pets.csv"\n    shell: "cp {input} {output}"\n'
+    with open(study_of / "Snakefile", "a") as file:
+        file.write(f"\n\n{own}\n\nruleorder: own > sample\n")
+    jobs = study_of.plan(TARGETS[0])
+    assert ("own",) in jobs and ("extract_pets", "vit", "pets", "clean") in jobs and ("sample", "pets") not in jobs
+
+
 def test_touched_files_hide_no_other_reason(study_of):
     """Extraction that is made again takes its measures along, though their tokens are as they were."""
     module = study_of / "workflow/scripts/maescope/tokens/attention_statistics.py"

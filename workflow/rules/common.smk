@@ -1,6 +1,7 @@
 # What every stage needs: the checked configuration, what is looked up in it, and the code of a script as a param.
 
 import logging
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -75,20 +76,42 @@ def settled(made, **files):
     """Inputs, for `unpack`: large files by name, and `beside` them the small ones that are written with them.
 
     Snakemake compares contents up to 1 MB only. Of a large file that is newer than `made`, but by its digest what that was
-    made from, the time is no reason to make it again; that it will be made again is, which the small file tells.
+    made from, the time is no reason to make it again; that it will be made again is, which the small file tells. A file
+    is a path with wildcards or a function of them.
     """
 
     def own(wildcards):
         place = made.format(**wildcards)
-        named = {name: of(wildcards) for name, of in files.items()}
-        paths = [path for own in named.values() for path in lookups.listed(own)]
-        same = {path: ancient(path) if provenance.made_from(path, place) else path for path in paths}
+        named = {name: of(wildcards) if callable(of) else of.format(**wildcards) for name, of in files.items()}
+        small = {path: beside(path, place) for own in named.values() for path in lookups.listed(own)}
+        same = {path: path if small[path] == [] else as_made(path, place) for path in small}
         found = {
             name: same[own] if isinstance(own, str) else [same[path] for path in own] for name, own in named.items()
         }
-        return found | {"beside": [*filter(None, map(lookups.written_with, paths))]}
+        return found | {"beside": [path for own in small.values() for path in own or []]}
 
     return own
+
+
+def beside(path, made):
+    """The small file that is written with a large one, in a list; none where it is no input, None if there is no such."""
+    small = lookups.written_with(path)
+    if small is None:
+        return None
+    return [small] if written_together(path, small) and provenance.goes_along(small, path, made) else []
+
+
+@cache
+def written_together(path, small):
+    """Whether all rules that make a large file make the small one: a workflow around this one may have its own."""
+    return all(rule.is_producer(small) for rule in workflow.rules if rule.is_producer(path))
+
+
+def as_made(path, made):
+    """A large file, whose time is no reason to make anything again as long as it is what `made` was made from."""
+    if provenance.touched(path, made):
+        say_that_it_is_read(path)
+    return ancient(path) if provenance.made_from(path, made) else path
 
 
 def token_files(**files):
@@ -96,25 +119,47 @@ def token_files(**files):
 
     def own(wildcards):
         named = {name: of(wildcards) for name, of in files.items()}
-        contents = dict.fromkeys(lookups.written_with(path) for paths in named.values() for path in paths)
-        return {name: [as_written(path) for path in paths] for name, paths in named.items()} | {"contents": [*contents]}
+        folders = dict.fromkeys(path.rpartition("/")[0] for paths in named.values() for path in paths)
+        contents = [own for folder in folders if written(own := f"{folder}.csv") or not provenance.times(folder)]
+        return {name: [as_written(path) for path in paths] for name, paths in named.items()} | {"contents": contents}
 
     return own
 
 
 @cache
+def written(contents):
+    """When the contents of a folder of token files were written, in ns; None where they are not there."""
+    return os.stat(contents).st_mtime_ns if os.path.isfile(contents) else None
+
+
+@cache
 def as_written(path):
     """A token file, whose time is no reason to make anything again as long as it says what was written."""
-    contents = lookups.written_with(path)
-    if not (Path(path).is_file() and Path(contents).is_file()):
+    folder, _, name = path.rpartition("/")
+    contents, time = f"{folder}.csv", provenance.times(folder).get(name)
+    if time is None or written(contents) is None:
         return path
-    if provenance.newer(path, contents):
+    if time > written(contents):
+        say_that_it_is_read(path)
         imports.closure(source("maescope/tokens/store.py"), source)
         from maescope.tokens import store
 
         if not store.still_says(path, contents):
             return path
     return ancient(path)
+
+
+SAID = []  # the file that was named: of many one is enough
+
+
+def say_that_it_is_read(path):
+    """Once: each plan reads what is newer than what was made from it, as long as it is."""
+    if workflow.is_main_process and not SAID and Path(path).stat().st_size > 1_000_000:
+        SAID.append(path)
+        logger.warning(
+            f"{path}: newer than what was made from it, as after a copy that keeps no times, so each plan reads it and "
+            "all others like it; `snakemake --touch`, then `find results/provenance -type f -exec touch {} +` ends that"
+        )
 
 
 look = target_lookups.TargetLookUps(CONFIG)

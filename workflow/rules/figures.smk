@@ -409,8 +409,8 @@ if look.pretrained_here:
             unpack(
                 settled(
                     f"{RESULTS}/figures/reconstruction.png",
-                    images=lambda wildcards: look.images_of(STUDY["dataset"]),
-                    weights=lambda wildcards: look.weights_of(look.pretrained_here[0]),
+                    images=look.images_of(STUDY["dataset"]),
+                    weights=look.weights_of(look.pretrained_here[0]),
                 )
             ),
         output:

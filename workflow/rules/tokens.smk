@@ -28,7 +28,13 @@ rule check_model:
 
 rule check_labels:
     input:
-        unpack(settled("results/check_labels/{model}/{dataset}.json", weights=look.weights, images=look.sampled)),
+        unpack(
+            settled(
+                "results/check_labels/{model}/{dataset}.json",
+                weights=look.weights,
+                images="results/images/{dataset}.csv",
+            )
+        ),
         checked=look.check,
     output:
         found="results/check_labels/{model}/{dataset}.json",

@@ -38,6 +38,51 @@ def test_what_was_touched_is_still_what_it_was_made_from_and_what_differs_is_not
     assert not provenance.made_from("vit.pth", made.path)
 
 
+def test_a_touched_file_is_read_once_for_all_that_was_made_from_it_and_again_where_it_is_another(made, monkeypatch):
+    for number in range(3):
+        provenance.record(made.path)
+        (made.record / "made.csv.json").rename(made.record / f"{number}.csv.json")
+    later(made.weights)
+    read, digest = [], provenance.digest
+    monkeypatch.setattr(provenance, "digest", lambda path: read.append(str(path)) or digest(path))
+    places = [f"results/{number}.csv" for number in range(3)]
+    assert all(provenance.touched("vit.pth", place) and provenance.made_from("vit.pth", place) for place in places)
+    assert read == ["vit.pth"]
+    made.weights.write_text("weightS")
+    later(made.weights)
+    assert not any(provenance.made_from("vit.pth", place) for place in places)
+    assert read == ["vit.pth"] * 2
+
+
+def test_a_small_file_goes_along_as_it_did_or_where_it_or_neither_is_there(made, tmp_path):
+    small, large = str(tmp_path / "m.loss.csv"), str(tmp_path / "m.pth")
+
+    def before():
+        return provenance.goes_along(small, large, "results/other.csv")
+
+    assert before()
+    (tmp_path / "m.pth").touch()
+    assert not before()  # copied alone
+    (tmp_path / "m.loss.csv").touch()
+    assert before()
+    assert not provenance.goes_along(small, large, made.path)  # it was made without
+    (tmp_path / "m.loss.csv").unlink()
+    assert provenance.goes_along("vit.pth", large, made.path)  # it was made with it
+
+
+def test_the_times_of_a_folder_are_those_of_its_files_or_of_links_that_are_newer(tmp_path):
+    for number, name in enumerate(("a.h5", "b.h5", "c.h5")):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, ns=(0, number * 10**9 + 1))
+    (tmp_path / "link.h5").symlink_to("b.h5")
+    (tmp_path / "folder").mkdir()
+    found = provenance.times(str(tmp_path))
+    assert list(sorted(found)) == ["a.h5", "b.h5", "c.h5", "link.h5"]
+    assert [found[name] for name in ("a.h5", "b.h5", "c.h5")] == [1, 10**9 + 1, 2 * 10**9 + 1]
+    assert found["link.h5"] == os.lstat(tmp_path / "link.h5").st_mtime_ns
+    assert provenance.times(str(tmp_path / "none")) == {}
+
+
 def test_without_a_file_or_a_record_nothing_is_known(made):
     assert not provenance.made_from("gone.pth", made.path)
     assert not provenance.made_from("vit.pth", "results/other.csv")

@@ -89,12 +89,52 @@ def newer(path: str | Path, than: str | Path) -> bool:
     return max(os.stat(path).st_mtime_ns, os.lstat(path).st_mtime_ns) > os.stat(than).st_mtime_ns
 
 
-def made_from(path: str | Path, made: str | Path) -> bool:
-    """Whether a file is still what another was made from: by its digest, where it is newer than the other's record."""
+def touched(path: str | Path, made: str | Path) -> bool:
+    """Whether a file is newer than the record of what was made from it, as after a copy that keeps no times."""
     place = record_path(made)
-    if not (Path(path).is_file() and place.is_file()):
+    return Path(path).is_file() and place.is_file() and newer(path, place)
+
+
+def made_from(path: str | Path, made: str | Path) -> bool:
+    """Whether a file is still what another was made from: by its digest where it is newer than the other's record."""
+    if not (Path(path).is_file() and record_path(made).is_file()):
         return False
-    return not newer(path, place) or digests([path]).items() <= (recorded(made) or {"inputs": {}})["inputs"].items()
+    if not touched(path, made):
+        return True
+    now = _digests_of(path, os.stat(path).st_mtime_ns)
+    return now.items() <= (recorded(made) or {"inputs": {}})["inputs"].items()
+
+
+@cache
+def _digests_of(path: str | Path, time: int) -> dict[str, str]:
+    """`digests` of one file as it is at a time: many jobs are made from the same."""
+    return digests([path])
+
+
+def goes_along(small: str, large: str, made: str | Path) -> bool:
+    """Whether a small file stands as an input beside a large one that it is written with.
+
+    As it did when `made` was made; before, where it is there, or will be as the large one is not either. One that was
+    not copied with the large one is no reason to make that again.
+    """
+    record = recorded(made)
+    if record is not None:
+        return small in record["inputs"]
+    return Path(small).is_file() or not Path(large).is_file()
+
+
+@cache
+def times(folder: str) -> dict[str, int]:
+    """When each file of a folder was written, in ns, or the link that leads to it; none where there is no folder."""
+    if not Path(folder).is_dir():
+        return {}
+    with os.scandir(folder) as entries:
+        return {entry.name: _time(entry) for entry in entries if entry.is_file()}
+
+
+def _time(entry: os.DirEntry) -> int:
+    own = entry.stat(follow_symlinks=False).st_mtime_ns
+    return max(own, entry.stat().st_mtime_ns) if entry.is_symlink() else own
 
 
 def stamp() -> str:

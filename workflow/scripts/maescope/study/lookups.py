@@ -5,6 +5,7 @@ A method whose only argument is `wildcards` is an input or a param of a rule as 
 
 import json
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path, PurePath
 from types import SimpleNamespace
 
@@ -27,6 +28,7 @@ def listed(files: str | list[str]) -> list[str]:
     return [files] if isinstance(files, str) else files
 
 
+@cache
 def written_with(path: str) -> str | None:
     """The small file that the workflow writes together with a large one; None for what it does not make."""
     place = PurePath(path)
