@@ -45,12 +45,14 @@ def test_case_7_three_classes_of_six_are_told_after_sampling_and_then_while_plan
         f"{told}results/images/pets.csv; delete it once there are more); change the key, or add images"
     ]
     assert (clone / "results/images/pets.csv").is_file() and not (clone / "results/tokens").exists()
+    rank = "results/measures/effective_rank/encoder/pets/clean.csv"  # which draws no map
+    assert "check_sample" in clone.must_run(rank) and (clone / rank).is_file()
 
     config = clone.config()
     config["analysis"]["perplexity"] = 5
     clone.configure(config)
     made = clone.must_run("results/tokens/encoder/pets/mask/cat.h5")
-    assert "check_sample" in made and "rule sample" not in made
+    assert "check_sample" not in made and "rule sample" not in made
     config["analysis"]["perplexity"] = 18
     clone.configure(config)
     said = clone.run("--dry-run", "figure_1")

@@ -16,6 +16,7 @@ CAPTIONS = {
 def test_every_rule_with_a_script_has_the_digest_of_that_script():
     pairs = re.findall(r'code=code\("(.*?)"\)|script:\n +"\.\./scripts/(.*?)\.py"', TEXT)
     codes, scripts = ([pair[number] for pair in pairs if pair[number]] for number in (0, 1))
+    scripts.remove("images/check_sample")  # whose code would make all tokens again, and decides no result
     assert codes == scripts and len(scripts) > 50
     assert all((REPOSITORY / f"workflow/scripts/{script}.py").is_file() for script in scripts)
 

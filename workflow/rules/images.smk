@@ -80,8 +80,6 @@ rule check_sample:
         "../../envs/cpu.yaml"
     resources:
         login=1,
-        asked=look.asked_of_sample,  # not params: another study makes nothing again
-    params:
-        code=code("images/check_sample"),
+        asked=look.asked_of_sample,  # not params, nor is the code one: another study or sentence makes no tokens again
     script:
         "../scripts/images/check_sample.py"

@@ -58,7 +58,7 @@ rule alignment:
 
 rule tsne:
     input:
-        unpack(token_files(tokens=look.shown_tokens)),
+        unpack(token_files(tokens=look.asking("tsne", look.shown_tokens))),
     output:
         measure=f"{RESULTS}/measures/tsne/{{model}}/{{dataset}}/{{perturbation}}.csv",
     log:
@@ -82,7 +82,7 @@ rule tsne:
 
 rule separation:
     input:
-        unpack(token_files(tokens=look.tokens)),
+        unpack(token_files(tokens=look.asking("separation", look.tokens))),
     output:
         measure=f"{RESULTS}/measures/separation/{{model}}/{{dataset}}/{{perturbation}}.csv",
     log:
@@ -131,7 +131,7 @@ rule attention:
 
 rule subspaces:
     input:
-        unpack(token_files(tokens=look.tokens)),
+        unpack(token_files(tokens=look.asking("subspaces", look.tokens))),
     output:
         bases="results/subspaces/{model}/{dataset}/{perturbation}.npz",
         singular_values="results/measures/singular_values/{model}/{dataset}/{perturbation}.csv",
@@ -174,7 +174,7 @@ rule angles:
 
 rule mask_invariance:
     input:
-        unpack(token_files(tokens=look.tokens)),
+        unpack(token_files(tokens=look.asking("mask_invariance", look.tokens))),
     output:
         measure="results/measures/mask_invariance/{model}/{dataset}/{perturbation}.csv",
     log:

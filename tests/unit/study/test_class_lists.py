@@ -4,11 +4,14 @@ import json
 import unicodedata
 
 import pytest
+from conftest import REPOSITORY
 
+from maescope.base import imports
 from maescope.base.errors import InputError
-from maescope.images import patterns
+from maescope.images import patterns, sampling
 from maescope.study import class_lists
 
+SCRIPTS = REPOSITORY / "workflow/scripts"
 CAFE = unicodedata.normalize("NFC", "café")
 APART = unicodedata.normalize("NFD", CAFE)
 
@@ -87,13 +90,25 @@ def test_folders_that_are_called_like_the_lines_are_meant(pets, folder):
 def test_a_list_of_which_no_folder_is_there_is_named_with_its_line(pets):
     (pets / "classes.txt").write_text("\nid,name\n0,cat\n")
     pattern, listed = f"{pets}/val/{{label}}/*.png", str(pets / "classes.txt")
+    place = class_lists.in_list(listed, "id,name").removeprefix(": ")
     with pytest.raises(InputError) as caught:
-        class_lists.require_folders("pets", ["id,name", "0,cat"], pattern, listed)
+        sampling.sample("pets", pattern, ["id,name", "0,cat"], 1, 0, listed=place)
     assert str(caught.value).startswith(
         f"datasets.pets.classes: {listed}, line 2: there is no {pets}/val/id,name/*.png, nor one for any other line"
     )
-    class_lists.require_folders("pets", ["id,name", "cat"], pattern, listed)  # sampling names the one that lacks
-    class_lists.require_folders("pets", ["id,name", "0,cat"], pattern, None)  # and those of no list
+    one_lacks = "datasets.pets: too few images for 1 of 2 labels"
+    with pytest.raises(InputError, match=one_lacks):
+        sampling.sample("pets", pattern, ["id,name", "cat"], 1, 0, listed=place)
+    with pytest.raises(InputError, match=one_lacks.replace("1 of", "2 of")):  # of no list
+        sampling.sample("pets", pattern, ["id,name", "0,cat"], 1, 0)
+    (pets / "val/cat/1.png").rename(pets / "val/cat/1.jpg")  # the folder is there, with another ending
+    with pytest.raises(InputError, match=one_lacks.replace("1 of", "2 of")):
+        sampling.sample("pets", f"{pets}/val/{{label}}/*.jpeg", ["id,name", "cat"], 1, 0, listed=place)
+
+
+def test_what_draws_a_sample_imports_no_lists_whose_words_would_make_tokens_again():
+    own = imports.closure(str(SCRIPTS / "images/sample.py"), lambda name: str(SCRIPTS / name))
+    assert own and not [name for name in own if "/study/" in name]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What a study needs of a sample, against what sampling found: the numbers of each refusal are known on paper."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -26,9 +27,11 @@ def checked(**changes):
     return settings.check(config, SCHEMA)
 
 
-def said(counts, **changes):
-    """What is said of a sample of so many images of the labels 0, 1, 2."""
-    demands = sample_sizes.asked("digits", checked(**changes))
+def said(counts, measures=("separation", "tsne", "subspaces"), **changes):
+    """What is said of a sample of so many images of the labels 0, 1, 2, of which some measures are asked for."""
+    config = checked(**changes)
+    job = (config["study"]["pretrained"], "digits", config["study"]["mask"], config)
+    demands = [demand for measure in measures for demand in sample_sizes.asked(measure, *job)]
     try:
         sample_sizes.require(dict(zip("012", counts, strict=True)), demands, "results/images/digits.csv")
     except InputError as error:
@@ -45,12 +48,14 @@ def test_three_classes_of_six_are_too_few_for_a_perplexity_of_30():
         f"analysis.perplexity: 30 must be below the number of points that t-SNE shows, but there are 18{REMEDY}"
     ]
     assert said([11, 10, 10]) == [] != said([10, 10, 10])  # 31 points, 30 points
+    for measures in (["separation"], ["subspaces"], ["accuracy"], ["mask_invariance"]):  # which draw no maps
+        assert said([6, 6, 6], measures) == []
 
 
 def test_the_smallest_class_is_too_small_for_the_folds():
     """morphoclass, thread 22: 40, 40 and 3 images. Of each 30 are shown, 63 in all, which is enough for t-SNE."""
     assert said([40, 40, 3]) == [f"analysis.folds: 5 folds need as many images of each label, but 2 has 3{REMEDY}"]
-    assert said([40, 40, 5]) == []
+    assert said([40, 40, 5]) == [] == said([40, 40, 3], ["tsne", "subspaces"])
 
 
 def test_neighbours_are_counted_among_the_images_shown():
@@ -70,21 +75,21 @@ def test_half_a_class_must_span_its_subspace():
     assert said([40, 40, 6], **{"analysis.subspace": {"k": [5, 40]}}) == []
 
 
-def test_a_study_that_compares_no_classes_asks_nothing():
+def test_other_images_and_other_measures_ask_nothing():
     config = checked()
-    assert sample_sizes.asked("digits_train", config) == []
-    config["study"] |= {"pretrained": None, "compared": [], "mask_variants": None}
-    assert sample_sizes.asked("digits", config) == []
+    assert sample_sizes.asked("tsne", "mae_pretrained", "digits_train", "clean", config) == []
+    assert sample_sizes.asked("accuracy", "mae_pretrained", "digits", "clean", config) == []
 
 
 def test_images_under_many_masks_are_compared():
     config = checked(**{"datasets.digits_few.count": None, "datasets.digits_few.labels": ["0"]})
-    demands = sample_sizes.asked("digits_few", config)
+    demands = sample_sizes.asked("mask_invariance", "mae_pretrained", "digits_few", "mask_variants", config)
     with pytest.raises(
         InputError, match=r"study\.mask_variants\.dataset: images are compared, 2 or more, but there are 1"
     ):
         sample_sizes.require({"0": 1}, demands, "x.csv")
     sample_sizes.require({"0": 2}, demands, "x.csv")
+    assert sample_sizes.asked("mask_invariance", "mae_pretrained", "digits", "mask_variants", config) == []
 
 
 def test_a_label_that_holds_a_comma_or_a_line_end_is_counted_once(tmp_path):
@@ -113,21 +118,53 @@ def sampled(tmp_path, monkeypatch):
     return recorded
 
 
-def test_a_sample_that_is_there_is_held_against_a_study_while_planning(sampled):
+def job(**names):
+    """The wildcards of a job."""
+    return SimpleNamespace(**{"model": "mae_pretrained", "dataset": "digits", "perturbation": "mask"} | names)
+
+
+def test_a_sample_that_is_there_is_held_against_a_measure_while_planning(sampled):
     config = checked()
     sampled(config)
+    look = LookUps(config)
+    held = look.asking("separation", look.tokens)
     with pytest.raises(InputError, match=r"analysis\.folds: 5 folds need as many images of each label, but 2 has 3"):
-        LookUps(config).require_enough("digits")
-    LookUps(checked(**{"analysis.folds": 3})).require_enough("digits")
+        held(job())
+    for measure in ("accuracy", "subspaces", "tsne"):  # which need no folds
+        assert look.asking(measure, look.tokens)(job()) == look.tokens(job())
+    assert look.images(job(perturbation="clean")) == "results/images/digits.csv"  # nor does an extraction
+    look = LookUps(checked(**{"analysis.folds": 3}))
+    assert look.asking("separation", look.tokens)(job()) == look.tokens(job())
 
 
-def test_a_sample_that_will_be_drawn_again_is_left_alone(sampled):
+def test_a_sample_that_will_be_drawn_again_is_left_to_its_check(sampled):
     config = checked()
-    LookUps(config).require_enough("digits")  # without a record nobody knows
+    LookUps(config).require_enough("separation", job())  # without a record nobody knows
     sampled(checked(**{"datasets.digits.on_bad_image": "skip"}))
-    LookUps(config).require_enough("digits")
+    LookUps(config).require_enough("separation", job())
     sampled(checked(seed=1))
-    LookUps(config).require_enough("digits")
+    LookUps(config).require_enough("separation", job())
+
+
+def test_the_record_of_a_sample_is_read_once_for_each_demand(sampled, monkeypatch):
+    config = checked(**{"analysis.folds": 3})
+    sampled(config)
+    look, reads, read = LookUps(config), [], provenance.recorded
+    monkeypatch.setattr(provenance, "recorded", lambda path: reads.append(path) or read(path))
+    for _ in range(9):
+        look.require_enough("separation", job())
+        look.require_enough("accuracy", job())
+    assert len(reads) == 1
+
+
+def test_the_check_of_a_sample_is_told_what_this_run_asks(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    look = LookUps(checked())
+    assert look.asked_of_sample(job()) is None  # as of a measure of accuracy
+    for _ in range(2):
+        look.asking("tsne", look.tokens)(job())
+    assert json.loads(look.asked_of_sample(job())) == sample_sizes.asked("tsne", "", "digits", "mask", look.config)
+    assert look.asked_of_sample(job(dataset="digits_train")) is None
 
 
 def test_only_a_sample_whose_size_only_sampling_tells_is_checked():
@@ -139,5 +176,3 @@ def test_only_a_sample_whose_size_only_sampling_tells_is_checked():
     assert look.check_sample(of) == f"results/check_sample/{name}.json"
     look.datasets[name] |= {"allow_fewer": False, "count": None}
     assert look.check_sample(of) == f"results/check_sample/{name}.json"
-    assert json.loads(look.asked_of_sample(of)) == sample_sizes.asked(name, look.config)
-    assert look.asked_of_sample(type("Wildcards", (), {"dataset": "three_train"})) is None

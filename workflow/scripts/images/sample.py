@@ -4,13 +4,10 @@ import pandas as pd
 
 from maescope.base import logs, tidy
 from maescope.images import sampling
-from maescope.study import class_lists
 
 logs.begin(snakemake)
 
 dataset = snakemake.params.dataset
-listed = snakemake.resources.get("listed")
-class_lists.require_folders(snakemake.wildcards.dataset, dataset["labels"], dataset["pattern"], listed)
 chosen, skipped = sampling.sample(
     snakemake.wildcards.dataset,
     dataset["pattern"],
@@ -22,6 +19,7 @@ chosen, skipped = sampling.sample(
     allow_fewer=dataset["allow_fewer"],
     on_bad_image=dataset["on_bad_image"],
     threads=snakemake.threads,
+    listed=snakemake.resources.get("listed"),
 )
 targets = {label: target for target, label in enumerate(dataset["classes"] or [])}
 rows = pd.DataFrame(chosen)

@@ -26,6 +26,7 @@ def sample(
     allow_fewer: bool = False,
     on_bad_image: str = "error",
     threads: int = 1,
+    listed: str | None = None,
 ) -> tuple[list[dict], list[dict]]:
     """Draw `count` images of each label at random, every one decoded once to know that it is whole.
 
@@ -34,6 +35,7 @@ def sample(
     classes : all that the dataset has, see `patterns.belonging`
     resize : shorter side in pixels that the pictures will be brought to, the largest there is; None if it is not known.
         It decides a warning alone
+    listed : the file of the labels and the line of the first, None where the configuration has the labels themselves
 
     Returns
     -------
@@ -48,6 +50,7 @@ def sample(
     """
     found = belonging(dataset, pattern, labels, classes)
     _require_names(path for own in found.values() for path in own.pictures)
+    _require_any(dataset, pattern, found, listed)
     _require_enough(dataset, pattern, found, count, allow_fewer)
     _tell_others(dataset, pattern, found)
     chosen, skipped = [], []
@@ -72,6 +75,16 @@ def _require_names(paths: Iterable[str]) -> None:
     for path in paths:
         if (unseen := names.unseen(path)) is not None:
             raise InputError(f"{path!a}: has the character {unseen!a}, which is not seen, in its name; rename it")
+
+
+def _require_any(dataset: str, pattern: str, found: dict[str, Found], listed: str | None) -> None:
+    """Of the labels of a list at least one must be there; else it is the list that is not as it should be."""
+    if listed and not any(own.pictures or own.others for own in found.values()):
+        where = plain(pattern).replace("{label}", next(iter(found)))
+        raise InputError(
+            f"datasets.{dataset}.classes: {listed}: there is no {where}, nor one for any other line; "
+            "give one label a line, called as the folders are, or correct the pattern"
+        )
 
 
 def _require_enough(dataset: str, pattern: str, found: dict, count: int | None, allow_fewer: bool) -> None:

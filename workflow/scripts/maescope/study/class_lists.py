@@ -114,26 +114,6 @@ def _called(part: str, forms: set[str]) -> Callable[[str], re.Match | None]:
     return re.compile(f"{first}(?P<label>{label}){'(?P=label)'.join(more)}").match
 
 
-def require_folders(name: str, labels: Sequence[str], pattern: str, listed: str | None) -> None:
-    """Of the labels of a list at least one must be there; else it is the list that is not as it should be.
-
-    Parameters
-    ----------
-    listed : the file of the list, None where the configuration has the labels themselves
-
-    Raises
-    ------
-    InputError
-        naming the list and its line
-    """
-    if listed and not is_there(pattern, labels):
-        where = pattern.replace("{label}", labels[0])
-        raise InputError(
-            f"datasets.{name}.classes{in_list(listed, labels[0])}: there is no {where}, nor one for any other "
-            "line; give one label per line, called as the folders are, or correct the pattern"
-        )
-
-
 def in_list(listed: str | None, label) -> str:
     """Where a label stands in the file of a list, in words that go behind a key; nothing where there is none."""
     if listed is None:

@@ -4,13 +4,14 @@ A method whose only argument is `wildcards` is an input or a param of a rule as 
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path, PurePath
 from types import SimpleNamespace
 
 from maescope.base import provenance
 from maescope.study import crops, sample_sizes
+from maescope.study.class_lists import in_list
 from maescope.study.completion import corruptions_there
 from maescope.study.weight_files import weights_file
 
@@ -48,7 +49,7 @@ class LookUps:
         self.perturbations = config["perturbations"]
         self.results = f"results/{self.study['name']}"
         self.intervals = {key: self.analysis[key] for key in ("resamples", "confidence")} | {"seed": self.seed}
-        self.enough: set[str] = set()  # datasets whose samples were counted
+        self.asked: dict[str, list[dict]] = {}  # what the measures of this run ask of the sample of each dataset
         self.trained = [name for name, model in self.models.items() if model["training"]]
         self.pretrained_here = self.trained_by("pretrain")
         self.first = self.study["finetuned"][0]
@@ -85,9 +86,9 @@ class LookUps:
         return self.datasets[wildcards.dataset]
 
     def listed(self, wildcards) -> str | None:
-        """The file that a dataset's labels are read from, where they are all of its classes."""
-        own = self.datasets[wildcards.dataset]
-        return self.config["lists"].get(wildcards.dataset) if own["labels"] == own["classes"] else None
+        """Where the first label stands in the file that a dataset's labels are read from; None where not all are."""
+        own, file = self.datasets[wildcards.dataset], self.config["lists"].get(wildcards.dataset)
+        return in_list(file, own["labels"][0]).removeprefix(": ") if file and own["labels"] == own["classes"] else None
 
     def labels(self, wildcards) -> list[str]:
         return self.datasets[wildcards.dataset]["labels"]
@@ -112,30 +113,47 @@ class LookUps:
         return self.datasets[dataset]["count"] is None or self.datasets[dataset]["allow_fewer"]
 
     def asked_of_sample(self, wildcards) -> str | None:
-        """What the study asks of the numbers of images that sampling found, as one line of JSON; None for nothing."""
-        asked = sample_sizes.asked(wildcards.dataset, self.config)
+        """What this run asks of the numbers of images that sampling found, as one line of JSON; None for nothing."""
+        asked = self.asked.get(wildcards.dataset)
         return json.dumps(asked, ensure_ascii=False) if asked else None
 
     def check_sample(self, wildcards) -> str | list:
         """The check of a sample against the study, where only sampling tells how large it is."""
         return f"results/check_sample/{wildcards.dataset}.json" if self.open_ended(wildcards.dataset) else []
 
-    def require_enough(self, dataset: str) -> None:
-        """A sample that is there already, and would be drawn again as it is, must be enough for the study.
+    def asking(self, measure: str, files: Callable) -> Callable:
+        """The input of a measure that needs so many images: held against those of a sample, now or by its check."""
+
+        def own(wildcards):
+            self.require_enough(measure, wildcards)
+            return files(wildcards)
+
+        return own
+
+    def require_enough(self, measure: str, wildcards) -> None:
+        """A sample that is there already, and would be drawn again as it is, must be enough for a measure.
 
         Raises
         ------
         InputError
             naming the keys and the numbers
         """
-        path = self.images_of(dataset)
-        record = provenance.recorded(path) if self.open_ended(dataset) else None
-        if record is None or not Path(path).is_file():
+        dataset = wildcards.dataset
+        if not self.open_ended(dataset):
             return
-        then, now = record["settings"], {"dataset": self.datasets[dataset], "seed": self.seed}
-        if all(then.get(key) == value for key, value in now.items()) and dataset not in self.enough:
-            sample_sizes.require(sample_sizes.counted(path), sample_sizes.asked(dataset, self.config), path)
-            self.enough.add(dataset)
+        asked = self.asked.setdefault(dataset, [])
+        demands = sample_sizes.asked(measure, wildcards.model, dataset, wildcards.perturbation, self.config)
+        new = [demand for demand in demands if demand not in asked]
+        path = self.images_of(dataset)
+        if new and self._stays(dataset, path):
+            sample_sizes.require(sample_sizes.counted(path), new, path)
+        asked += new
+
+    def _stays(self, dataset: str, path: str) -> bool:
+        """Whether a sample is there and would be drawn again as it is."""
+        record = provenance.recorded(path) if Path(path).is_file() else None
+        now = {"dataset": self.datasets[dataset], "seed": self.seed}
+        return record is not None and all(record["settings"].get(key) == value for key, value in now.items())
 
     def images_asked(self, dataset: str) -> int:
         """How many images a dataset has at most; a label without a count may have 150, as in ImageNet-R."""
@@ -298,12 +316,11 @@ class LookUps:
         return self.tokens_of(wildcards.other, wildcards.dataset, "clean", self.labels(wildcards))
 
     def images(self, wildcards) -> str:
-        """The sampled list of images, which must be enough; a job's corruption must be there or possible as well."""
+        """The sampled list of images; a job's corruption must be there or possible."""
         corruptions_there([wildcards.perturbation], self.perturbations)
         crops.require_corrupted(
             wildcards.perturbation, self.perturbation(wildcards), wildcards.model, self.crop(wildcards)
         )
-        self.require_enough(wildcards.dataset)
         return self.images_of(wildcards.dataset)
 
     def images_compared(self, wildcards) -> str:

@@ -9,48 +9,54 @@ from maescope.base.errors import InputError
 from maescope.study import layer_checks, sizes
 
 
-def asked(dataset: str, config: dict) -> list[dict]:
-    """What the study asks of the images of a dataset.
+def asked(measure: str, model: str, dataset: str, perturbation: str, config: dict) -> list[dict]:
+    """What a measure asks of the images of a dataset.
 
     Returns
     -------
     demands, each with `words` that name its key, and the least number of images of `each` label or of all in `total`;
     only `labels` and only so many `images` of each count, where it says so
     """
-    study = config["study"]
-    demands = []
-    if study["dataset"] == dataset and (study["pretrained"] or study["compared"] or study["sweep"]):
-        demands += _of_classes(config)
-    if study["dataset"] == dataset and study["pretrained"]:
-        demands += _of_ranks(config)
-    if study["mask_variants"] and study["mask_variants"]["dataset"] == dataset:
-        demands.append({"words": "study.mask_variants.dataset: images are compared, 2 or more", "total": 2})
-    return demands
+    variants = config["study"]["mask_variants"]
+    if measure == "mask_invariance" and variants and variants["dataset"] == dataset:
+        return [{"words": "study.mask_variants.dataset: images are compared, 2 or more", "total": 2}]
+    if config["study"]["dataset"] != dataset:
+        return []
+    if measure == "subspaces":
+        return [*_of_ranks(model, perturbation, config)]
+    return [*{"separation": _of_classes, "tsne": _of_maps}.get(measure, lambda config: [])(config)]
+
+
+def _shown(config: dict) -> dict:
+    """The images that t-SNE shows."""
+    labels, images = layer_checks.shown(config)
+    return {"labels": labels, "images": images}
 
 
 def _of_classes(config: dict) -> Iterator[dict]:
-    """What the separation of classes and t-SNE need."""
-    analysis = config["analysis"]
-    labels, images = layer_checks.shown(config)
-    shown = {"labels": labels, "images": images}
-    folds, neighbours, perplexity = (analysis[key] for key in ("folds", "neighbours", "perplexity"))
+    """What the separation of classes needs."""
+    folds, neighbours = (config["analysis"][key] for key in ("folds", "neighbours"))
     yield {"words": f"analysis.folds: {folds} folds need as many images of each label", "each": folds}
-    yield shown | {
+    yield _shown(config) | {
         "words": f"analysis.neighbours: {neighbours} need {neighbours + 2} images or more that t-SNE shows",
         "total": neighbours + 2,
     }
-    if config["study"]["pretrained"]:
-        yield shown | {
-            "words": f"analysis.perplexity: {perplexity:g} must be below the number of points that t-SNE shows",
-            "total": math.floor(perplexity) + 1,
-        }
 
 
-def _of_ranks(config: dict) -> Iterator[dict]:
+def _of_maps(config: dict) -> Iterator[dict]:
+    """What t-SNE needs."""
+    perplexity = config["analysis"]["perplexity"]
+    yield _shown(config) | {
+        "words": f"analysis.perplexity: {perplexity:g} must be below the number of points that t-SNE shows",
+        "total": math.floor(perplexity) + 1,
+    }
+
+
+def _of_ranks(model: str, perturbation: str, config: dict) -> Iterator[dict]:
     """The tokens of half a class must span the dimensions of its subspace; those of conventions are not in rule all."""
-    study, k = config["study"], config["analysis"]["subspace"]["k"]
+    k = config["analysis"]["subspace"]["k"]
     most = max(k) if isinstance(k, list) else k
-    visible = sizes.visible_patches(study["pretrained"], study["mask"], config)
+    visible = sizes.visible_patches(model, perturbation, config)
     if isinstance(most, int) and visible:
         least = 2 * math.ceil(most / visible)
         words = (
