@@ -52,7 +52,7 @@ def test_case_7_three_classes_of_six_are_told_after_sampling_and_then_while_plan
     config["analysis"]["perplexity"] = 5
     clone.configure(config)
     made = clone.must_run("results/tokens/encoder/pets/mask/cat.h5")
-    assert "check_sample" not in made and "rule sample" not in made
+    assert "rule check_sample" not in made and "rule sample" not in made
     config["analysis"]["perplexity"] = 18
     clone.configure(config)
     said = clone.run("--dry-run", "figure_1")
