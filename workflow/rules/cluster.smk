@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from maescope.base import logs
 from maescope.study import cluster
 
-BEGAN = time.time()  # logs that were last written before are of other runs
+BEGUN = time.time() - 5  # clocks of a cluster's machines are that close
 TOGETHER = ("tokens_{model}", "measures_{model}")  # groups of jobs
 ASKED = {  # of the profile and of the command line, by rules
     "set-resources": workflow.resource_settings.overwrite_resources,
@@ -61,7 +61,7 @@ onstart:
 onerror:
     for failed in workflow.scheduler.failed:
         paths = [str(path) for job in getattr(failed, "jobs", [failed]) for path in job.log]
-        for words in logs.last_words(paths, BEGAN):
+        for words in logs.last_words(paths, BEGUN):
             atexit.register(
                 print, words, file=sys.stderr
             )  # the last of all that is said, however quiet Snakemake is

@@ -45,7 +45,27 @@ def test_of_a_group_those_speak_that_failed_in_this_run(tmp_path):
     (alone,) = logs.last_words([str(waiting)], since=1e9 + 1)
     assert alone.startswith(f"{waiting}: {silent}")
     (all_well,) = logs.last_words([str(good), str(waiting)], since=1e9 + 1)  # Snakemake misses an output, say
-    assert all_well.startswith(f"{good}, {waiting}: {silent}")
+    assert all_well.startswith(f"{good}: {silent}")
+
+
+@pytest.mark.parametrize(
+    "old", ["error: of last week\n", "Traceback (most recent call last):\nKeyError: 1\n", "2026-11-29 INFO done\n"]
+)
+def test_words_of_another_run_are_not_this_one_s(old, tmp_path):
+    """Of a group, whose first job failed; and of one job that was killed before it wrote a word."""
+    first, later = tmp_path / "first.log", tmp_path / "later.log"
+    later.write_text(old)
+    os.utime(later, (1000, 1000))
+    paths = [str(first), str(later)]
+    silent = "it does not say why; was it killed, or out of memory?"
+    assert logs.last_words([str(later)], since=1001) == [f"{later}: {silent}"]
+    assert logs.last_words(paths, since=1001) == [f"{first}, {later}: {silent}"]  # none began
+    first.write_text("INFO 12 of 40 images\n")
+    assert logs.last_words(paths, since=1001) == [f"{first}: {silent}"]
+    first.write_text("error: the disk is full\n")
+    assert logs.last_words(paths, since=1001) == [f"{first}: error: the disk is full"]
+    os.utime(later, (1001, 1001))
+    assert len(logs.last_words(paths, since=1001)) == 1 + (not old.endswith("done\n"))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import atexit
 import logging
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -36,7 +36,7 @@ def to_file(path: str) -> None:
     atexit.register(_done)
 
 
-def last_words(paths: Iterable[str], since: float = 0.0) -> list[str]:
+def last_words(paths: Sequence[str], since: float = 0.0) -> list[str]:
     """Why jobs failed, by their logs: a line for each that says why or was cut short, or one for all.
 
     Parameters
@@ -44,10 +44,8 @@ def last_words(paths: Iterable[str], since: float = 0.0) -> list[str]:
     paths : logs of a job, or of the jobs of a group
     since : when the run began, in seconds; what was last written before is another run's
     """
-    words, paths = [], list(paths)
-    for path in map(Path, paths):
-        if not path.is_file() or path.stat().st_mtime < since:
-            continue  # never began
+    words, begun = [], [path for path in map(Path, paths) if path.is_file() and path.stat().st_mtime >= since]
+    for path in begun:
         lines = path.read_text(errors="replace").splitlines()
         begins = [number for number, line in enumerate(lines) if line.startswith(("error: ", "Traceback "))]
         if begins:
@@ -55,7 +53,7 @@ def last_words(paths: Iterable[str], since: float = 0.0) -> list[str]:
             words.append(f"{path}: " + "\n".join(said))
         elif not (lines and lines[-1].endswith(DONE)):
             words.append(f"{path}: {SILENT}")
-    return words or [f"{', '.join(paths) or 'a job'}: {SILENT}"]
+    return words or [f"{', '.join(map(str, begun or paths)) or 'a job'}: {SILENT}"]
 
 
 def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
