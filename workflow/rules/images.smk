@@ -68,7 +68,7 @@ rule sample:
 
 rule check_sample:
     input:
-        images="results/images/{dataset}.csv",
+        unpack(settled("results/check_sample/{dataset}.json", images="results/images/{dataset}.csv")),
     output:
         found="results/check_sample/{dataset}.json",
     log:

@@ -83,7 +83,7 @@ def _require_any(dataset: str, pattern: str, found: dict[str, Found], listed: st
         where = plain(pattern).replace("{label}", next(iter(found)))
         raise InputError(
             f"datasets.{dataset}.classes: {listed}: there is no {where}, nor one for any other line; "
-            "give one label a line, called as the folders are, or correct the pattern"
+            "give one label per line, called as the folders are, or correct the pattern"
         )
 
 
