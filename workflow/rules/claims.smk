@@ -20,7 +20,7 @@ rule claims:
         features=look.measured("features", STUDY["heads"], STUDY["blur"]),
         mask_invariance=look.mask_variants if STUDY["mask_variants"] else [],
     output:
-        **table("claims", category="Claims", what="what holds here", number="Claims"),
+        **table("claims", "Claims", "Claims: what holds here"),
     log:
         f"{RESULTS}/logs/claims.log",
     retries: 0

@@ -1,7 +1,6 @@
 # What every stage needs: the checked configuration, what is looked up in it, and the code of a script as a param.
 
 import logging
-import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -33,16 +32,23 @@ from maescope.base import imports
 imports.come_first(LIBRARY)
 
 # what is imported below and in the other parts of the Snakefile
-for file in (
-    *(f"base/{name}" for name in ("logs", "yaml_keys")),
-    *(f"study/{name}" for name in ("settings", "cluster_requests", "cluster", "sweep", "convention_lookups")),
-):
+STUDY_MODULES = (
+    "settings",
+    "target_lookups",
+    "cluster_requests",
+    "cluster",
+    "sweep",
+    "convention_lookups",
+    "settled_inputs",
+)
+for file in (*(f"base/{name}" for name in ("logs", "yaml_keys")), *(f"study/{name}" for name in STUDY_MODULES)):
     imports.closure(source(f"maescope/{file}.py"), source)
 
-from maescope.base import provenance, yaml_keys
+from maescope.base import yaml_keys
 from maescope.base.errors import InputError
 from maescope.study import lookups, settings, target_lookups
 from maescope.study.cluster_requests import ClusterRequests, growing
+from maescope.study.settled_inputs import SettledInputs
 
 AS_WRITTEN = {}
 for file in workflow.configfiles:
@@ -72,96 +78,22 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 
-def settled(made, **files):
-    """Inputs, for `unpack`: large files by name, and `beside` them the small ones that are written with them.
+def still_says(path, contents):
+    """Whether a token file says what was written; h5py is behind it, so only plans that must ask wait."""
+    imports.closure(source("maescope/tokens/store.py"), source)
+    from maescope.tokens import store
 
-    Snakemake compares contents up to 1 MB only. Of a large file that is newer than `made`, but by its digest what that was
-    made from, the time is no reason to make it again; that it will be made again is, which the small file tells. A file
-    is a path with wildcards or a function of them.
-    """
-
-    def own(wildcards):
-        place = made.format(**wildcards)
-        named = {name: of(wildcards) if callable(of) else of.format(**wildcards) for name, of in files.items()}
-        small = {path: beside(path, place) for own in named.values() for path in lookups.listed(own)}
-        same = {path: path if small[path] == [] else as_made(path, place) for path in small}
-        found = {
-            name: same[own] if isinstance(own, str) else [same[path] for path in own] for name, own in named.items()
-        }
-        return found | {"beside": [path for own in small.values() for path in own or []]}
-
-    return own
+    return store.still_says(path, contents)
 
 
-def beside(path, made):
-    """The small file that is written with a large one, in a list; none where it is no input, None if there is no such."""
-    small = lookups.written_with(path)
-    if small is None:
-        return None
-    return [small] if written_together(path, small) and provenance.goes_along(small, path, made) else []
+def say(words):
+    """Tell on the terminal what only a plan finds; its jobs plan again and say nothing."""
+    if workflow.is_main_process:
+        logger.warning(words)
 
 
-@cache
-def written_together(path, small):
-    """Whether all rules that make a large file make the small one: a workflow around this one may have its own."""
-    return all(rule.is_producer(small) for rule in workflow.rules if rule.is_producer(path))
-
-
-def as_made(path, made):
-    """A large file, whose time is no reason to make anything again as long as it is what `made` was made from."""
-    if provenance.touched(path, made):
-        say_that_it_is_read(path)
-    return ancient(path) if provenance.made_from(path, made) else path
-
-
-def token_files(**files):
-    """Inputs, for `unpack`: token files by name, and `contents` beside each folder, which decide instead of times."""
-
-    def own(wildcards):
-        named = {name: of(wildcards) for name, of in files.items()}
-        folders = dict.fromkeys(path.rpartition("/")[0] for paths in named.values() for path in paths)
-        contents = [own for folder in folders if written(own := f"{folder}.csv") or not provenance.times(folder)]
-        return {name: [as_written(path) for path in paths] for name, paths in named.items()} | {"contents": contents}
-
-    return own
-
-
-@cache
-def written(contents):
-    """When the contents of a folder of token files were written, in ns; None where they are not there."""
-    return os.stat(contents).st_mtime_ns if os.path.isfile(contents) else None
-
-
-@cache
-def as_written(path):
-    """A token file, whose time is no reason to make anything again as long as it says what was written."""
-    folder, _, name = path.rpartition("/")
-    contents, time = f"{folder}.csv", provenance.times(folder).get(name)
-    if time is None or written(contents) is None:
-        return path
-    if time > written(contents):
-        say_that_it_is_read(path)
-        imports.closure(source("maescope/tokens/store.py"), source)
-        from maescope.tokens import store
-
-        if not store.still_says(path, contents):
-            return path
-    return ancient(path)
-
-
-SAID = []  # the file that was named: of many one is enough
-
-
-def say_that_it_is_read(path):
-    """Once: each plan reads what is newer than what was made from it, as long as it is."""
-    if workflow.is_main_process and not SAID and Path(path).stat().st_size > 1_000_000:
-        SAID.append(path)
-        logger.warning(
-            f"{path}: newer than what was made from it, as after a copy that keeps no times, so each plan reads it and "
-            "all others like it; `snakemake --touch`, then `find results/provenance -type f -exec touch {} +` ends that"
-        )
-
-
+inputs = SettledInputs(ancient, workflow.rules, still_says, say)
+settled, token_files = inputs.settled, inputs.token_files
 look = target_lookups.TargetLookUps(CONFIG)
 ask = ClusterRequests(look)
 SEED, STUDY, ANALYSIS = CONFIG["seed"], CONFIG["study"], CONFIG["analysis"]

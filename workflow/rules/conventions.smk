@@ -200,20 +200,8 @@ rule sensitivity:
         study=f"{RESULTS}/tables/claims.csv",
         claims=under.claims,
     output:
-        **table(
-            "sensitivity",
-            category="Sensitivity",
-            what="in numbers",
-            number="Sensitivity",
-            caption="sensitivity_table",
-        ),
-        **figure(
-            "sensitivity",
-            category="Sensitivity",
-            what="at a glance",
-            number="Sensitivity",
-            also=("numbers",),
-        ),
+        **table("sensitivity", "Sensitivity", "Sensitivity: in numbers", "sensitivity_table"),
+        **figure("sensitivity", "Sensitivity", "Sensitivity: at a glance", "numbers"),
     log:
         f"{RESULTS}/logs/sensitivity.log",
     retries: 0

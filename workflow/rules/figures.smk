@@ -6,13 +6,7 @@ rule figure_1:
         tsne=look.masked("tsne"),
         separation=look.masked("separation"),
     output:
-        **figure(
-            "figure_1",
-            category="Layer by layer",
-            what="t-SNE of CLS and mean tokens",
-            number="1",
-            also=("numbers", "seen"),
-        ),
+        **figure("figure_1", "Layer by layer", "Figure 1: t-SNE of CLS and mean tokens", "numbers", "seen"),
     log:
         f"{RESULTS}/logs/figure_1.log",
     retries: 0
@@ -32,13 +26,7 @@ rule figure_2:
         tsne=look.masked("tsne"),
         separation=look.masked("separation"),
     output:
-        **figure(
-            "figure_2",
-            category="Layer by layer",
-            what="t-SNE of patch tokens",
-            number="2",
-            also=("numbers", "seen"),
-        ),
+        **figure("figure_2", "Layer by layer", "Figure 2: t-SNE of patch tokens", "numbers", "seen"),
     log:
         f"{RESULTS}/logs/figure_2.log",
     retries: 0
@@ -57,13 +45,7 @@ rule figure_3:
     input:
         measures=look.figure_3,
     output:
-        **figure(
-            "figure_3",
-            category="Layer by layer",
-            what="attention distance by layer",
-            number="3",
-            also=("numbers", "seen"),
-        ),
+        **figure("figure_3", "Layer by layer", "Figure 3: attention distance by layer", "numbers", "seen"),
     log:
         f"{RESULTS}/logs/figure_3.log",
     retries: 0
@@ -83,13 +65,7 @@ rule figure_4:
         angles=look.masked("angles"),
         singular_values=look.masked("singular_values"),
     output:
-        **figure(
-            "figure_4",
-            category="Layer by layer",
-            what="angles between class subspaces",
-            number="4",
-            also=("numbers", "seen"),
-        ),
+        **figure("figure_4", "Layer by layer", "Figure 4: angles between class subspaces", "numbers", "seen"),
     log:
         f"{RESULTS}/logs/figure_4.log",
     retries: 0
@@ -109,12 +85,7 @@ rule figure_masks:
     input:
         measure=look.mask_variants,
     output:
-        **figure(
-            "figure_masks",
-            category="Layer by layer",
-            what="one image under many masks",
-            also=("numbers", "seen"),
-        ),
+        **figure("figure_masks", "Layer by layer", "One image under many masks", "numbers", "seen"),
     log:
         f"{RESULTS}/logs/figure_masks.log",
     retries: 0
@@ -133,7 +104,7 @@ rule figure_5:
     input:
         measures=look.occlusions(),
     output:
-        **figure("figure_5", category="Robustness", what="occlusion guided by attention", number="5", also=("numbers",)),
+        **figure("figure_5", "Robustness", "Figure 5: occlusion guided by attention", "numbers"),
     log:
         f"{RESULTS}/logs/figure_5.log",
     retries: 0
@@ -156,12 +127,7 @@ rule figure_classes:
     input:
         accuracy=look.measured("accuracy", STUDY["finetuned"], "clean"),
     output:
-        **figure(
-            "figure_classes",
-            category="Robustness",
-            what="accuracy by class, and confusions",
-            also=("numbers",),
-        ),
+        **figure("figure_classes", "Robustness", "Accuracy by class, and confusions", "numbers"),
     log:
         f"{RESULTS}/logs/figure_classes.log",
     retries: 0
@@ -183,7 +149,7 @@ rule figure_6:
     input:
         measure=look.measure("features", STUDY["heads"], STUDY["blur"]),
     output:
-        **figure("figure_6", category="Heads", what="common features under blur", number="6", also=("numbers",)),
+        **figure("figure_6", "Heads", "Figure 6: common features under blur", "numbers"),
     log:
         f"{RESULTS}/logs/figure_6.log",
     retries: 0
@@ -203,7 +169,7 @@ use rule figure_6 as figure_7 with:
     input:
         measure=look.measure("features", STUDY["heads"], look.occlusion),
     output:
-        **figure("figure_7", category="Heads", what="common features under occlusion", number="7", also=("numbers",)),
+        **figure("figure_7", "Heads", "Figure 7: common features under occlusion", "numbers"),
     log:
         f"{RESULTS}/logs/figure_7.log",
     params:
@@ -218,7 +184,7 @@ rule figure_8:
     input:
         measures=look.measured("features", STUDY["finetuned"], [STUDY["blur"], look.occlusion]),
     output:
-        **figure("figure_8", category="Heads", what="features lost by level", number="8", also=("numbers",)),
+        **figure("figure_8", "Heads", "Figure 8: features lost by level", "numbers"),
     log:
         f"{RESULTS}/logs/figure_8.log",
     retries: 0
@@ -242,12 +208,7 @@ rule figure_cka:
     input:
         measures=look.alike,
     output:
-        **figure(
-            "figure_cka",
-            category="Beyond the paper",
-            what="linear CKA",
-            also=("numbers",),
-        ),
+        **figure("figure_cka", "Beyond the paper", "Linear CKA", "numbers"),
     log:
         f"{RESULTS}/logs/figure_cka.log",
     retries: 0
@@ -266,12 +227,7 @@ rule figure_models:
     input:
         measures=look.compared("separation", STUDY["compared"]),
     output:
-        **figure(
-            "figure_models",
-            category="Beyond the paper",
-            what="separation of classes by layer",
-            also=("numbers",),
-        ),
+        **figure("figure_models", "Beyond the paper", "Separation of classes by layer", "numbers"),
     log:
         f"{RESULTS}/logs/figure_models.log",
     retries: 0
@@ -290,7 +246,7 @@ rule figure_rank:
     input:
         measures=look.compared("effective_rank", STUDY["compared"]),
     output:
-        **figure("figure_rank", category="Beyond the paper", what="effective rank by layer", also=("numbers",)),
+        **figure("figure_rank", "Beyond the paper", "Effective rank by layer", "numbers"),
     log:
         f"{RESULTS}/logs/figure_rank.log",
     retries: 0
@@ -309,12 +265,7 @@ rule figure_spectrum:
     input:
         measures=look.compared("spectrum", look.seen_whole),
     output:
-        **figure(
-            "figure_spectrum",
-            category="Beyond the paper",
-            what="spatial frequencies by layer",
-            also=("numbers",),
-        ),
+        **figure("figure_spectrum", "Beyond the paper", "Spatial frequencies by layer", "numbers"),
     log:
         f"{RESULTS}/logs/figure_spectrum.log",
     retries: 0
@@ -333,12 +284,7 @@ rule figure_heads:
     input:
         measures=look.compared("attention", STUDY["compared"]),
     output:
-        **figure(
-            "figure_heads",
-            category="Beyond the paper",
-            what="entropy of attention",
-            also=("numbers",),
-        ),
+        **figure("figure_heads", "Beyond the paper", "Entropy of attention", "numbers"),
     log:
         f"{RESULTS}/logs/figure_heads.log",
     retries: 0
@@ -357,12 +303,7 @@ rule figure_class_attention:
     input:
         measures=look.compared("class_attention", look.seen_whole),
     output:
-        **figure(
-            "figure_class_attention",
-            category="Beyond the paper",
-            what="what CLS looks at",
-            also=("numbers",),
-        ),
+        **figure("figure_class_attention", "Beyond the paper", "What CLS looks at", "numbers"),
     log:
         f"{RESULTS}/logs/figure_class_attention.log",
     retries: 0
@@ -385,7 +326,7 @@ if look.trained:
         input:
             losses=expand("results/models/{model}.loss.csv", model=look.trained),
         output:
-            **figure("training_curves", category="Models", what="training loss"),
+            **figure("training_curves", "Models", "Training loss"),
         log:
             f"{RESULTS}/logs/training_curves.log",
         retries: 0
@@ -414,7 +355,7 @@ if look.pretrained_here:
                 )
             ),
         output:
-            **figure("reconstruction", category="Models", what="reconstructions"),
+            **figure("reconstruction", "Models", "Reconstructions"),
         log:
             f"{RESULTS}/logs/reconstruction.log",
         conda:

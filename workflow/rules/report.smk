@@ -24,11 +24,9 @@ def download(path, kind):
     return report(path, category="Files", subcategory=kind, labels=labels)
 
 
-def figure(name, category, what, number=None, also=()):
+def figure(name, category, title, *also):
     """The files of a figure; `also` its numbers, and what is seen in it as text for the caption."""
-    own, title = f"{RESULTS}/figures/{name}", f"{what[0].upper()}{what[1:]}"
-    if number:
-        title = f"Figure {number}: {what}" if number.isdigit() else f"{number}: {what}"
+    own = f"{RESULTS}/figures/{name}"
     files = {
         "pdf": download(f"{own}.pdf", "Figures (PDF)"),
         "png": shown(f"{own}.png", name, category, title),
@@ -38,14 +36,14 @@ def figure(name, category, what, number=None, also=()):
     return {key: files[key] for key in ("pdf", "png", *also)}
 
 
-def table(name, category, what, number, caption=None):
-    """The files of a table: its numbers, and the same printed."""
+def table(name, category, title, caption=None):
+    """A table: its numbers, and the same printed."""
     own = f"{RESULTS}/tables/{name}"
     return {
         "csv": download(f"{own}.csv", "Numbers (CSV)"),
         "tex": download(f"{own}.tex", "Tables (LaTeX, Markdown)"),
         "md": download(f"{own}.md", "Tables (LaTeX, Markdown)"),
-        "html": shown(f"{own}.html", caption or name, category, f"{number}: {what}"),
+        "html": shown(f"{own}.html", caption or name, category, title),
     }
 
 

@@ -35,7 +35,7 @@ rule figure_sweep:
     input:
         runs=rules.sweep_runs.output.runs,
     output:
-        **figure("figure_sweep", category="Sweep", what="measures by ratio and patch size", also=("numbers",)),
+        **figure("figure_sweep", "Sweep", "Measures by ratio and patch size", "numbers"),
     log:
         f"{RESULTS}/logs/figure_sweep.log",
     retries: 0
@@ -57,12 +57,7 @@ rule figure_sweep_layers:
     input:
         runs=rules.sweep_runs.output.runs,
     output:
-        **figure(
-            "figure_sweep_layers",
-            category="Sweep",
-            what="linear probe by layer",
-            also=("numbers",),
-        ),
+        **figure("figure_sweep_layers", "Sweep", "Linear probe by layer", "numbers"),
     log:
         f"{RESULTS}/logs/figure_sweep_layers.log",
     retries: 0
@@ -82,12 +77,7 @@ rule table_sweep:
     input:
         runs=rules.sweep_runs.output.runs,
     output:
-        **table(
-            "table_sweep",
-            category="Sweep",
-            what="measures of every setting",
-            number="Sweep",
-        ),
+        **table("table_sweep", "Sweep", "Sweep: measures of every setting"),
     log:
         f"{RESULTS}/logs/table_sweep.log",
     retries: 0
@@ -109,12 +99,7 @@ rule sweep_claims:
     input:
         runs=rules.sweep_runs.output.runs,
     output:
-        **table(
-            "sweep_claims",
-            category="Sweep",
-            what="what holds here",
-            number="Sweep",
-        ),
+        **table("sweep_claims", "Sweep", "Sweep: what holds here"),
     log:
         f"{RESULTS}/logs/sweep_claims.log",
     retries: 0

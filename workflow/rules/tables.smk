@@ -8,7 +8,7 @@ rule table_1:
         quality=look.measure("quality", look.first, STUDY["blur"]),
         paper=look.published("table_1"),
     output:
-        **table("table_1", category="Robustness", what="Gaussian blur", number="Table I"),
+        **table("table_1", "Robustness", "Table I: Gaussian blur"),
     log:
         f"{RESULTS}/logs/table_1.log",
     retries: 0
@@ -36,7 +36,7 @@ rule table_2:
         accuracy=look.corrupted,
         paper=look.published("table_2"),
     output:
-        **table("table_2", category="Robustness", what="fifteen corruptions", number="Table II"),
+        **table("table_2", "Robustness", "Table II: fifteen corruptions"),
     log:
         f"{RESULTS}/logs/table_2.log",
     retries: 0
@@ -67,7 +67,7 @@ rule table_3:
         accuracy=look.measured("accuracy", STUDY["finetuned"], ["clean", STUDY["blur"], look.occlusion]),
         paper=look.published("table_3"),
     output:
-        **table("table_3", category="Robustness", what="clean against perturbed embeddings", number="Table III"),
+        **table("table_3", "Robustness", "Table III: clean against perturbed embeddings"),
     log:
         f"{RESULTS}/logs/table_3.log",
     retries: 0
@@ -92,12 +92,7 @@ rule table_models:
         images=look.images_of(STUDY["dataset"]),
         accuracy=look.judged,
     output:
-        **table(
-            "table_models",
-            category="Beyond the paper",
-            what="paired tests between them",
-            number="Models",
-        ),
+        **table("table_models", "Beyond the paper", "Models: paired tests between them"),
     log:
         f"{RESULTS}/logs/table_models.log",
     retries: 0
@@ -123,7 +118,7 @@ rule shifts:
         paper=CLAIMS,
         shift=look.shifted(STUDY["corrupted"], look.shift_datasets()),
     output:
-        **table("shifts", category="Claims", what="other images, masks, the text", number="Shifts"),
+        **table("shifts", "Claims", "Shifts: other images, masks, the text"),
     log:
         f"{RESULTS}/logs/shifts.log",
     retries: 0

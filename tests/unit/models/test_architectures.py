@@ -207,4 +207,4 @@ def test_layers_of_no_name_are_refused_in_one_line(arguments, said):
     with pytest.raises(InputError) as caught:
         architectures.build("vit_tiny_patch16_224", {"img_size": 16, "patch_size": 4, "depth": 1} | arguments)
     assert said in str(caught.value) and "\n" not in str(caught.value)
-    assert str(caught.value).startswith("architecture vit_tiny_patch16_224 with ")
+    assert str(caught.value).startswith("architecture vit_tiny_patch16_224, img_size 16")

@@ -30,7 +30,7 @@ def figure_2(tsne: pd.DataFrame, separation: pd.DataFrame) -> Figure:
 
 
 def _maps_and_curves(tsne: pd.DataFrame, separation: pd.DataFrame, tokens: list[str], points: dict) -> Figure:
-    layers = sorted(separation["layer"].unique())
+    layers = sorted({*tsne["layer"], *separation["layer"]})  # of one that is the same for all images there is no map
     rows = -(-len(layers) // ACROSS)
     height = 1.16 * rows * len(tokens) + 0.3
     figure = plt.figure(figsize=(PAGE, height + 2.4))
