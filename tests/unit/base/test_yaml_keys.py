@@ -62,7 +62,9 @@ def test_dates_times_and_binary_data_are_no_settings(value, what):
 @pytest.mark.parametrize(("value", "read"), [("010", "8"), ("1:30", "90"), ("1:30.5", "90.5"), ("-012", "-10")])
 def test_a_number_that_yaml_counts_otherwise_is_named(value, read):
     (said,) = yaml_keys.faults(f"datasets:\n  pets: {{count: {value}}}\n")
-    assert said == f'line 2: datasets.pets.count: {value} is read as {read} in YAML; quote it: "{value}", or write {read}'
+    assert (
+        said == f'line 2: datasets.pets.count: {value} is read as {read} in YAML; quote it: "{value}", or write {read}'
+    )
     assert list(yaml_keys.faults(f'datasets: {{pets: {{count: "{value}"}}}}')) == []
 
 

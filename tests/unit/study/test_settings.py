@@ -622,6 +622,29 @@ def test_a_number_where_text_belongs_is_told_as_it_was_written(config):
 
 
 @pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("perturbations.blur.levels.I.sigma", "1e-3", "YAML reads 1e-3 as text; write 1.0e-3"),
+        ("analysis.perplexity", "3.5E1", "YAML reads 3.5E1 as text; write 3.5e+1"),
+        ("datasets.pets.count", "1e3", "YAML reads 1e3 as text; write 1000"),
+    ],
+)
+def test_a_number_with_an_exponent_that_yaml_takes_for_text_is_written_out(config, path, value, said):
+    config["analysis"] = {}
+    change(config, path, value)
+    assert f"  {path}: {said}" in problems(config).split("\n")
+    change(config, path, yaml.safe_load(said.split()[-1]))
+    settings.check(config, SCHEMA)
+
+
+@pytest.mark.parametrize(("text", "said"), [("null", 'quote it: "null"'), ("~", 'quote it: "~"'), ("", "is empty")])
+def test_a_class_that_yaml_takes_for_nothing_is_to_be_quoted(config, text, said):
+    change(config, "datasets.pets.classes", [None, "dog"])
+    with pytest.raises(InputError, match=f"datasets.pets.classes.0: .*{said}"):
+        settings.check(config, SCHEMA, None, {"datasets.pets.classes.0": text})
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ({"in_chans": 1}, "models.vit.arguments.in_chans: 1, but pictures are read as red, green and blue: 3"),
