@@ -81,7 +81,7 @@ def test_what_is_not_plain_is_taken_as_it_stands(pets, text):
 
 
 def test_of_two_numbers_that_may_both_be_the_index_none_is_chosen(pets):
-    with pytest.raises(InputError, match="classes.txt: of the two numbers of '0 1' either may be the index"):
+    with pytest.raises(InputError, match=r"classes\.txt: of the two numbers of '0 1' either may be the index"):
         read(pets, "0 1\n1 2\n2 0")  # labels 1, 2, 0 or 2, 0, 1
     assert read(pets, "0 0\n1 1\n2 2") == read(pets, "0 0\n2 2\n1 1") == ["0", "1", "2"]  # the same both ways
     assert read(pets, "0 10\n1 5") == ["10", "5"]

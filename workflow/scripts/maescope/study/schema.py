@@ -8,7 +8,6 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 
 from maescope.base.names import nearest
 
-
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 
