@@ -576,6 +576,14 @@ def test_a_sigma_that_single_precision_takes_for_zero_is_refused(config):
     settings.check(config, SCHEMA)
 
 
+def test_more_dimensions_than_a_head_has_are_refused_with_both_numbers(config):
+    config["analysis"] = {"features": {"k": 65}}
+    config["models"]["vit"]["architecture"] = "vit_base_patch16_224"
+    assert "  analysis.features.k: the top 65 dimensions, but a head of vit has 64" in problems(config).split("\n")
+    config["models"]["vit"]["arguments"] = {"embed_dim": 780}
+    settings.check(config, SCHEMA)  # 65 each
+
+
 def itself():
     levels = {}
     levels["I"] = levels

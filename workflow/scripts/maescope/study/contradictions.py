@@ -54,6 +54,11 @@ def problems(config: dict) -> Iterator[str]:
     for (name, dataset), key in sorted(measured.items()):
         if name in models and dataset in datasets:
             yield from _head_contradictions(name, models[name], dataset, datasets[dataset], f"study.{key}")
+    k = config["analysis"]["features"]["k"] or 0
+    for name in dict.fromkeys([*study["finetuned"], study["heads"]]):
+        width = sizes.head_width_of(models[name]) if name in models else None
+        if width and k > width:
+            yield f"analysis.features.k: the top {k} dimensions, but a head of {name} has {width}"
     for name, model in models.items():
         yield from _model_contradictions(name, model, config)
     for name, perturbation in perturbations.items():
