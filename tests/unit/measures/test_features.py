@@ -62,7 +62,9 @@ def test_a_pruned_head_or_dimension_has_no_features():
 def test_common_and_retained_equal_plain_loops(k, threshold):
     clean, perturbed = integer_heads(0), integer_heads(1) + integer_heads(0)
     top = [features.top_dims(head, k) for head in (clean, perturbed)]
-    assert all((t.sum(-1) == np.minimum(k, (h != 0).sum(-1))).all() for t, h in zip(top, (clean, perturbed), strict=True))
+    assert all(
+        (t.sum(-1) == np.minimum(k, (h != 0).sum(-1))).all() for t, h in zip(top, (clean, perturbed), strict=True)
+    )
     masks = [features.common(t, threshold) for t in top]
     counts = features.retained(*masks)
     expected = [plain_common(head, k, threshold) for head in (clean, perturbed)]
