@@ -584,6 +584,18 @@ def test_more_dimensions_than_a_head_has_are_refused_with_both_numbers(config):
     settings.check(config, SCHEMA)  # 65 each
 
 
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ("https://a.org/w.pth", "is an address; name the file it is to be, and url: https://a.org/w.pth beside it"),
+        ("hf-hub:timm/vit_tiny_patch16_224.x", "is no file; of models of timm write hub:vit_tiny_patch16_224.x"),
+    ],
+)
+def test_weights_that_lie_elsewhere_are_refused_with_how_to_write_them(config, weights, said):
+    config["models"]["vit"]["weights"] = weights
+    assert f"  models.vit.weights: {weights} {said}" in problems(config).split("\n")
+
+
 def itself():
     levels = {}
     levels["I"] = levels

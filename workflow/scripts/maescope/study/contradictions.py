@@ -144,6 +144,10 @@ def _weights_problems(key: str, weights: str) -> Iterator[str]:
         yield f"{key}.training: needed, because weights under {TRAINED} are made by the workflow"
     elif weights.startswith(RANDOM) and not re.fullmatch("[0-9]{1,9}", weights.removeprefix(RANDOM)):
         yield f"{key}.weights: {weights!r} has no seed; write {RANDOM}0 or another number of up to nine digits"
+    elif re.match("[a-z0-9]+://", weights):
+        yield f"{key}.weights: {weights} is an address; name the file it is to be, and url: {weights} beside it"
+    elif place := arguments.PLACE.match(weights):
+        yield f"{key}.weights: {weights} is no file; of models of timm write {HUB}{weights.removeprefix(place[0])}"
     elif not weights.startswith((HUB, RANDOM)) and Path(weights).is_dir():
         yield f"{key}.weights: {weights} is a folder; give the .pth or .safetensors file in it"
 
