@@ -113,3 +113,9 @@ def test_images_of_some_labels_alone_are_judged_by_all_outputs():
 
 def test_no_images_give_no_doubt():
     assert doubts.doubts(clean([], []), TWELVE, 12) == []
+
+
+@pytest.mark.parametrize(("targets", "said"), [([0], 1), ([0, 1], 2)])
+def test_a_model_that_says_one_class_of_all_images_tells_of_no_order(targets, said):
+    clean = pd.DataFrame({"target": np.repeat(targets, 20), "prediction": said, "correct": 0})
+    assert [doubt.title for doubt in doubts.doubts(clean, list("abcd"), 4)] == ["CLEAN ACCURACY NEAR CHANCE"]

@@ -59,6 +59,23 @@ def test_dates_times_and_binary_data_are_no_settings(value, what):
     assert said == f"line 3: datasets.pets.classes.1: {written} is {what}"
 
 
+@pytest.mark.parametrize(("value", "read"), [("010", "8"), ("1:30", "90"), ("1:30.5", "90.5"), ("-012", "-10")])
+def test_a_number_that_yaml_counts_otherwise_is_named(value, read):
+    (said,) = yaml_keys.faults(f"datasets:\n  pets: {{count: {value}}}\n")
+    assert (
+        said == f'line 2: datasets.pets.count: {value} is read as {read} in YAML; quote it: "{value}", or write {read}'
+    )
+    assert list(yaml_keys.faults(f'datasets: {{pets: {{count: "{value}"}}}}')) == []
+
+
+def test_other_numbers_are_taken_as_they_are():
+    assert list(yaml_keys.faults('[0, 0.5, 1_000, 0x10, 1.0e-3, 08, !!int "12"]')) == []
+
+
+def test_an_equals_sign_is_a_name_like_others():
+    assert list(yaml_keys.faults("levels: {=: 1}")) == []
+
+
 def test_a_set_and_a_date_as_a_name_are_no_settings():
     (said,) = yaml_keys.faults("a: !!set {x, y}")
     assert said == "line 1: a: this is a set in YAML; write a list"

@@ -129,3 +129,12 @@ def test_models_stand_side_by_side_and_one_in_doubt_says_why():
     doubted = {"n": [Doubt("CLASSES EXCHANGED", "", "")]}
     figure = classes.figure_classes(confused, numbers.by_class(confused, INTERVALS), 20, doubted)
     assert [part.get_suptitle() for part in figure.subfigs] == ["m", "n\nCLASSES EXCHANGED"]
+
+
+def test_figure_8_of_heads_without_common_features_says_no_share():
+    row = {"model": "vit", "perturbation": "blur", "level": "I", "clean": 0.0, "drop": 0.0, "shuffled_clean": 0.0}
+    row |= {f"{kind}drop{end}": 0.0 for kind in ("", "shuffled_") for end in ("", "_low", "_high")}
+    figure = head_features.figure_8(pd.DataFrame([row]), {"blur": "levels"})
+    (axis,) = figure.axes
+    assert "classes: 0.00 on clean images" in axis.get_legend_handles_labels()[1]
+    assert axis.get_ylim() == (0, 1)

@@ -95,6 +95,42 @@ def test_a_label_that_takes_a_longer_word_or_number_is_told(label, names, longer
     assert (f"{tmp_path}/{longer} is taken for {label}, though the name goes on" in caplog.text) == bool(longer)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "label", "names", "longer"),
+    [
+        ("*{label}.png", "cat", ["1_cat.png", "bobcat.png"], "bobcat.png"),
+        ("*{label}.png", "1", ["img_1.png", "img_21.png"], "img_21.png"),
+        ("*{label}*/*.png", "cat", ["bobcat_2/1.png", "the cat 3/1.png"], "bobcat_2/1.png"),
+        ("*{label}.png", "1", ["a1.png", "x_1.png"], None),
+    ],
+)
+def test_a_label_that_takes_a_name_which_begins_before_it_is_told(pattern, label, names, longer, tmp_path, caplog):
+    put(tmp_path, *names)
+    with caplog.at_level(logging.WARNING):
+        assert taken(tmp_path, pattern, [label]) == {label: sorted(names)}
+    said = f"{tmp_path}/{longer} is taken for {label}, though the name begins before it"
+    assert (said in caplog.text) == bool(longer)
+    assert bool(longer) == bool(caplog.records)
+
+
+@pytest.mark.parametrize(("part", "instead"), [("**.png", "**/*.png"), ("a**.png", "**/a*.png")])
+def test_two_stars_within_a_name_are_told_to_look_into_no_folders(part, instead, tmp_path, caplog):
+    put(tmp_path, "cat/a1.png", "cat/old/a2.png")
+    with caplog.at_level(logging.WARNING):
+        assert taken(tmp_path, f"{{label}}/{part}", ["cat"]) == {"cat": ["cat/a1.png"]}
+    assert (
+        f"datasets.d.pattern: ** in {part} looks into no folders; for those at any depth write {instead}" in caplog.text
+    )
+    assert taken(tmp_path, f"{{label}}/{instead}", ["cat"]) == {"cat": ["cat/a1.png", "cat/old/a2.png"]}
+
+
+def test_a_link_that_leads_nowhere_is_named_with_what_it_leads_to(tmp_path):
+    put(tmp_path, "cat/1.png")
+    (tmp_path / "cat/2.png").symlink_to("gone.png")
+    said = refusal(tmp_path, "{label}/*", ["cat"])
+    assert said == f"{tmp_path}/cat/2.png: links to gone.png, which is not there; mend or remove it"
+
+
 # ---- Folders in folders, and folders with odd names ------------------------------------------------------------------
 
 

@@ -9,8 +9,8 @@ from maescope.measures import features
 
 
 def plain_top(vector, k):
-    """The k indices of largest magnitude, the lower index first among equals."""
-    return set(sorted(range(len(vector)), key=lambda i: (-abs(vector[i]), i))[:k])
+    """The k indices of largest magnitude, the lower index first among equals; none of a zero."""
+    return set(sorted((i for i in range(len(vector)) if vector[i]), key=lambda i: (-abs(vector[i]), i))[:k])
 
 
 def plain_common(head, k, threshold):
@@ -42,7 +42,19 @@ def test_of_equal_dimensions_the_lower_index_wins():
     head = np.array([1, 2, -2, 2, -1, 2]).reshape(1, 1, 1, 6)
     assert np.flatnonzero(features.top_dims(head, 2)).tolist() == [1, 2]
     assert np.flatnonzero(features.top_dims(head, 5)).tolist() == [0, 1, 2, 3, 5]
-    assert np.flatnonzero(features.top_dims(np.zeros((1, 1, 1, 6)), 3)).tolist() == [0, 1, 2]
+
+
+def test_a_pruned_head_or_dimension_has_no_features():
+    head = integer_heads(0)
+    head[1, :, 2] = 0  # a head
+    head[0, :, 1, 3:] = 0  # of another all but three dimensions
+    clean = features.common(features.top_dims(head, 5), 0.5)
+    kept, same = features.retained(clean, clean)
+    assert kept[1, 2] == same[1, 2] == 0
+    assert kept[0, 1] <= 3
+    table = features.table(*[features.top_dims(head, 5)] * 2, ["a", "b"] * 10, 0.5, 3, 0)
+    pruned = table[(table["layer"] == 2) & (table["head"] == 3)]
+    assert (pruned[["common_clean", "common_perturbed", "shuffled_clean", "shuffled_perturbed"]] == 0).all(axis=None)
 
 
 @pytest.mark.parametrize("threshold", [0.35, 0.5, 0.6])
@@ -50,7 +62,9 @@ def test_of_equal_dimensions_the_lower_index_wins():
 def test_common_and_retained_equal_plain_loops(k, threshold):
     clean, perturbed = integer_heads(0), integer_heads(1) + integer_heads(0)
     top = [features.top_dims(head, k) for head in (clean, perturbed)]
-    assert all((t.sum(-1) == k).all() for t in top)
+    assert all(
+        (t.sum(-1) == np.minimum(k, (h != 0).sum(-1))).all() for t, h in zip(top, (clean, perturbed), strict=True)
+    )
     masks = [features.common(t, threshold) for t in top]
     counts = features.retained(*masks)
     expected = [plain_common(head, k, threshold) for head in (clean, perturbed)]

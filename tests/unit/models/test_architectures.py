@@ -208,3 +208,12 @@ def test_layers_of_no_name_are_refused_in_one_line(arguments, said):
         architectures.build("vit_tiny_patch16_224", {"img_size": 16, "patch_size": 4, "depth": 1} | arguments)
     assert said in str(caught.value) and "\n" not in str(caught.value)
     assert str(caught.value).startswith("architecture vit_tiny_patch16_224, img_size 16")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [({"img_size": [16]}, "tuple index out of range"), ({"weight_init": "none"}, "timm takes no such arguments")],
+)
+def test_arguments_that_timm_stumbles_over_are_refused_with_words(arguments, said):
+    with pytest.raises(InputError, match=rf"architecture vit_tiny_patch16_224, \w+ .*: {said} \("):
+        architectures.build("vit_tiny_patch16_224", arguments)

@@ -682,3 +682,49 @@ def test_the_weights_to_begin_with_must_have_the_configured_digest(tmp_path):
     assert same(model, before)
     checkpoints.load_encoder(model, path, hashlib.sha256((tmp_path / "mae.safetensors").read_bytes()).hexdigest())
     assert not same(model, before)
+
+
+def plain_weights():
+    model = tiny()
+    return model, {name: value.clone() for name, value in model.state_dict().items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (lambda value: (127 * value).to(torch.int8), "int8"),
+        (lambda value: value.to(torch.complex64), "complex64"),
+        (lambda value: value.to(torch.float8_e4m3fn), "float8_e4m3fn"),
+        (lambda value: value.to_sparse(), "sparse_coo"),
+        (lambda value: value.to("meta"), "strided without values"),
+    ],
+)
+def test_weights_that_are_no_plain_numbers_are_named(change, kind, tmp_path):
+    model, state = plain_weights()
+    path = str(tmp_path / "w.pth")
+    torch.save(state | {"pos_embed": change(state["pos_embed"])}, path)
+    with pytest.raises(InputError, match=rf"w\.pth: pos_embed is stored as {kind}, which"):
+        checkpoints.load(model, path)
+
+
+def test_weights_under_the_name_of_the_other_kind_are_read_or_named(tmp_path):
+    model, state = plain_weights()
+    for name in ("w.pth", "w.SAFETENSORS"):
+        save_file(state, tmp_path / name)
+        checkpoints.load(model, str(tmp_path / name))
+    torch.save(state, tmp_path / "w.safetensors")
+    with pytest.raises(InputError, match=r"w\.safetensors \(\d+ bytes\): is a \.pth by what is in it; rename it so"):
+        checkpoints.load(model, str(tmp_path / "w.safetensors"))
+
+
+def test_checkpoints_that_are_none_say_what_they_are(tmp_path):
+    _, state = plain_weights()
+    path, itself = tmp_path / "w.pth", {}
+    itself["model"] = itself
+    for content, said in [(itself, "holds no state dict"), (state | {"epoch": 3}, "'epoch' among its tensors is none")]:
+        torch.save(content, path)
+        with pytest.raises(InputError, match=said):
+            checkpoints.read_weights(str(path))
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    with pytest.raises(InputError, match="no whole checkpoint but Git LFS's pointer to it; `git lfs pull`"):
+        checkpoints.read_weights(str(path))

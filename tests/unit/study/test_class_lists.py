@@ -80,6 +80,19 @@ def test_what_is_not_plain_is_taken_as_it_stands(pets, text):
     assert read(pets, text) == text.split("\n")
 
 
+def test_of_two_numbers_that_may_both_be_the_index_none_is_chosen(pets):
+    with pytest.raises(InputError, match=r"classes\.txt: of the two numbers of '0 1' either may be the index"):
+        read(pets, "0 1\n1 2\n2 0")  # labels 1, 2, 0 or 2, 0, 1
+    assert read(pets, "0 0\n1 1\n2 2") == read(pets, "0 0\n2 2\n1 1") == ["0", "1", "2"]  # the same both ways
+    assert read(pets, "0 10\n1 5") == ["10", "5"]
+    assert read(pets, "n01443537 1\nn01440764 0") == ["n01440764", "n01443537"]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, f"{'0' * 5000} cat", f'{{"{"0" * 5000}": "cat"}}'])
+def test_no_list_is_too_odd_to_be_taken_as_it_stands(pets, text):
+    assert read(pets, text) == [text]
+
+
 @pytest.mark.parametrize("folder", ["0,cat", "1 cat", "n01440764 tench"])
 def test_folders_that_are_called_like_the_lines_are_meant(pets, folder):
     (pets / "val" / folder).mkdir()

@@ -576,6 +576,26 @@ def test_a_sigma_that_single_precision_takes_for_zero_is_refused(config):
     settings.check(config, SCHEMA)
 
 
+def test_more_dimensions_than_a_head_has_are_refused_with_both_numbers(config):
+    config["analysis"] = {"features": {"k": 65}}
+    config["models"]["vit"]["architecture"] = "vit_base_patch16_224"
+    assert "  analysis.features.k: the top 65 dimensions, but a head of vit has 64" in problems(config).split("\n")
+    config["models"]["vit"]["arguments"] = {"embed_dim": 780}
+    settings.check(config, SCHEMA)  # 65 each
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ("https://a.org/w.pth", "is an address; name the file it is to be, and url: https://a.org/w.pth beside it"),
+        ("hf-hub:timm/vit_tiny_patch16_224.x", "is no file; of models of timm write hub:vit_tiny_patch16_224.x"),
+    ],
+)
+def test_weights_that_lie_elsewhere_are_refused_with_how_to_write_them(config, weights, said):
+    config["models"]["vit"]["weights"] = weights
+    assert f"  models.vit.weights: {weights} {said}" in problems(config).split("\n")
+
+
 def itself():
     levels = {}
     levels["I"] = levels
@@ -619,6 +639,29 @@ def test_a_number_where_text_belongs_is_told_as_it_was_written(config):
     assert str(caught.value).split("\n")[1:] == [
         '  datasets.pets.classes.0: no is read as false, which is no text; quote it: "no"',
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("perturbations.blur.levels.I.sigma", "1e-3", "YAML reads 1e-3 as text; write 1.0e-3"),
+        ("analysis.perplexity", "3.5E1", "YAML reads 3.5E1 as text; write 3.5e+1"),
+        ("datasets.pets.count", "1e3", "YAML reads 1e3 as text; write 1000"),
+    ],
+)
+def test_a_number_with_an_exponent_that_yaml_takes_for_text_is_written_out(config, path, value, said):
+    config["analysis"] = {}
+    change(config, path, value)
+    assert f"  {path}: {said}" in problems(config).split("\n")
+    change(config, path, yaml.safe_load(said.split()[-1]))
+    settings.check(config, SCHEMA)
+
+
+@pytest.mark.parametrize(("text", "said"), [("null", 'quote it: "null"'), ("~", 'quote it: "~"'), ("", "is empty")])
+def test_a_class_that_yaml_takes_for_nothing_is_to_be_quoted(config, text, said):
+    change(config, "datasets.pets.classes", [None, "dog"])
+    with pytest.raises(InputError, match=f"datasets.pets.classes.0: .*{said}"):
+        settings.check(config, SCHEMA, None, {"datasets.pets.classes.0": text})
 
 
 @pytest.mark.parametrize(

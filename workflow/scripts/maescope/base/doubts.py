@@ -101,6 +101,8 @@ def _in_another_order(clean: pd.DataFrame, classes: Sequence[str]) -> tuple[Doub
     best = max(right, key=lambda words: right[words].sum(), default=None)
     if best is None or not _clearly_more(right[best], prediction == target):
         return None
+    if len(np.unique(target[right[best] & (prediction != target)])) < 2:  # of one class it tells of no order
+        return None
     first = ", ".join(others[best][:SHOWN])
     words = (
         f"{100 * (prediction == target).mean():.1f} % right as `classes` has them, {100 * right[best].mean():.1f} % if "

@@ -4,6 +4,7 @@ YAML takes the last of two equal keys, `010` for 8, `no` for false and `12:30` f
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 
@@ -11,6 +12,7 @@ import yaml
 
 TAG = "tag:yaml.org,2002:"
 UNFIT = {"timestamp": "a date or a time", "binary": "binary data", "set": "a set"}  # no setting is one of these
+OTHER_BASE = re.compile(r"[-+]?0[0-7_]+|.*:.*")  # in eights, or of sixty like minutes and seconds
 
 
 def faults(text: str) -> Iterator[str]:
@@ -19,6 +21,8 @@ def faults(text: str) -> Iterator[str]:
     for path, node in _nodes(text):
         if kind := UNFIT.get(node.tag.removeprefix(TAG)):
             yield f"{_place(node, path)}: {_remedy(node, f'is {kind}')}"
+        elif (number := _in_another_base(node)) is not None:
+            yield f"{_place(node, path)}: {_remedy(node, f'is read as {number}')}, or write {number}"
         for key in _own_keys(node):
             if kind := UNFIT.get(key.tag.removeprefix(TAG)):
                 yield f"{_place(key, [*path, key.value])}: {_remedy(key, f'is {kind}')}"
@@ -76,8 +80,18 @@ def _own_keys(node: yaml.Node) -> list[yaml.ScalarNode]:
     return [key for key in keys if isinstance(key, yaml.ScalarNode) and key.tag != f"{TAG}merge"]
 
 
+def _in_another_base(node: yaml.Node) -> float | None:
+    """The number that YAML reads where another seems to stand, 8 for 010; None of any other node."""
+    kind = node.tag.removeprefix(TAG)
+    if kind in ("int", "float") and not node.style and OTHER_BASE.fullmatch(node.value):
+        return yaml.constructor.SafeConstructor().construct_object(node)
+    return None
+
+
 def _read_as(key: yaml.ScalarNode) -> str:
     """What a key is called once it has been read."""
+    if key.tag == f"{TAG}value":  # an equals sign alone
+        return key.value
     return next(iter(json.loads(json.dumps({yaml.constructor.SafeConstructor().construct_object(key): 0}))))
 
 

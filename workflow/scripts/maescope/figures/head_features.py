@@ -65,7 +65,7 @@ def figure_8(drops: pd.DataFrame, titles: dict[str, str]) -> Figure:
             _lost_features(axis, own[own["perturbation"] == perturbation])
             axis.set(title=f"{model}, {perturbation}", xlabel=title)
         row[0].set_ylabel("mean drop (features a head)")
-        row[0].set_ylim(0, 1.05 * own[["clean", "shuffled_clean", "drop_high"]].max(axis=None))
+        row[0].set_ylim(0, 1.05 * own[["clean", "shuffled_clean", "drop_high"]].max(axis=None) or 1)
     return figure
 
 
@@ -77,7 +77,8 @@ def _lost_features(axis: plt.Axes, part: pd.DataFrame) -> None:
         drop = part[f"{prefix}drop"]
         errors = [drop - part[f"{prefix}drop_low"], part[f"{prefix}drop_high"] - drop]
         clean, last = part[f"{prefix}clean"].iloc[0], part["level"].iloc[-1]
-        label = f"{name}: {clean:.2f} on clean images, {100 * drop.iloc[-1] / clean:.0f} % lost at {last}"
+        lost = f", {100 * drop.iloc[-1] / clean:.0f} % lost at {last}" if clean else ""
+        label = f"{name}: {clean:.2f} on clean images{lost}"
         line = "-" if not prefix else (0, (4, 2))
         style = {"color": colour, "marker": marker, "linestyle": line, "capsize": 2, "elinewidth": 0.9}
         axis.axhline(clean, color=colour, linestyle=(0, (1, 2)), linewidth=1.2)

@@ -107,6 +107,7 @@ def belonging(dataset: str, pattern: str, labels: Sequence[str], classes: Sequen
     found = _each_once(dataset, pattern, {label: find(pattern, label) for label in labels})
     _require_no_other_class(dataset, pattern, found, classes)
     _tell_longer(dataset, pattern, found)
+    _tell_stars(dataset, pattern)
     return found
 
 
@@ -168,19 +169,41 @@ def _require_no_other_class(dataset: str, pattern: str, found: dict[str, Found],
 
 
 def _tell_longer(dataset: str, pattern: str, found: dict[str, Found]) -> None:
-    """Tell of a label whose `*` takes a name that goes on as a word or number does: cats for cat, 10 for 1."""
+    """Tell of a label whose `*` takes a name that goes on, or begins before it, as a word or number does.
+
+    As cats or bobcat for cat, 10 or 21 for 1.
+    """
     parts = pattern.split("/")
-    place = next((number for number, part in enumerate(parts) if "{label}*" in part), None)
+    place = next((number for number, part in enumerate(parts) if "{label}*" in part or "*{label}" in part), None)
     if place is None or "**" in parts[:place]:
         return
     for label, own in found.items():
-        goes_on = re.compile(re.escape(label) + (r"[^\W\d_]" if label[-1].isalpha() else r"(?<=\d)\d"))
-        longer = [path for path in own.pictures if goes_on.search(path.split("/")[place])]
+        behind = rf"{re.escape(label)}{_more_of(label[-1])}" if "{label}*" in parts[place] else "(?!)"
+        before = rf"{_more_of(label[0])}{re.escape(label)}" if "*{label}" in parts[place] else "(?!)"
+        longer = [path for path in own.pictures if re.search(f"{behind}|{before}", path.split("/")[place])]
         if longer:
+            goes_on = re.search(behind, longer[0].split("/")[place])
             log.critical(
-                "datasets.%s: %s is taken for %s, though the name goes on; if that is another class, write what "
-                "follows the label in its names, as {label}_*",
+                "datasets.%s: %s is taken for %s, though the name %s; if that is another class, write what %s the "
+                "label in its names, as %s",
                 dataset,
                 longer[0],
                 label,
+                *(("goes on", "follows", "{label}_*") if goes_on else ("begins before it", "precedes", "*_{label}")),
             )
+
+
+def _more_of(char: str) -> str:
+    """A regular expression of a letter beside a letter, and of a digit beside a digit."""
+    return r"[^\W\d_]" if char.isalpha() else r"\d" if char.isdigit() else "(?!)"
+
+
+def _tell_stars(dataset: str, pattern: str) -> None:
+    """Two stars within a name are one: no folders are looked into."""
+    if mixed := next((part for part in pattern.split("/") if "**" in part and part != "**"), None):
+        log.critical(
+            "datasets.%s.pattern: ** in %s looks into no folders; for those at any depth write **/%s",
+            dataset,
+            mixed,
+            mixed.replace("**", "*"),
+        )

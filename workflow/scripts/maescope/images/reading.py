@@ -1,6 +1,7 @@
 """From a file to pixels: decoded, resized, cropped. The only module that opens pictures."""
 
 import errno
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -59,6 +60,8 @@ def load(path: str, remedy: str = "replace it, or set on_bad_image: skip") -> Im
                 raise InputError(f"{path}: mode {picture.mode} has more than 8 bits per channel; convert it to 8")
             return picture.convert("RGB")
     except FileNotFoundError:
+        if Path(path).is_symlink():
+            raise InputError(f"{path}: links to {os.readlink(path)}, which is not there; mend or remove it") from None
         raise InputError(f"{path}: no such file; results/images/ lists it, so it has gone since") from None
     except InputError:
         raise

@@ -13,7 +13,9 @@ def scaled_k(head_dim: int) -> int:
 
 
 def top_dims(head: np.ndarray, k: int) -> np.ndarray:
-    """The k dimensions of largest magnitude of each image; of equal ones the lower index.
+    """The k dimensions of largest magnitude of each image; of equal ones the lower index, and none that is 0.
+
+    A head that was pruned puts out zeros: its first k dimensions would be common to all images under any perturbation.
 
     Parameters
     ----------
@@ -21,7 +23,7 @@ def top_dims(head: np.ndarray, k: int) -> np.ndarray:
 
     Returns
     -------
-    (L, B, H, d) bool, k of each d true
+    (L, B, H, d) bool, at most k of each d true
     """
     dim = head.shape[-1]
     if not 1 <= k <= dim:
@@ -29,7 +31,7 @@ def top_dims(head: np.ndarray, k: int) -> np.ndarray:
     order = np.argsort(-np.abs(head), axis=-1, kind="stable")
     top = np.zeros(head.shape, dtype=bool)
     np.put_along_axis(top, order[..., :k], True, axis=-1)
-    return top
+    return top & (head != 0)
 
 
 def all_top_dims(heads: Iterable[np.ndarray], k: int) -> np.ndarray:

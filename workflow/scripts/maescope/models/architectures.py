@@ -26,8 +26,9 @@ def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str
     """
     try:
         model = timm.create_model(architecture, num_classes=num_classes, global_pool=pooling, **arguments)
-    except (RuntimeError, TypeError, AssertionError, ValueError, KeyError, AttributeError) as error:
-        said = f"timm knows no {error}" if isinstance(error, KeyError) else error  # of a layer by its name
+    except (RuntimeError, TypeError, AssertionError, ValueError, LookupError, AttributeError) as error:
+        said = str(error) or "timm takes no such arguments"  # some of its assertions say nothing
+        said = f"timm knows no {error}" if isinstance(error, KeyError) else said  # of a layer by its name
         known = timm.list_models() + timm.list_pretrained()
         hint = "change `arguments` or take a ViT" if architecture in known else f"timm has {_near(architecture, known)}"
         given = "".join(f", {key} {value}" for key, value in arguments.items())

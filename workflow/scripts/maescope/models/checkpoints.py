@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 DISTRIBUTED = "module."  # before all names, as torch.nn.parallel.DistributedDataParallel has them
 DECODER = ("decoder_", "mask_token")  # of a masked autoencoder; a top-level mask_token would mislead timm's own filter
 DERIVED = ".relative_position_index"  # of BEiT, made from its size alone; older checkpoints carry it
+POINTER = b"version https://git-lfs"
+DEEPEST = 9  # one may hold itself
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 UNDER = ("model", "state_dict")  # where trainings put a state dict, one in the other too
 BESIDE = ("argparse.Namespace", "types.SimpleNamespace", "numpy.dtype", "numpy.ndarray", "datetime.datetime")
 BESIDE += tuple(f"numpy.{core}.multiarray.{what}" for core in ("core", "_core") for what in ("scalar", "_reconstruct"))
@@ -133,8 +136,14 @@ def read_weights(path: str) -> dict[str, Tensor]:
     size = Path(path).stat().st_size if Path(path).is_file() else -1
     if size <= 0:
         raise InputError(f"{path}: {'empty' if size == 0 else 'no such'} file; give the path of a checkpoint")
+    with open(path, "rb") as file:
+        first = file.read(len(POINTER))
+    if first == POINTER:
+        raise InputError(f"{path} ({size} bytes): no whole checkpoint but Git LFS's pointer to it; `git lfs pull`")
+    if path.endswith(".safetensors") and first[:2] == b"PK":
+        raise InputError(f"{path} ({size} bytes): is a .pth by what is in it; rename it so")
     try:
-        if path.endswith(".safetensors"):
+        if path.endswith(".safetensors") or first[8:9] == b"{":  # named as it is, or as people save it
             state = load_file(path)
         else:
             with torch.serialization.safe_globals([(Aside, name) for name in BESIDE]):
@@ -146,20 +155,23 @@ def read_weights(path: str) -> dict[str, Tensor]:
     found = _state_dict(path, state)
     if found is None:
         keys = f", but {', '.join(map(repr, list(state)[:5]))[:200]}" if isinstance(state, dict) and state else ""
+        others = [name for name, value in state.items() if not isinstance(value, Tensor)] if keys else []
+        if 0 < len(others) < len(state) and not any(isinstance(state[name], dict) for name in others):
+            keys = f": {others[0]!r} among its tensors is none; save the tensors alone"
         raise InputError(f"{path}: holds no state dict (names to tensors, or that under model or state_dict){keys}")
     if all(name.startswith(DISTRIBUTED) for name in found):
         found = {name.removeprefix(DISTRIBUTED): value for name, value in found.items()}
     return _registers_renamed(path, found) if found.keys() >= REGISTERS else found
 
 
-def _state_dict(path: str, content: object) -> dict[str, Tensor] | None:
+def _state_dict(path: str, content: object, deep: int = 0) -> dict[str, Tensor] | None:
     """The names and tensors of a checkpoint, which lie in it, or under one of UNDER, and so on."""
-    if not isinstance(content, dict) or not content:
+    if not isinstance(content, dict) or not content or deep > DEEPEST:
         return None
     if all(isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()):
         return content
     for key in UNDER:
-        if (found := _state_dict(path, content.get(key))) is not None:
+        if (found := _state_dict(path, content.get(key), deep + 1)) is not None:
             for other in (average for average in AVERAGES if content.get(average) is not None):
                 log.warning("%s: has %s, which is read, and %s: to use that, save it alone", path, key, other)
             return found
@@ -261,6 +273,12 @@ def _require_fit(path: str, model: VisionTransformer, state: dict[str, Tensor]) 
             given, wanted = tuple(state[name].shape), tuple(value.shape)
             asks = f"num_classes: {wanted[0]} asks for" if name.startswith("head.") else "the architecture needs"
             raise InputError(f"{path}: {name} has shape {given}, {asks} {wanted}{_of_size(model, name, state)}")
+        if state[name].dtype not in FLOATS or state[name].layout is not torch.strided or state[name].is_meta:
+            kind = str(state[name].dtype if state[name].dtype not in FLOATS else state[name].layout)
+            raise InputError(
+                f"{path}: {name} is stored as {kind.removeprefix('torch.')}{' without values' * state[name].is_meta}, "
+                "which says no weights by itself; save it as float32 (of a quantised model what it was made from)"
+            )
         if not torch.isfinite(state[name]).all():
             raise InputError(f"{path}: {name} has values that are not finite; fetch or train it again")
     if left := sorted(set(state) - set(expected)):

@@ -12,8 +12,8 @@ from pathlib import Path
 from maescope.base import names
 from maescope.base.errors import InputError
 
-BEFORE = r"(?P<index>\d+)(?:\s*[,;:]\s*|\s+)(?P<label>.*\S)"  # a label behind its index
-BEHIND = r"(?P<label>.*\S)(?:\s*[,;]\s*|\s+)(?P<index>\d+)"
+BEFORE = r"(?P<index>\d{1,9})(?:\s*[,;:]\s*|\s+)(?P<label>.*\S)"  # a label behind its index
+BEHIND = r"(?P<label>.*\S)(?:\s*[,;]\s*|\s+)(?P<index>\d{1,9})"
 SYNSET = r"(?P<label>n\d{8})(?:,\s*|\s+)(?!\d+\s).*"  # and its words
 LONGEST = 200  # bytes; a file system takes 255, and temporary files have a longer name
 
@@ -43,15 +43,23 @@ def read_classes(name: str, classes: list[str] | str | None, pattern: str) -> li
     except UnicodeDecodeError:
         raise InputError(f"datasets.{name}.classes: {classes} is no text in UTF-8; give one label per line") from None
     lines = [line.strip() for line in text.split("\n") if line.strip()]
-    published = _of_json(text) or _of_indices(lines) or _of_synsets(lines)
-    return lines if published is None or is_there(pattern, lines) else published
+    first, *others = _of_indices(lines) or [None]
+    published = _of_json(text) or first or _of_synsets(lines)
+    if published is None or is_there(pattern, lines):
+        return lines
+    if any(other != first for other in others):
+        raise InputError(
+            f"datasets.{name}.classes: {classes}: of the two numbers of {lines[0]!r} either may be the index; give one "
+            "label per line"
+        )
+    return published
 
 
 def _of_json(text: str) -> list[str] | None:
     """A list of labels, {label: index}, {index: label} or {index: [label, words]}; None where it is none of these."""
     try:
         content = json.loads(text, object_pairs_hook=tuple)  # all pairs, also those whose key is there twice
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if isinstance(content, tuple) and all(type(index) is int for _, index in content):
         content = tuple((index, label) for label, index in content)
@@ -66,18 +74,16 @@ def _first(label):
     return label[0] if isinstance(label, list) and label else label
 
 
-def _of_indices(lines: list[str]) -> list[str] | None:
-    """Labels with their index before or behind them; None where it is not so in every line."""
-    for pattern in (BEFORE, BEHIND):
-        found = [re.fullmatch(pattern, line) for line in lines]
-        if all(found) and (labels := _in_order([(match["index"], match["label"]) for match in found])):
-            return labels
-    return None
+def _of_indices(lines: list[str]) -> list[list[str]]:
+    """Labels with their index before them, and with it behind them, each where it is so in every line."""
+    found = [[re.fullmatch(pattern, line) for line in lines] for pattern in (BEFORE, BEHIND)]
+    read = [_in_order([(match["index"], match["label"]) for match in own]) for own in found if all(own)]
+    return [labels for labels in read if labels]
 
 
 def _in_order(labels: list[tuple[str, str]]) -> list[str] | None:
     """Different labels sorted by their indices, which must be 0, 1, ... or 1, 2, ..., each once; else None."""
-    by_index = {int(index): label for index, label in labels if str(index).isdecimal()}
+    by_index = {int(index): label for index, label in labels if re.fullmatch(r"\d{1,9}", str(index))}
     first = min(by_index, default=0)
     if first > 1 or sorted(by_index) != list(range(first, first + len(labels))):
         return None

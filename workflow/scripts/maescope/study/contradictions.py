@@ -54,6 +54,11 @@ def problems(config: dict) -> Iterator[str]:
     for (name, dataset), key in sorted(measured.items()):
         if name in models and dataset in datasets:
             yield from _head_contradictions(name, models[name], dataset, datasets[dataset], f"study.{key}")
+    k = config["analysis"]["features"]["k"] or 0
+    for name in dict.fromkeys([*study["finetuned"], study["heads"]]):
+        width = sizes.head_width_of(models[name]) if name in models else None
+        if width and k > width:
+            yield f"analysis.features.k: the top {k} dimensions, but a head of {name} has {width}"
     for name, model in models.items():
         yield from _model_contradictions(name, model, config)
     for name, perturbation in perturbations.items():
@@ -139,6 +144,10 @@ def _weights_problems(key: str, weights: str) -> Iterator[str]:
         yield f"{key}.training: needed, because weights under {TRAINED} are made by the workflow"
     elif weights.startswith(RANDOM) and not re.fullmatch("[0-9]{1,9}", weights.removeprefix(RANDOM)):
         yield f"{key}.weights: {weights!r} has no seed; write {RANDOM}0 or another number of up to nine digits"
+    elif re.match("[a-z0-9]+://", weights):
+        yield f"{key}.weights: {weights} is an address; name the file it is to be, and url: {weights} beside it"
+    elif place := arguments.PLACE.match(weights):
+        yield f"{key}.weights: {weights} is no file; of models of timm write {HUB}{weights.removeprefix(place[0])}"
     elif not weights.startswith((HUB, RANDOM)) and Path(weights).is_dir():
         yield f"{key}.weights: {weights} is a folder; give the .pth or .safetensors file in it"
 

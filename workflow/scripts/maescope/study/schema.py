@@ -1,11 +1,14 @@
 """A configuration against its schema: defaults filled in, each problem as one line with the path of its key."""
 
 import json
+import re
 from collections.abc import Mapping
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from maescope.base.names import nearest
+
+EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 
 def _with_defaults(validator, properties, instance, schema):
@@ -36,6 +39,15 @@ def _went_far(error: ValidationError) -> tuple:
     return error.validator_value != "null", len(error.absolute_path), error.validator not in ("type", "const")
 
 
+def _in_full(error: ValidationError) -> str:
+    """A number with an exponent as YAML 1.1 takes it for one: with a point before the e and a sign behind."""
+    if "integer" in error.validator_value:
+        return f"{float(error.instance):.0f}"
+    mantissa, exponent = error.instance.lower().split("e")
+    point, sign = "" if "." in mantissa else ".0", "" if exponent[0] in "+-" else "+"
+    return f"{mantissa}{point}e{sign}{exponent}"
+
+
 def describe(error: ValidationError, written: Mapping[str, str]) -> str:
     """One line: the path of the key, what is wrong, what would be right.
 
@@ -64,6 +76,12 @@ def describe(error: ValidationError, written: Mapping[str, str]) -> str:
         text, read = written.get(where, json.dumps(error.instance)), json.dumps(error.instance)
         what = "is no text" if text == read else f"is read as {read}, which is no text"
         return f'{where}: {text} {what}; quote it: "{text}"'
+    if error.validator == "type" and error.validator_value == "string" and error.instance is None:
+        text = written.get(where, "null")
+        return f'{where}: {text} is nothing in YAML; quote it: "{text}"' if text else f"{where}: is empty; write it"
+    number = error.validator == "type" and any(kind in error.validator_value for kind in ("number", "integer"))
+    if number and isinstance(error.instance, str) and EXPONENT.fullmatch(error.instance):
+        return f"{where}: YAML reads {error.instance} as text; write {_in_full(error)}"
     if error.validator == "uniqueItems":
         twice = sorted({str(item) for item in error.instance if error.instance.count(item) > 1})
         return f"{where}: {', '.join(twice)} named twice"
