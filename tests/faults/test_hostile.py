@@ -172,7 +172,7 @@ def test_the_report_has_no_tag_of_theirs(run):
 def test_the_overview_has_no_tag_of_theirs():
     config = {"seed": 0, "study": {"name": "a"}, "perturbations": {}, "analysis": {}}
     config["datasets"] = {"pets": {"classes": LABELS[:12], "pattern": "/<script>/{label}/*"}}
-    page = Tags(overview.page("<b>", "<i>", {"<u>Settings": overview.settings_table(config)}))
+    page = Tags(overview.page("<b>", "<i>", {"<u>Settings": overview.settings_table(config)}, ["<img onerror>"]))
     assert not page.tags & {"b", "i", "u", "img", "script"}
     assert ", ".join(LABELS[:12]) in page.text and "onerror" not in page.attributes
 
@@ -237,7 +237,7 @@ def test_names_that_cannot_be_paths_are_refused_while_planning(tmp_path):
         assert f"datasets.bad{number}.labels.1: " in said, number
     for name in ("'-d'", "'a b'", "'x;y'", r"'vit\n'", "'ä'", "'end_'", f"'{'n' * 101}'"):
         assert f"models: {name} " in said and f"perturbations: {name} " in said
-    assert "'../up' will not do; a label is the name of a folder" in said
+    assert "'../up' will not do; a level is named by letters" in said
 
 
 @pytest.mark.parametrize(
