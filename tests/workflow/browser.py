@@ -160,6 +160,17 @@ class Browser:
         self._call("Input.dispatchKeyEvent", type="keyDown", key="Enter", text="\r", windowsVirtualKeyCode=13)
         self._call("Input.dispatchKeyEvent", type="keyUp", key="Enter", windowsVirtualKeyCode=13)
 
+    def download(self, node: str) -> tuple[str, bytes]:
+        """Name and content of the file that a click downloads; a click that missed is made again."""
+        for _ in range(3):
+            self.click(node)
+            end = time.monotonic() + 5
+            while not self._downloads and time.monotonic() < end:
+                self._listen()
+            if self._downloads:
+                break
+        return self.downloaded()
+
     def downloaded(self) -> tuple[str, bytes]:
         """Name and content of the file that was downloaded, once it is there."""
         end = time.monotonic() + PATIENCE

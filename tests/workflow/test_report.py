@@ -102,9 +102,8 @@ def test_every_file_can_be_downloaded_as_it_is(reader, finished):
             if result.endswith(".pdf"):
                 assert reader.look(result) == {"type": "application/pdf"}, result
             else:
-                reader.browser.click(reader.button(result, 0))
                 file = finished / "results/smoke" / result
-                assert reader.browser.downloaded() == (file.name, file.read_bytes()), result
+                assert reader.browser.download(reader.button(result, 0)) == (file.name, file.read_bytes()), result
     own = {name for name in made(finished, "pdf", "csv", "tex", "md") if name.startswith(("figures/", "tables/"))}
     assert set(offered) == own and len(offered) == len(own)
 
