@@ -61,14 +61,14 @@ def collapsed(points: np.ndarray) -> bool:
     return bool(np.linalg.norm(points - points[0]) <= ROUNDING * np.linalg.norm(points))
 
 
-def warn_if_collapsed(points: np.ndarray, token: str, layer: int) -> None:
-    """Say loudly that tokens (n, D) of one kind and layer are the same for all images, of which little can be said."""
-    if collapsed(points):
+def warn_if_collapsed(points: np.ndarray, token: str, layer: int) -> bool:
+    """Whether tokens (n, D) of one kind and layer are the same for all images, of which little can be said; loudly."""
+    same = collapsed(points)
+    if same:
         log.critical("%s tokens of layer %d are the same for all images: is this model broken there?", token, layer)
+    return same
 
 
 def told_apart(sets: Mapping[tuple[str, int], Points]) -> dict[tuple[str, int], Points]:
     """Those sets, by kind of token and layer, whose points differ; the others are named loudly: no map shows them."""
-    for (token, layer), points in sets.items():
-        warn_if_collapsed(points.values, token, layer)
-    return {key: points for key, points in sets.items() if not collapsed(points.values)}
+    return {key: points for key, points in sets.items() if not warn_if_collapsed(points.values, *key)}
