@@ -131,7 +131,7 @@ def models(tmp_path_factory):
 def test_case_2_a_head_of_zeros_names_the_first_class_and_is_near_chance(models):
     found = models.measure("accuracy/zero_head")
     assert found["correct"].mean() == 0.5 and set(found["prediction"]) == {0}  # the first of equal logits
-    assert "CLEAN ACCURACY NEAR CHANCE: 50.0 % of 6 images among 2 classes" in models.said
+    assert "CLEAN ACCURACY NEAR CHANCE: 50.0 % among 2 classes (6 images)" in models.said
     with h5py.File(models.workflow / "results/tokens/zero_head/pets/clean/cat.h5") as file:
         assert not file["levels/clean/logits"][:].any()
 
