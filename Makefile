@@ -18,13 +18,10 @@ help:  ## these lines
 	@echo "make TARGET [VENV=folder of the environment] [CONFIG=study.yaml] [CORES=n] [WORKERS=n]"
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*##  *\(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-14s%s\n", $$1, $$2}'
 
-# The study of CONFIG, or one target of it, then its report. For every job that has ended Snakemake wakes up once in each
-# timespan, by default a second, to look at the inputs of all that could run: of hundreds of jobs that takes a whole core.
-# So the timespan is longer, and of more than 30 jobs it looks at 30 drawn at random; before training there are fewer.
+# The study of CONFIG, or one target of it, then its report.
 define study
 	@test -f "$(CONFIG)" || { echo "CONFIG=$(CONFIG): there is no such file" >&2; exit 1; }
-	$(SNAKEMAKE) $(1) --cores $(CORES) --quiet reason host --configfile "$(CONFIG)" \
-	    --scheduler-subsample 30 --max-jobs-per-timespan 1000/10s
+	$(SNAKEMAKE) $(1) --cores $(CORES) --configfile "$(CONFIG)"
 	@report=results/$$($(BIN)/python -c 'import yaml; print(yaml.safe_load(open("$(CONFIG)"))["study"]["name"])')/$(2) && \
 	    $(SNAKEMAKE) $(1) --cores 1 --report "$$report" --configfile "$(CONFIG)" && echo "Open $$report"
 endef

@@ -84,8 +84,8 @@ def _run(kind: str, folder: str, architecture: str, count: int, batch: int) -> d
     return in_a_process(__file__, kind, folder, architecture, count, batch)
 
 
-def _ours(model: torch.nn.Module, rows, folder: str, batch: int) -> Iterator[str]:
-    """As the workflow extracts: freed memory kept, files read ahead, a token file per label. Yields each image done."""
+def _ours(model: torch.nn.Module, rows, folder: str, batch: int) -> Iterator[int]:
+    """As the workflow extracts: freed memory kept, files read ahead, a token file per label. Yields images done."""
     keep_freed()
     extractor = extraction.Extractor(model, perturbations.Clean(), IMAGENET, attention=True)
     outputs = {label: f"{folder}/{label}.h5" for label in rows["label"].unique()}
@@ -93,8 +93,8 @@ def _ours(model: torch.nn.Module, rows, folder: str, batch: int) -> Iterator[str
     return extraction.extract(extractor, rows, outputs, None, {"config_hash": ""}, batch, workers=workers)
 
 
-def _hooks(model: torch.nn.Module, rows, folder: str, batch: int) -> Iterator[str]:
-    """As one would first write it down: unfused attention, and lists that fill. Yields each image done."""
+def _hooks(model: torch.nn.Module, rows, folder: str, batch: int) -> Iterator[int]:
+    """As one would first write it down: unfused attention, and lists that fill. Yields images done."""
     hidden, heads, maps = [], [], []
     for block in model.blocks:
         block.attn.fused_attn = False
@@ -105,7 +105,7 @@ def _hooks(model: torch.nn.Module, rows, folder: str, batch: int) -> Iterator[st
     with torch.inference_mode():
         for pixels in reading.batches(rows["path"].tolist(), batch, IMAGENET):
             model((torch.from_numpy(pixels).float() / 255 - mean) / std)
-            yield from map(str, range(len(pixels)))
+            yield len(pixels)
     assert len(hidden) == len(heads) == len(maps) == len(model.blocks) * -(-len(rows) // batch)
 
 
@@ -119,8 +119,10 @@ def main(kind: str, folder: str, architecture: str, count: int, batch: int) -> N
     base, curve = forget_peak(), []
 
     def measured() -> None:
-        for done, _ in enumerate({"ours": _ours, "hooks": _hooks}[kind](model, rows, folder, batch), 1):
-            if done % MARK == 0 or done == count:
+        done = 0
+        for more in {"ours": _ours, "hooks": _hooks}[kind](model, rows, folder, batch):
+            done += more
+            if done % MARK < more or done == count:  # a point was passed
                 curve.append(resident("VmHWM") - base)
 
     print(json.dumps({"seconds": seconds(measured), "model": base, "curve": curve}))

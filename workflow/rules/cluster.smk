@@ -48,7 +48,16 @@ def refusals():
             yield cluster.refusal(name, gpu, f"--account={account}" if account else "")
 
 
+def without_timers(scheduler):
+    """No limit to jobs a second where none was set: for the default one, each job that has ended makes Snakemake look at all
+    others again every second, of hundreds a whole core, and wait for the last of these looks before it ends."""
+    limit = getattr(scheduler, "job_rate_limiter", None)
+    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
+        scheduler.job_rate_limiter = None
+
+
 onstart:
+    without_timers(workflow.scheduler)
     for key, asked in ASKED.items():
         for words in cluster.not_rules(key, asked, [one.name for one in workflow.rules]):
             print(f"warning: {words}", file=sys.stderr)

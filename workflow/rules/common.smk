@@ -1,6 +1,5 @@
 # What every stage needs: the checked configuration, what is looked up in it, and the code of a script as a param.
 
-import logging
 import sys
 from functools import cache
 from pathlib import Path
@@ -8,12 +7,6 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
-from snakemake.settings.types import Quietness
-
-if Quietness.ALL in (workflow.output_settings.quiet or ()) and workflow.is_main_process and not workflow.dryrun:
-    errors = logging.StreamHandler()  # Snakemake would end without a word of why
-    errors.addFilter(lambda record: record.levelno >= logging.ERROR and bool(getattr(record, "exception", None)))
-    logger.addHandler(errors)
 
 
 @cache
@@ -41,14 +34,17 @@ STUDY_MODULES = (
     "convention_lookups",
     "settled_inputs",
 )
-for file in (*(f"base/{name}" for name in ("logs", "yaml_keys")), *(f"study/{name}" for name in STUDY_MODULES)):
+for file in (*(f"base/{name}" for name in ("logs", "terminal", "yaml_keys")), *(f"study/{name}" for name in STUDY_MODULES)):
     imports.closure(source(f"maescope/{file}.py"), source)
 
-from maescope.base import yaml_keys
+from maescope.base import terminal, yaml_keys
 from maescope.base.errors import InputError
 from maescope.study import lookups, settings, target_lookups
 from maescope.study.cluster_requests import ClusterRequests, growing
 from maescope.study.settled_inputs import SettledInputs
+
+if workflow.is_main_process:
+    terminal.take_over(logger, workflow.output_settings, whole=workflow.modifier.is_module)
 
 AS_WRITTEN = {}
 for file in workflow.configfiles:
@@ -75,7 +71,7 @@ try:
     SCHEMA = yaml.safe_load(Path(source("../schemas/config.schema.yaml")).read_text())
     CONFIG = settings.check(config, SCHEMA, recorded, AS_WRITTEN)
 except InputError as error:
-    raise WorkflowError(str(error)) from None
+    raise WorkflowError(f"{', '.join(map(str, workflow.configfiles))}: {error}") from None
 
 
 def still_says(path, contents):

@@ -53,7 +53,8 @@ done = extraction.extract(
     params.clean_hash,
     snakemake.threads,
 )
-for _ in progress.progress(done, f"{snakemake.wildcards.model} {name}", "image", len(rows)):
-    pass
+with progress.counting(f"{snakemake.wildcards.model} {name}", "image", len(rows)) as count:
+    for images in done:
+        count(images)
 tidy.write(store.contents(snakemake.output.tokens), snakemake.output.contents)
 provenance.record(Path(snakemake.output.tokens[0]).parent)

@@ -152,7 +152,7 @@ def extract(
     tokens_dtype: str = "float32",
     clean_hash: str = "",
     workers: int = 2,
-) -> Iterator[str]:
+) -> Iterator[int]:
     """Write one token file per label, all levels of it, reading each image once and the next ones ahead of their use.
 
     Parameters
@@ -166,7 +166,7 @@ def extract(
 
     Yields
     ------
-    the identity of each image done
+    how many images are done, batch by batch
     """
     levels = extractor.perturbation.levels
     reads = {label: list(_reads(extractor.perturbation, rows[rows["label"] == label], batch_size)) for label in outputs}
@@ -189,7 +189,7 @@ def extract(
                         _require_space(path, arrays(), len(read.paths), len(rows) * len(levels))
                     write(file, level, read.start, arrays)
                 if read.levels[-1] == levels[-1]:
-                    yield from names[batch]
+                    yield len(read.paths)
 
 
 @contextmanager

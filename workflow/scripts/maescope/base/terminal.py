@@ -1,0 +1,355 @@
+"""What a person sees of a run: a line for each job that has ended, a bar for those that run, and what is wrong.
+
+It takes the place of Snakemake's handler for the terminal, and reads the records that logger plugins get as well. All of
+Snakemake's own words stay in its log, below .snakemake/log.
+"""
+
+import logging
+import os
+import re
+import sys
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from maescope.base import logs
+
+USUAL = "DefaultStreamHandler"  # Snakemake's name of the handler whose place this takes
+# Times as long as other jobs, in the embedded study, by the first word of a rule's name; holds until one has ended.
+HEAVY = {"pretrain": 60, "finetune": 60, "train": 60, "extract": 6}
+PROGRESS = re.compile(rb": (\d+) of (\d+) (\w+), [\d.]+ s$", re.MULTILINE)  # a line of `base.progress`
+SAID = re.compile("Nothing to be done|Terminating processes|Will exit after")  # of Snakemake's plain remarks
+UNSAID = re.compile("Exiting because a job execution failed|At least one job did not complete|CalledProcessError")
+PLACE = re.compile(r'\s*File ".*", line \d+')  # of a traceback
+TICK = 1.0  # seconds between two looks at what runs
+SHOWN = 8  # jobs whose logs are looked at
+
+
+@dataclass
+class Job:
+    """One that was begun."""
+
+    rule: str
+    words: str  # the rule and the values of its wildcards
+    logs: list[str]
+    begun: float
+
+    def progress(self) -> tuple[int, int, bytes] | None:
+        """How many of how many units are done, by the last lines of its log."""
+        try:
+            with open(self.logs[0], "rb") as log:
+                if os.fstat(log.fileno()).st_mtime < self.begun - 1:
+                    return None  # of another run
+                log.seek(max(log.seek(0, os.SEEK_END) - 4096, 0))
+                done, total, unit = PROGRESS.findall(log.read())[-1]
+        except (OSError, IndexError):
+            return None
+        return int(done), int(total), unit
+
+
+class Pace:
+    """How long the rest of a run may take, by the jobs that have ended.
+
+    Parameters
+    ----------
+    counts : how many jobs of each rule there are
+    """
+
+    def __init__(self, counts: Mapping[str, int]):
+        self.rest, self.took = Counter(counts), defaultdict(list)
+
+    def ended(self, rule: str, seconds: float) -> None:
+        self.rest[rule] -= 1
+        self.took[rule].append(seconds)
+
+    def left(self, running: Iterable[tuple[str, float, float]], wall: float) -> float | None:
+        """Seconds, or None before the first job has ended.
+
+        Parameters
+        ----------
+        running : of each job that runs its rule, seconds so far, and the fraction that is done, 0 where it does not say
+        wall : seconds since the first job began
+        """
+        running, rest = list(running), self.rest.copy()
+        spent = sum(map(sum, self.took.values()))
+        weights = sum(_weight(rule) * len(took) for rule, took in self.took.items())
+        if not spent:
+            return None
+
+        def expected(rule: str) -> float:
+            took = self.took.get(rule)
+            return sum(took) / len(took) if took else spent / weights * _weight(rule)
+
+        work = 0.0
+        for rule, seconds, fraction in running:
+            rest[rule] -= 1
+            work += max((seconds / fraction if fraction else expected(rule)) - seconds, 0)
+        work += sum(expected(rule) * count for rule, count in rest.items() if count > 0)
+        at_a_time = (spent + sum(seconds for _, seconds, _ in running)) / wall
+        return work / max(at_a_time, 1)
+
+
+class Screen:
+    """Lines, and on a terminal a last one that is drawn anew, the bar. What jobs write themselves goes above it."""
+
+    def __init__(self, stream):
+        self.stream, self.bar, self.kept, self.lock = stream, "", {}, threading.RLock()
+        self.live = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+    def begin(self) -> None:
+        """From now on a bar can be drawn: all that is written to the terminal comes through here."""
+        if not self.live or self.kept:
+            return
+        self._flush()
+        reader, writer = os.pipe()
+        own = os.dup(self.stream.fileno())
+        self.stream = open(own, "w", buffering=1, errors="replace")  # noqa: SIM115 - until the end
+        for number in (1, 2):
+            if os.isatty(number):
+                self.kept[number] = os.dup(number)
+                os.dup2(writer, number)
+        os.close(writer)
+        self.passing = threading.Thread(target=self._pass_on, args=(reader,), daemon=True)
+        self.passing.start()
+
+    def line(self, text: str) -> None:
+        with self.lock:
+            self.stream.write(f"{self._erased()}{text}\n{self.bar}")
+            self.stream.flush()
+
+    def draw(self, text: str) -> None:
+        """The bar, as far as it fits; nothing without a terminal."""
+        if self.kept:
+            with self.lock:
+                erased, self.bar = self._erased(), text[: self.columns() - 1]
+                self.stream.write(erased + self.bar)
+                self.stream.flush()
+
+    def columns(self) -> int:
+        return os.get_terminal_size(self.stream.fileno()).columns or 80
+
+    def end(self) -> None:
+        """The terminal as it was."""
+        if not self.kept:
+            return
+        self.draw("")
+        self._flush()
+        for number, own in self.kept.items():
+            os.dup2(own, number)
+            os.close(own)
+        self.kept = {}
+        self.passing.join(1)  # the last words of jobs; one that Snakemake left behind may hold on to its end
+
+    def _erased(self) -> str:
+        return "\r\x1b[K" if self.bar else ""
+
+    def _flush(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+
+    def _pass_on(self, reader: int) -> None:
+        with open(reader, errors="replace", newline="\n") as lines:
+            for line in lines:
+                self.line(line.rstrip("\n"))
+
+
+class Terminal(logging.Handler):
+    """Records of a run as lines on the terminal; until jobs are to run, and of a dry run, Snakemake's own.
+
+    Parameters
+    ----------
+    usual : Snakemake's handler
+    settings : its `OutputSettings`
+    file : where its log is, if it keeps one
+    whole : whether all that Snakemake says is wanted, as of a workflow that uses this one as a module
+    """
+
+    def __init__(self, usual: logging.StreamHandler, settings, file: str | None, whole: bool):
+        super().__init__()
+        self.usual, self.file, self.screen = usual, file, Screen(usual.stream)
+        self.dryrun, self.whole = settings.dryrun, whole or settings.verbose or settings.debug_dag
+        self.quiet = {word.name for word in settings.quiet or ()}
+        self.coloured = self.screen.live and not settings.nocolor and "NO_COLOR" not in os.environ
+        self.ours = self.stopped = False
+        self.running: dict[int, Job] = {}
+        self.failed: set[int] = set()
+        self.ended = self.total = 0
+        self.over = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event = str(getattr(record, "event", None) or "")
+        try:
+            if event == "error":
+                self._error(record)
+            elif event == "workflow_started" and not (self.whole or self.dryrun):
+                self.ours = True
+            elif not self.ours:
+                self.usual.handle(record)
+            elif event in EVENTS:
+                EVENTS[event](self, record)
+            elif record.levelno >= logging.WARNING or event == "shellcmd" or SAID.match(str(record.msg)):
+                self._remark(record)
+        except Exception:
+            self.handleError(record)
+
+    def close(self) -> None:
+        """The last of all: how far the run came, on a terminal that is as it was."""
+        with self.lock:
+            self.over.set()
+            self.screen.end()
+            if self.total and not self.quiet & {"PROGRESS", "ALL"}:
+                self._line(self._summary())
+            self.total = 0
+        self.usual.close()
+        super().close()
+
+    def _begin(self, record: logging.LogRecord) -> None:
+        counts = dict(record.stats)
+        self.total, self.begun = counts.pop("total"), time.monotonic()
+        self.pace = Pace(counts)
+        if not self.quiet & {"PROGRESS", "ALL"}:
+            self._line(f"{self.total} jobs")
+            self.screen.begin()
+            threading.Thread(target=self._keep_drawing, daemon=True).start()
+
+    def _job(self, record: logging.LogRecord) -> None:
+        values = [str(value) for value in record.wildcards.values()]
+        again = ["again"] if record.jobid in self.failed else []
+        self.failed.discard(record.jobid)
+        words = " ".join([record.rule_name, *values, *again])
+        self.running[record.jobid] = Job(record.rule_name, words, list(record.log), time.time())
+        if "PROGRESS" in self.quiet and not self.quiet & {"RULES", "ALL"}:
+            self._line(words)  # Snakemake does not say then when it ends
+
+    def _job_finished(self, record: logging.LogRecord) -> None:
+        job = self.running.pop(record.job_id, None)
+        if job is None:
+            return
+        seconds = time.time() - job.begun
+        self.pace.ended(job.rule, seconds)
+        self.ended += 1
+        if "ALL" in self.quiet:
+            return
+        many = f"{self.ended:{len(str(self.total))}} of {self.total}"
+        what = "" if "RULES" in self.quiet else f"  {clock(seconds):>5}  {job.words}"
+        left = self._left()
+        fits = not self.screen.kept or len(many + what + left) + 3 <= self.screen.columns()
+        self._line(f"{many}{what}{'  ' + left if left and fits else ''}")
+
+    def _progress(self, record: logging.LogRecord) -> None:
+        self.ended, self.total = record.done, record.total
+
+    def _job_failed(self, record: logging.LogRecord) -> None:
+        if not record.indent:  # those of groups have been told
+            self._failed([record.jobid])
+
+    def _group_failed(self, record: logging.LogRecord) -> None:
+        self._failed([job["jobid"] for job in record.job_error_info])
+
+    def _failed(self, numbers: list[int]) -> None:
+        jobs = [self.running.pop(number) for number in numbers if number in self.running]
+        self.failed |= set(numbers)
+        if not jobs or self.stopped or self.quiet & {"RULES", "ALL"}:
+            return
+        begun = min(job.begun for job in jobs)
+        self._line(f"failed after {clock(time.time() - begun)}: {', '.join(job.words for job in jobs)}", loud=True)
+        if self.running:  # so that the end may be far away
+            for words in logs.last_words([path for job in jobs for path in job.logs], begun - 5):
+                self._line(words, loud=True)
+
+    def _error(self, record: logging.LogRecord) -> None:
+        """What ends the run, in one line where it is about a setting or a file."""
+        said = str(record.msg)
+        reason = why(said)
+        heard = self.whole and self.usual.handle(record)
+        if reason or not (heard or UNSAID.search(said)):
+            self._line(f"error: {reason}" if reason else said, loud=True)
+
+    def _remark(self, record: logging.LogRecord) -> None:
+        self.stopped |= str(record.msg).startswith("Terminating")
+        if self.usual.filter(record) and not UNSAID.search(str(record.msg)):
+            self._line(self.usual.format(record), loud=record.levelno >= logging.ERROR)
+
+    def _line(self, text: str, loud: bool = False) -> None:
+        self.screen.line(f"\x1b[31m{text}\x1b[0m" if loud and self.coloured else text)
+
+    def _summary(self) -> str:
+        done = f"{self.ended} of {self.total} jobs done in {clock(time.monotonic() - self.begun)}"
+        if self.stopped:
+            return f"stopped: {done}; the same command goes on from there"
+        return f"{done}; the whole record: {self.file}" if self.failed and self.file else done
+
+    def _left(self) -> str:
+        running = []
+        for job in list(self.running.values())[:SHOWN]:
+            done, total, _ = job.progress() or (0, 1, b"")
+            running.append((job.rule, time.time() - job.begun, done / total))
+        seconds = self.pace.left(running, time.monotonic() - self.begun)
+        return f"{about(seconds)} left" if seconds is not None and self.ended < self.total else ""
+
+    def _bar(self) -> str:
+        width = 10 if self.screen.columns() < 100 else 30
+        filled = "#" * (width * self.ended // self.total)
+        parts = [f"{self.ended} of {self.total} [{filled:-<{width}}] {self._left()}".rstrip()]
+        for job in list(self.running.values())[:SHOWN]:
+            far = job.progress()
+            parts.append(f"{job.words} {far[0]} of {far[1]} {far[2].decode()}" if far else job.words)
+        return " | ".join(parts)
+
+    def _keep_drawing(self) -> None:
+        while not self.over.wait(TICK):
+            with self.lock:
+                if not self.over.is_set():
+                    self.screen.draw(self._bar())
+
+
+EVENTS = {
+    "run_info": Terminal._begin,
+    "job_info": Terminal._job,
+    "job_finished": Terminal._job_finished,
+    "progress": Terminal._progress,
+    "job_error": Terminal._job_failed,
+    "group_error": Terminal._group_failed,
+}
+
+
+def take_over(logger: logging.Logger, settings, whole: bool = False) -> None:
+    """Put `Terminal` in the place of Snakemake's handler for the terminal; a logger plugin that was asked for stays."""
+    file = next((one.baseFilename for one in logger.handlers if isinstance(one, logging.FileHandler)), None)
+    for handler in [one for one in logger.handlers if one.name == USUAL]:
+        logger.removeHandler(handler)
+        logger.addHandler(Terminal(handler, settings, file, whole))
+
+
+def why(said: str) -> str | None:
+    """What is wrong, of Snakemake's words for an exception; None where they are about more than a setting or a file."""
+    head, *lines = said.splitlines() or [""]
+    body = "\n".join(line for line in lines if not PLACE.match(line))
+    if re.match(r"(WorkflowError|InputError)\b.*:$", head):
+        reason = body
+    elif found := re.match(r"Error:\n  InputError: (.*?)\nWildcards:", body, re.DOTALL):
+        reason = found[1]
+    else:
+        return None
+    one, *more = reason.rstrip().splitlines()
+    return f"{one} {more[0].strip()}" if one.endswith(":") and len(more) == 1 else "\n".join([one, *more])
+
+
+def clock(seconds: float) -> str:
+    """1:05, or 1:01:05."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def about(seconds: float) -> str:
+    """A guess, as roughly as it is one."""
+    if seconds < 90:
+        return f"{max(round(seconds, -1), 10):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _weight(rule: str) -> int:
+    return HEAVY.get(rule.split("_")[0], 1)
