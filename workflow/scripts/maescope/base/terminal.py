@@ -1,7 +1,7 @@
 """What a person sees of a run: a line for each job that has ended, a bar for those that run, and what is wrong.
 
-It takes the place of Snakemake's handler for the terminal, and reads the records that logger plugins get as well. All of
-Snakemake's own words stay in its log, below .snakemake/log.
+It takes the place of Snakemake's handler for the terminal, and reads the records that logger plugins get as well.
+Snakemake's own words, all of them, stay in its log below .snakemake/log.
 """
 
 import logging
@@ -210,7 +210,7 @@ class Terminal(logging.Handler):
         self.total, self.begun = counts.pop("total"), time.monotonic()
         self.pace = Pace(counts)
         if not self.quiet & {"PROGRESS", "ALL"}:
-            self._line(f"{self.total} jobs")
+            self._line(f"{self.total} job{'s' * (self.total > 1)}")
             self.screen.begin()
             threading.Thread(target=self._keep_drawing, daemon=True).start()
 
