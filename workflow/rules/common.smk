@@ -34,7 +34,10 @@ STUDY_MODULES = (
     "convention_lookups",
     "settled_inputs",
 )
-for file in (*(f"base/{name}" for name in ("logs", "terminal", "yaml_keys")), *(f"study/{name}" for name in STUDY_MODULES)):
+for file in (
+    *(f"base/{name}" for name in ("logs", "terminal", "yaml_keys")),
+    *(f"study/{name}" for name in STUDY_MODULES),
+):
     imports.closure(source(f"maescope/{file}.py"), source)
 
 from maescope.base import terminal, yaml_keys
@@ -44,7 +47,7 @@ from maescope.study.cluster_requests import ClusterRequests, growing
 from maescope.study.settled_inputs import SettledInputs
 
 if workflow.is_main_process:
-    terminal.take_over(logger, workflow.output_settings, whole=workflow.modifier.is_module)
+    terminal.take_over(logger, workflow.output_settings, whole=not workflow.modifier.is_main_snakefile())
 
 AS_WRITTEN = {}
 for file in workflow.configfiles:

@@ -124,8 +124,8 @@ class Run:
         self.tell("job_finished", f"Finished jobid: {number}", job_id=number)
         self.tell("progress", done=done, total=4)
 
-    def failed(self, number, indent=False):
-        self.tell("job_error", "Error in rule", level=logging.ERROR, jobid=number, indent=indent)
+    def failed(self, number, *log, indent=False):
+        self.tell("job_error", "Error in rule", level=logging.ERROR, jobid=number, log=list(log), indent=indent)
 
     def said(self):
         self.handler.close()
@@ -196,12 +196,12 @@ def test_why_a_job_failed_is_said_at_once_where_others_go_on(tmp_path):
     run.job(1, "sample", [log], dataset="pets")
     run.job(2, "extract_pets", model="vit")
     log.write_text("error: cat/1.png: cannot be decoded\n")
-    run.failed(1)
-    run.failed(2)
+    run.failed(1, log)
+    run.failed(2, "slurm_logs/2.log")
     assert run.said()[1:] == [
         "failed after 0:00: sample pets",
         f"{log}: error: cat/1.png: cannot be decoded",
-        "failed after 0:00: extract_pets vit",
+        "failed after 0:00: extract_pets vit; on the cluster: slurm_logs/2.log",
         "0 of 4 jobs done in 0:00; the whole record: run.log",
     ]
 
@@ -217,7 +217,7 @@ def test_jobs_of_a_group_fail_together_and_a_second_attempt_is_told_as_one():
             run.failed(2, indent=True)
     run.ended(1, 1)
     assert run.said()[1:] == [
-        "failed after 0:00: sample pets, extract_pets vit",
+        "failed after 0:00: sample pets, extract_pets vit; on the cluster: slurm_logs/7.log",
         "1 of 4   0:00  sample pets again  10 s left",
         "1 of 4 jobs done in 0:00",
     ]

@@ -243,20 +243,22 @@ class Terminal(logging.Handler):
 
     def _job_failed(self, record: logging.LogRecord) -> None:
         if not record.indent:  # those of groups have been told
-            self._failed([record.jobid])
+            self._failed([record.jobid], record.log)
 
     def _group_failed(self, record: logging.LogRecord) -> None:
-        self._failed([job["jobid"] for job in record.job_error_info])
+        self._failed([job["jobid"] for job in record.job_error_info], record.aux_logs)
 
-    def _failed(self, numbers: list[int]) -> None:
+    def _failed(self, numbers: list[int], paths: list[str]) -> None:
         jobs = [self.running.pop(number) for number in numbers if number in self.running]
         self.failed |= set(numbers)
         if not jobs or self.stopped or self.quiet & {"RULES", "ALL"}:
             return
-        begun = min(job.begun for job in jobs)
-        self._line(f"failed after {clock(time.time() - begun)}: {', '.join(job.words for job in jobs)}", loud=True)
+        begun, own = min(job.begun for job in jobs), [path for job in jobs for path in job.logs]
+        cluster = "".join(f"; on the cluster: {path}" for path in paths if path not in own)
+        words = f"{', '.join(job.words for job in jobs)}{cluster}"
+        self._line(f"failed after {clock(time.time() - begun)}: {words}", loud=True)
         if self.running:  # so that the end may be far away
-            for words in logs.last_words([path for job in jobs for path in job.logs], begun - 5):
+            for words in logs.last_words(own, begun - 5):
                 self._line(words, loud=True)
 
     def _error(self, record: logging.LogRecord) -> None:
