@@ -212,7 +212,8 @@ def test_jobs_of_a_group_fail_together_and_a_second_attempt_is_told_as_one():
         run.job(1, "sample", dataset="pets")
         run.job(2, "extract_pets", model="vit")
         if not attempt:
-            run.tell("group_error", level=logging.ERROR, job_error_info=[{"jobid": 1}, {"jobid": 2}])
+            jobs = [{"jobid": 1}, {"jobid": 2}]
+            run.tell("group_error", level=logging.ERROR, job_error_info=jobs, aux_logs=["slurm_logs/7.log"])
             run.failed(1, indent=True)
             run.failed(2, indent=True)
     run.ended(1, 1)
