@@ -48,7 +48,7 @@ class Workflow:
         return yaml.safe_load((self / "config/config.yaml").read_text())
 
     def run(self, *arguments: str, modules: Path | None = None) -> subprocess.CompletedProcess:
-        """Run Snakemake on two cores; what it says, failed logs included, is in `stdout`.
+        """Run Snakemake on two cores; what it says, why jobs failed included, is in `stdout`.
 
         Parameters
         ----------
@@ -67,6 +67,10 @@ class Workflow:
         done = self.run(*arguments, modules=modules)
         assert done.returncode == 0, done.stdout
         return done.stdout
+
+    def logs(self) -> str:
+        """What all jobs have said in their logs."""
+        return "".join(path.read_text() for path in sorted((self / "results").glob("**/logs/**/*.log")))
 
     def plan(self, *arguments: str) -> list[tuple[str, ...]]:
         """The jobs of a dry run, sorted: their rule and the values of their wildcards."""

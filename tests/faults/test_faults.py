@@ -261,7 +261,7 @@ def test_rows_4_to_6_say_the_remedy_and_name_the_dataset(images):
 
 
 def test_rows_7_and_8_say_the_remedy(images):
-    assert images.said.count("replace it, or set on_bad_image: skip") == 2 * 3  # where each fails, and at the end
+    assert images.said.partition("jobs done in")[2].count("replace it, or set on_bad_image: skip") == 3
 
 
 def test_row_5_fewer_images_where_they_are_allowed(images):
@@ -383,9 +383,9 @@ REFUSED = [
 @pytest.mark.parametrize(("name", "message"), REFUSED)
 def test_rows_13_to_17_weights_that_are_refused(weights, name, message):
     assert weights.code == 1
-    lines = [line for line in weights.said.splitlines() if line.startswith(f"error: {weights.paths[name]}")]
-    assert len(lines) == 1, weights.said
-    assert re.search(message, lines[0]), lines[0]
+    *_, last = weights.said.partition("jobs done in")
+    (line,) = [line for line in last.splitlines() if f": error: {weights.paths[name]}" in line]
+    assert re.search(message, line), line
     assert not list((weights.workflow / weights.folder(name)).rglob("*"))
 
 
@@ -397,7 +397,7 @@ def test_row_13_a_payload_is_not_executed(weights):
 
 
 def test_row_13_nobody_is_told_to_load_it_unsafely(weights):
-    assert "Re-running" not in weights.said
+    assert weights.said and "Re-running" not in weights.said + weights.workflow.logs()
 
 
 def test_row_13_a_namespace_beside_the_weights_loads(weights):

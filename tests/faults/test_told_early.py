@@ -40,7 +40,7 @@ def test_case_7_three_classes_of_six_are_told_after_sampling_and_then_while_plan
     clone = run_of(tmp_path, {"bird": 6, "cat": 6, "dog": 6})
     said = clone.run("figure_1")
     told = "error: analysis.perplexity: 30 must be below the number of points that t-SNE shows, but there are 18 ("
-    assert said.returncode == 1 and "Traceback" not in said.stdout
+    assert said.returncode == 1 and "Traceback" not in clone.logs()
     assert lines(said.stdout, "error: analysis.") == [
         f"{told}results/images/pets.csv; delete it once there are more); change the key, or add images"
     ]
@@ -52,7 +52,7 @@ def test_case_7_three_classes_of_six_are_told_after_sampling_and_then_while_plan
     config["analysis"]["perplexity"] = 5
     clone.configure(config)
     made = clone.must_run("results/tokens/encoder/pets/mask/cat.h5")
-    assert "rule check_sample" not in made and "rule sample" not in made
+    assert "extract_pets encoder" in made and "sample" not in made
     config["analysis"]["perplexity"] = 18
     clone.configure(config)
     said = clone.run("--dry-run", "figure_1")

@@ -24,12 +24,13 @@ class Run:
     """Snakemake at work on the cluster, in the background.
 
     The command is typed as a user would, in a shell whose PATH begins with the environment. It has a process group of
-    its own, all of which is killed at the end of a `with`.
+    its own, all of which is killed at the end of a `with`. What it said is on its terminal, and in Snakemake's log.
     """
 
     def __init__(self, workflow: Workflow, *arguments: str, command=COMMAND, **environment: str):
         self.workflow = workflow
         self.log = workflow / f"run-{time.monotonic_ns()}.log"
+        self.before = self._records()
         search = f"{ENVIRONMENT}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         self.process = subprocess.Popen(
             ["/bin/bash", "-c", 'exec "$@"', "bash", *command, "--nocolor", *arguments],
@@ -59,7 +60,11 @@ class Run:
 
     @property
     def said(self) -> str:
-        return self.log.read_text()
+        records = sorted(self._records() - self.before)
+        return "".join(path.read_text() for path in (self.log, *records))
+
+    def _records(self) -> set[Path]:
+        return set((self.workflow / ".snakemake/log").glob("*.log"))
 
     def ends(self, code: int | None = 0) -> str:
         """Wait for the end, which must be as expected, and return what was said."""
