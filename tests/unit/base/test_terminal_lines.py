@@ -180,6 +180,7 @@ def test_remarks_are_left_to_the_log_warnings_and_errors_are_not():
     run.tell(None, "take care", level=logging.WARNING)
     run.tell(None, "Exiting because a job execution failed. Look above for error messages", level=logging.ERROR)
     run.tell("error", "RuleException:\nCalledProcessError in file x, line 3:\nCommand 'python'", level=logging.ERROR)
+    run.tell("error", "WorkflowError:\nAt least one job did not complete successfully.", level=logging.ERROR)
     run.tell("error", "LockException:\nError: cannot be locked", level=logging.ERROR)
     assert run.said()[1:-1] == [
         "Nothing to be done (all requested files are present and up to date).",

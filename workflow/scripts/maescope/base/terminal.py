@@ -96,6 +96,7 @@ class Screen:
 
     def __init__(self, stream):
         self.stream, self.bar, self.kept, self.lock = stream, "", {}, threading.RLock()
+        self.deaf = False  # to what jobs write
         self.live = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
     def begin(self) -> None:
@@ -152,7 +153,8 @@ class Screen:
     def _pass_on(self, reader: int) -> None:
         with open(reader, errors="replace", newline="\n") as lines:
             for line in lines:
-                self.line(line.rstrip("\n"))
+                if not self.deaf:
+                    self.line(line.rstrip("\n"))
 
 
 class Terminal(logging.Handler):
@@ -212,6 +214,7 @@ class Terminal(logging.Handler):
         if not self.quiet & {"PROGRESS", "ALL"}:
             self._line(f"{self.total} job{'s' * (self.total > 1)}")
             self.screen.begin()
+        if self.screen.kept:
             threading.Thread(target=self._keep_drawing, daemon=True).start()
 
     def _job(self, record: logging.LogRecord) -> None:
@@ -266,11 +269,12 @@ class Terminal(logging.Handler):
         said = str(record.msg)
         reason = why(said)
         heard = self.whole and self.usual.handle(record)
-        if reason or not (heard or UNSAID.search(said)):
+        if not UNSAID.search(said) and (reason or not heard):
             self._line(f"error: {reason}" if reason else said, loud=True)
 
     def _remark(self, record: logging.LogRecord) -> None:
-        self.stopped |= str(record.msg).startswith("Terminating")
+        if str(record.msg).startswith("Terminating"):
+            self.stopped = self.screen.deaf = True  # jobs that are stopped as well end in tracebacks
         if self.usual.filter(record) and not UNSAID.search(str(record.msg)):
             self._line(self.usual.format(record), loud=record.levelno >= logging.ERROR)
 
