@@ -240,6 +240,8 @@ class Terminal(logging.Handler):
         left = self._left()
         fits = not self.screen.kept or len(many + what + left) + 3 <= self.screen.columns()
         self._line(f"{many}{what}{'  ' + left if left and fits else ''}")
+        if self.screen.kept:
+            self.screen.draw(self._bar())
 
     def _progress(self, record: logging.LogRecord) -> None:
         self.ended, self.total = record.done, record.total
