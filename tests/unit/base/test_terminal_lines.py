@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -228,6 +229,8 @@ def test_jobs_of_a_group_fail_together_and_a_second_attempt_is_told_as_one():
 def test_a_run_that_was_stopped_says_how_it_goes_on():
     run = Run()
     run.job(1, "sample", dataset="pets")
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
     run.tell(None, "Terminating processes on user request, this might take some time.")
     run.failed(1)  # it was told to stop as well
     assert run.said()[1:] == [
@@ -244,7 +247,7 @@ screen = Screen(sys.stderr)
 screen.begin()
 screen.draw("1 of 3 [###-------] 10 s left | sample pets, and what else there is to be said of it all")
 subprocess.run("echo Traceback >&2; echo '  in a job' >&2; echo printed", shell=True)
-time.sleep(0.2)
+time.sleep(1)
 screen.line("2 of 3 done")
 print("from Snakemake itself", file=sys.stderr)
 os.write(2, b"half a line")

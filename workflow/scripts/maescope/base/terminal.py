@@ -7,11 +7,12 @@ Snakemake's own words, all of them, stay in its log below .snakemake/log.
 import logging
 import os
 import re
+import signal
 import sys
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from maescope.base import logs
@@ -24,6 +25,7 @@ SAID = re.compile("Nothing to be done|Terminating processes|Will exit after")  #
 UNSAID = re.compile("Exiting because a job execution failed|At least one job did not complete|CalledProcessError")
 PLACE = re.compile(r'\s*File ".*", line \d+')  # of a traceback
 TICK = 1.0  # seconds between two looks at what runs
+PAUSE = 0.3  # seconds after which it is known whether a job fails because of Ctrl-C, which all of them get
 SHOWN = 8  # jobs whose logs are looked at
 
 
@@ -151,10 +153,19 @@ class Screen:
             stream.flush()
 
     def _pass_on(self, reader: int) -> None:
-        with open(reader, errors="replace", newline="\n") as lines:
+        rest = b""
+        while said := os.read(reader, 65536):
+            time.sleep(PAUSE)
+            *lines, rest = (rest + said).split(b"\n")
             for line in lines:
-                if not self.deaf:
-                    self.line(line.rstrip("\n"))
+                self._pass(line)
+        if rest:
+            self._pass(rest)
+        os.close(reader)
+
+    def _pass(self, line: bytes) -> None:
+        if not self.deaf:
+            self.line(line.decode(errors="replace"))
 
 
 class Terminal(logging.Handler):
@@ -204,6 +215,7 @@ class Terminal(logging.Handler):
             if self.total and not self.quiet & {"PROGRESS", "ALL"}:
                 self._line(self._summary())
             self.total = 0
+        self._on_ctrl_c(self._stop, signal.default_int_handler)
         self.usual.close()
         super().close()
 
@@ -211,11 +223,20 @@ class Terminal(logging.Handler):
         counts = dict(record.stats)
         self.total, self.begun = counts.pop("total"), time.monotonic()
         self.pace = Pace(counts)
+        self._on_ctrl_c(signal.default_int_handler, self._stop)
         if not self.quiet & {"PROGRESS", "ALL"}:
             self._line(f"{self.total} job{'s' * (self.total > 1)}")
             self.screen.begin()
         if self.screen.kept:
             threading.Thread(target=self._keep_drawing, daemon=True).start()
+
+    def _on_ctrl_c(self, before: Callable, now: Callable) -> None:
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) == before:
+            signal.signal(signal.SIGINT, now)
+
+    def _stop(self, number: int, frame) -> None:
+        self.stopped = self.screen.deaf = True  # jobs are stopped as well, and end in tracebacks
+        signal.default_int_handler(number, frame)
 
     def _job(self, record: logging.LogRecord) -> None:
         values = [str(value) for value in record.wildcards.values()]
@@ -255,6 +276,8 @@ class Terminal(logging.Handler):
 
     def _failed(self, numbers: list[int], paths: list[str]) -> None:
         jobs = [self.running.pop(number) for number in numbers if number in self.running]
+        if not self.failed:
+            time.sleep(PAUSE)
         self.failed |= set(numbers)
         if not jobs or self.stopped or self.quiet & {"RULES", "ALL"}:
             return
@@ -275,8 +298,6 @@ class Terminal(logging.Handler):
             self._line(f"error: {reason}" if reason else said, loud=True)
 
     def _remark(self, record: logging.LogRecord) -> None:
-        if str(record.msg).startswith("Terminating"):
-            self.stopped = self.screen.deaf = True  # jobs that are stopped as well end in tracebacks
         if self.usual.filter(record) and not UNSAID.search(str(record.msg)):
             self._line(self.usual.format(record), loud=record.levelno >= logging.ERROR)
 
