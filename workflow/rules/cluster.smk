@@ -1,11 +1,12 @@
 # What Snakemake and Slurm have against this run, said before it begins; what a job asks for is in maescope.study.cluster_requests.
 
 import atexit
+import os
 import time
 from importlib.util import find_spec
 
 from maescope.base import logs
-from maescope.study import cluster
+from maescope.study import cluster, kept_labels
 
 BEGUN = time.time() - 5  # clocks of a cluster's machines are that close
 TOGETHER = ("tokens_{model}", "measures_{model}")  # groups of jobs
@@ -14,6 +15,8 @@ ASKED = {  # of the profile and of the command line, by rules
     "set-threads": workflow.resource_settings.overwrite_threads,
     "groups": workflow.group_settings.overwrite_groups,
 }
+if not workflow.is_main_process:
+    os.environ[kept_labels.ON_CLUSTER] = "1"
 PROFILE = Path(str(workflow.current_basedir), "../../profiles/slurm/config.yaml")
 if workflow.resource_settings.nodes and PROFILE.is_file() and find_spec("snakemake_executor_plugin_slurm"):
     # on a cluster, before the plugin trips over it; in a dry run nothing tells which profile is in use
@@ -67,7 +70,12 @@ onstart:
         print(f"warning: {partition_file()}: partitions: {words}", file=sys.stderr)
 
 
+onsuccess:
+    kept_labels.forget_ended()
+
+
 onerror:
+    kept_labels.forget_ended()
     for failed in workflow.scheduler.failed:
         paths = [str(path) for job in getattr(failed, "jobs", [failed]) for path in job.log]
         for words in logs.last_words(paths, BEGUN):

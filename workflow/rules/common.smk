@@ -30,6 +30,7 @@ STUDY_MODULES = (
     "target_lookups",
     "cluster_requests",
     "cluster",
+    "kept_labels",
     "sweep",
     "convention_lookups",
     "settled_inputs",

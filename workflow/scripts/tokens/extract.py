@@ -1,5 +1,6 @@
 """Images through a perturbation and a model into token files, one per label."""
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -7,7 +8,7 @@ import torch
 from maescope.base import logs, memory, progress, provenance, tidy
 from maescope.images import perturbations, reading
 from maescope.models import architectures, checkpoints, devices
-from maescope.tokens import extraction, store
+from maescope.tokens import extraction, keeping, store
 
 logs.begin(snakemake)
 torch.set_num_threads(snakemake.threads)
@@ -41,20 +42,30 @@ attributes = {
     "threads": snakemake.threads,
     "device": str(extractor.device),
 }
-memory.keep_freed()
-done = extraction.extract(
-    extractor,
-    rows,
+decides = provenance.deciding() | {"batch_size": snakemake.resources.batch_size, "kind": devices.kind(extractor.device)}
+kept = keeping.Keeper(
     store.by_label(snakemake.output.tokens),
-    store.by_label(snakemake.input.clean) if snakemake.input.clean else None,
+    rows,
+    partial(extraction.pictures, perturbation),
     attributes,
-    snakemake.resources.batch_size,
-    spec["tokens_dtype"],
-    params.clean_hash,
-    snakemake.threads,
+    decides,
 )
+memory.keep_freed()
 with progress.counting(f"{snakemake.wildcards.model} {name}", "image", len(rows)) as count:
-    for images in done:
-        count(images)
+    count(kept.take_over())
+    while (missing := kept.missing()) or not kept.hand_over():
+        done = extraction.extract(
+            extractor,
+            rows,
+            missing,
+            store.by_label(snakemake.input.clean) if snakemake.input.clean else None,
+            attributes,
+            snakemake.resources.batch_size,
+            spec["tokens_dtype"],
+            params.clean_hash,
+            snakemake.threads,
+        )
+        for images in done:
+            count(images)
 tidy.write(store.contents(snakemake.output.tokens), snakemake.output.contents)
 provenance.record(Path(snakemake.output.tokens[0]).parent)

@@ -62,6 +62,11 @@ def begin(job) -> None:
     atomic.listeners.append(_heard)
 
 
+def deciding() -> dict:
+    """What decides the contents of all that this job makes: settings, what it reads, code and versions."""
+    return {key: _job.get(key) for key in ("settings", "inputs", "code", "versions")}
+
+
 def record(path: str | Path) -> None:
     """Write the record of a file, or of a folder of pictures or token files, that this job has made."""
     content = {"file": str(path), "sha256": digest(path), **_job}

@@ -1,6 +1,7 @@
 """Where a model runs, and whether the GPU there can do it."""
 
 import logging
+import platform
 import re
 from collections.abc import Sequence
 
@@ -46,6 +47,13 @@ def device_of(wanted: str) -> torch.device:
         )
     log.warning("device: auto, and torch sees no GPU: running on the CPU (this torch is %s)", built)
     return torch.device("cpu")
+
+
+def kind(device: torch.device) -> str:
+    """What tells devices apart whose results may differ in the last bits."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _require_binaries() -> None:

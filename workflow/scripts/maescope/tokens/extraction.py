@@ -158,7 +158,7 @@ def extract(
     Parameters
     ----------
     rows : label, image, path, target of every image
-    outputs : label -> path of its token file
+    outputs : label -> path of its token file, of the labels that are wanted
     scores : label -> path of the clean token file whose rollout ranks the patches, or None
     attributes : root attributes of every file
     clean_hash : settings that the clean token files must have been made with
@@ -168,7 +168,7 @@ def extract(
     ------
     how many images are done, batch by batch
     """
-    levels = extractor.perturbation.levels
+    levels, total = extractor.perturbation.levels, int(rows["label"].isin(outputs).sum())
     reads = {label: list(_reads(extractor.perturbation, rows[rows["label"] == label], batch_size)) for label in outputs}
     groups = (read.paths for own in reads.values() for read in own)
     pixels = reading.read_ahead(groups, _reader(extractor), workers)
@@ -186,7 +186,7 @@ def extract(
                 ranks = None if ranking is None else ranking[batch]
                 for level, arrays in extractor.passes(next(pixels), names[batch], ranks, tokens_dtype, read.levels):
                     if number == 0 and read.start == 0 and level == levels[0]:
-                        _require_space(path, arrays(), len(read.paths), len(rows) * len(levels))
+                        _require_space(path, arrays(), len(read.paths), total * len(levels))
                     write(file, level, read.start, arrays)
                 if read.levels[-1] == levels[-1]:
                     yield len(read.paths)
@@ -248,6 +248,11 @@ def _reads(perturbation: object, part: pd.DataFrame, batch_size: int) -> Iterato
         for level in perturbation.levels:
             pairs = zip(batch["label"], batch["image"], strict=True)
             yield Read(start, [level], [str(perturbation.path(level, *pair)) for pair in pairs])
+
+
+def pictures(perturbation: object, rows: pd.DataFrame) -> list[str]:
+    """The files that are read of some rows: label, image, path."""
+    return [path for read in _reads(perturbation, rows, len(rows)) for path in read.paths]
 
 
 def _reader(extractor: Extractor) -> Callable[[str], np.ndarray]:

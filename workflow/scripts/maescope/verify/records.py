@@ -14,7 +14,7 @@ from maescope.study.weight_files import HUB, RANDOM
 from maescope.tokens import store
 
 APART = re.compile(  # what is no result, of all studies, of one, and of one of its conventions
-    r"(logs|benchmarks|provenance)/|[^/]+/logs/|[^/]+/conventions/[^/]+/(logs|benchmarks)/"
+    r"(logs|benchmarks|provenance|kept)/|[^/]+/logs/|[^/]+/conventions/[^/]+/(logs|benchmarks)/"
 )
 SHARED = ("tokens", "measures", "models", "images", "data", "subspaces")  # by studies
 SHARED += ("check_model", "check_labels", "check_sample")
