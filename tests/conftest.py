@@ -1,15 +1,16 @@
 """What tests of the workflow share: copies of it in temporary folders, and one finished run of the smallest study."""
 
-import copy
 import os
 import re
 import shutil
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import warm
 import yaml
+from filelock import FileLock
 
 REPOSITORY = Path(__file__).parents[1]
 SMALLEST = REPOSITORY / "tests/workflow/config.yaml"
@@ -18,10 +19,18 @@ JOB = re.compile(r"^ *(?:local)?rule (\w+):$|^ +wildcards: (.*)$", re.MULTILINE)
 
 
 class Workflow:
-    """A copy of the workflow, uncommitted changes included, in a folder of its own."""
+    """A copy of the workflow, uncommitted changes included, in a folder of its own.
 
-    def __init__(self, folder: Path):
+    Parameters
+    ----------
+    finished : the folder of another one, to be copied with all that it has made
+    """
+
+    def __init__(self, folder: Path, finished: Path | None = None):
         self.folder = folder
+        if finished:
+            shutil.copytree(finished, folder, symlinks=True)
+            return
         folder.mkdir(parents=True)
         for name in WORKFLOW:
             source = REPOSITORY / name
@@ -32,10 +41,7 @@ class Workflow:
 
     def moved(self, folder: Path) -> "Workflow":
         """A copy of this one in another folder, with all that it has made."""
-        shutil.copytree(self.folder, folder, symlinks=True)
-        other = copy.copy(self)
-        other.folder = folder
-        return other
+        return Workflow(folder, self.folder)
 
     def __truediv__(self, path: str) -> Path:
         return self.folder / path
@@ -47,24 +53,27 @@ class Workflow:
     def config(self) -> dict:
         return yaml.safe_load((self / "config/config.yaml").read_text())
 
-    def run(self, *arguments: str, modules: Path | None = None) -> subprocess.CompletedProcess:
+    def run(self, *arguments: str, modules: Path | None = None, anew: bool = False) -> subprocess.CompletedProcess:
         """Run Snakemake on two cores; what it says, failed logs included, is in `stdout`.
 
         Parameters
         ----------
         modules : folder of Python modules that hide those installed
+        anew : by a Python that starts anew, instead of a fork of one that has imported Snakemake
         """
-        environment = dict(os.environ, PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}", COLUMNS="500")
+        environment = dict(os.environ, PATH=f"{warm.COMMANDS}:{os.environ['PATH']}", COLUMNS="500")
+        command = [warm.COMMANDS / "snakemake", "--cores", "2", "--nocolor", *arguments]
+        if not modules and not anew:
+            return warm.run(command, self.folder, environment, stderr=subprocess.STDOUT)
         if modules:
             environment["PYTHONPATH"] = str(modules)
-        command = [Path(sys.executable).with_name("snakemake"), "--cores", "2", "--nocolor", *arguments]
         return subprocess.run(
             command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
-    def must_run(self, *arguments: str, modules: Path | None = None) -> str:
+    def must_run(self, *arguments: str, modules: Path | None = None, anew: bool = False) -> str:
         """Run Snakemake, to a good end, and return what it says."""
-        done = self.run(*arguments, modules=modules)
+        done = self.run(*arguments, modules=modules, anew=anew)
         assert done.returncode == 0, done.stdout
         return done.stdout
 
@@ -96,14 +105,42 @@ def without_pretrained(workflow) -> Workflow:
     return workflow
 
 
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that `make` has filled, once in a session: the workers that run tests side by side share it."""
+    root = factory.getbasetemp()
+    folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / name
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            try:
+                make(folder)
+            except BaseException:
+                shutil.rmtree(folder)
+                raise
+    return folder
+
+
+def run_the_smallest_study(folder: Path) -> None:
+    workflow = Workflow(folder / "run")
+    shutil.copy(SMALLEST, workflow / "config/config.yaml")
+    masks = [f"results/tokens/mae_pretrained/three/mask/{label}.h5" for label in "012"]
+    workflow.must_run("--", "all", *masks, anew=True)
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Workflow:
     """The smallest study, run to its end with everything that it can make. Only to be looked at."""
-    workflow = Workflow(tmp_path_factory.mktemp("smoke") / "run")
-    shutil.copy(SMALLEST, workflow / "config/config.yaml")
-    masks = [f"results/tokens/mae_pretrained/three/mask/{label}.h5" for label in "012"]
-    workflow.must_run("--", "all", *masks)
-    return workflow
+    folder = once(tmp_path_factory, "finished", run_the_smallest_study)
+    return Workflow(tmp_path_factory.mktemp("smoke") / "run", folder / "run")
+
+
+@pytest.fixture(scope="session")
+def report(finished, tmp_path_factory) -> Path:
+    """Its report as one page, made by nothing but Snakemake."""
+
+    def make(folder: Path) -> None:
+        finished.must_run("--report", str(folder / "report.html"))
+
+    return once(tmp_path_factory, "report", make) / "report.html"
 
 
 @pytest.fixture

@@ -105,7 +105,7 @@ def test_row_19_wherever_a_disk_fills_up_hdf5_does_not_crash(tmp_path):
 
 @pytest.fixture
 def tiny(tmp_path_factory):
-    yield from finished(tmp_path_factory.getbasetemp())
+    yield from finished(tmp_path_factory)
 
 
 def test_row_19_a_full_disk_under_training_measures_figures_and_tables(tiny):

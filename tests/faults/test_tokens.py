@@ -156,7 +156,7 @@ def test_row_24_a_larger_file_cut_off_at_any_block_is_refused(tmp_path):
 
 @pytest.fixture
 def study(tmp_path_factory):
-    yield from finished(tmp_path_factory.getbasetemp())
+    yield from finished(tmp_path_factory)
 
 
 def other_seed(config):

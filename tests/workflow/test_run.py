@@ -355,10 +355,8 @@ def test_two_runs_from_scratch_give_identical_numbers(finished, workflow):
     assert (workflow.folder / weights).read_bytes() == (finished.folder / weights).read_bytes()
 
 
-def test_the_report_is_one_page_with_the_captions(finished, tmp_path):
-    page = tmp_path / "report.html"
-    finished.must_run("--report", str(page))
-    text = page.read_text()
+def test_the_report_is_one_page_with_the_captions(finished, report):
+    text = report.read_text()
     assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=[\"']?https?:[^>]*>", text)
     captions = sorted((finished / "workflow/report").glob("*.rst"))
     assert captions
