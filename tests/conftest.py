@@ -12,8 +12,8 @@ import warm
 import yaml
 from filelock import FileLock
 
-# Of the tests' own arithmetic, before torch is imported: threads that wait for each other would take a core each from the
-# other worker. Snakemake tells its jobs how many they have.
+# Of the tests' own arithmetic, before torch is imported: threads that wait for each other would take cores from the other
+# worker. Snakemake tells its jobs how many they have.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REPOSITORY = Path(__file__).parents[1]

@@ -1,7 +1,7 @@
 """Models and weights that are sound, if odd, through the real workflow: zeros, peaked attention, other layouts.
 
-One run of Snakemake with --keep-going for some of them, on a host whose name is as long as a name may be. What differs in
-its weights alone is read here, as the job `check_model` does it: each such job imports torch anew.
+One run of Snakemake with --keep-going for some of them, on a host whose name is as long as a name may be. What differs
+in its weights alone is read here, as the job `check_model` does it: each such job imports torch anew.
 """
 
 import argparse
