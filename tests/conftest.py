@@ -12,7 +12,7 @@ import warm
 import yaml
 from filelock import FileLock
 
-# Of the tests' own arithmetic, before torch is imported: threads that wait for each other would take cores from the other
+# Of the tests' own arithmetic, before torch is imported: threads that wait for each other would take cores from another
 # worker. Snakemake tells its jobs how many they have.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -3,6 +3,7 @@
 MAESCOPE_SOAK multiplies examples and flips.
 """
 
+import copy
 import itertools
 import os
 import random
@@ -12,17 +13,22 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
-from conftest import REPOSITORY, Workflow
+import yaml
+from conftest import REPOSITORY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny import SOAK, finish, finished
 
+from maescope.study.settings import check
+from maescope.study.target_lookups import TargetLookUps
 from maescope.tokens import store
 
+SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
 LEVELS, NAMES = ("clean", "Ⅱ"), ["0/ä.png", "0/b c.png", "0/d.png"]
 ATTRIBUTES = {"config_hash": "abc", "weights_sha256": "d" * 64, "model": "m", "dataset": "d", "perturbation": "blur"}
 ATTRIBUTES |= {"label": "0", "seed": 0, "threads": 1, "device": "cpu"}
@@ -245,14 +251,15 @@ def test_rows_23_and_24_a_measure_refuses_a_file_that_was_put_in_place(study, da
 
 
 @pytest.mark.parametrize("change", [other_seed, other_classes])
-def test_row_23_a_measure_refuses_a_file_of_a_study_with_other_settings(study, change, tmp_path):
+def test_row_23_a_measure_refuses_a_file_of_a_study_with_other_settings(study, change):
     """Of the same pictures and weights: nothing but the one setting differs."""
-    config, other = study.config(), Workflow(tmp_path / "clone")
+    config, job = study.config(), SimpleNamespace(model="vit", dataset="pets", perturbation="clean")
+    own = TargetLookUps(check(copy.deepcopy(config), SCHEMA)).config_hash(job)
+    with h5py.File(study / "results/tokens/vit/pets/clean/cat.h5") as file:
+        assert file.attrs["config_hash"].decode() == own
     change(config)
-    other.configure(config)
-    other.must_run("results/tokens/vit/pets/clean/cat.h5")
-    stranger = other / "results/tokens/vit/pets/clean/cat.h5"
-    refused(study, lambda clean: shutil.copy(stranger, clean), "was made with other settings; delete it")
+    other = TargetLookUps(check(config, SCHEMA)).config_hash(job)
+    refused(study, changed(config_hash=other), "was made with other settings; delete it")
 
 
 def test_rows_23_and_24_nothing_is_made_of_them_and_once_deleted_all_is_as_it_was(study):

@@ -134,6 +134,12 @@ def _of_this_process(factory):
         return error
 
 
+def another(factory, folder):
+    """A copy of the finished study to be changed, and the folder of its pictures and weights, not to be changed."""
+    kept = once(factory, "tiny", run_the_tiny_study)
+    return Workflow(folder, kept / "clone"), kept
+
+
 def same_file(path, other):
     if not (path.is_file() and other.is_file()):
         return False
