@@ -9,11 +9,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, Workflow
-from safetensors.torch import save_file
-from test_faults import pets, state, study
-from tiny import finished, same_file
+from conftest import REPOSITORY
+from tiny import another, finished, same_file
 
+NEEDED = ("images", "check_model", "check_labels")  # by an extraction
 REMEDY = "cannot be written, the disk is full; free some space and run again"
 
 
@@ -36,17 +35,21 @@ def grow(folder, size):
     subprocess.run(["mount", "-o", f"remount,size={size}", folder], check=True)
 
 
-def test_row_19_a_disk_too_small_for_tokens_is_refused_beforehand_or_when_it_is_full(tmp_path):
-    pets(tmp_path / "pets")
-    save_file(state(), tmp_path / "vit.safetensors")
-    workflow = Workflow(tmp_path / "clone")
-    config = study(tmp_path / "vit.safetensors", tmp_path / "pets")
+def test_row_19_a_disk_too_small_for_tokens_is_refused_beforehand_or_when_it_is_full(tmp_path, tmp_path_factory):
+    workflow, _ = another(tmp_path_factory, tmp_path / "clone")
+    config = workflow.config()
     config["perturbations"]["mask"] = {"kind": "mask", "masks": 100}
     workflow.configure(config)
     target, tokens = "results/tokens/vit/pets/mask/cat.h5", workflow / "results/tokens/vit/pets/mask"
     workflow.must_run(target)
     undisturbed = shutil.copytree(tokens, tmp_path / "undisturbed")
+    needed = [
+        f"{part}{name}" for name in NEEDED for part in ("", "logs/", "provenance/") if part + name != "logs/images"
+    ]
+    for name in needed:
+        shutil.copytree(workflow / "results" / name, tmp_path / "needed" / name)
     with disk(workflow / "results", "800k"):
+        shutil.copytree(tmp_path / "needed", workflow / "results", dirs_exist_ok=True)
         refused = workflow.run(target)
         assert refused.returncode == 1
         assert re.search(
