@@ -21,6 +21,25 @@ SMALLEST = REPOSITORY / "tests/workflow/config.yaml"
 WORKFLOW = ("Snakefile", "workflow", "config", "profiles", "envs", "slurm", "tools")
 JOB = re.compile(r"^ *(?:local)?rule (\w+):$|^ +wildcards: (.*)$", re.MULTILINE)  # those of groups are indented
 
+LONG = ["run", "kills", "sweep_run", "sensitivity_run", "hostile", "touched", "told_early", "faults", "sound_models"]
+LONG += [
+    "corruption_faults",
+    "module",
+    "scale_faults",
+    "pictures",
+    "disk",
+    "machine_faults",
+    "concurrency",
+    "properties",
+]
+LONG += ["verify", "report", "plan", "layer_figures", "tokens", "beyond"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, units last: so no worker has a long one left when the others have nothing to do."""
+    places = {f"test_{name}": place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONG)))
+
 
 class Workflow:
     """A copy of the workflow, uncommitted changes included, in a folder of its own.
