@@ -22,17 +22,8 @@ WORKFLOW = ("Snakefile", "workflow", "config", "profiles", "envs", "slurm", "too
 JOB = re.compile(r"^ *(?:local)?rule (\w+):$|^ +wildcards: (.*)$", re.MULTILINE)  # those of groups are indented
 
 LONG = ["run", "kills", "sweep_run", "sensitivity_run", "hostile", "touched", "told_early", "faults", "sound_models"]
-LONG += [
-    "corruption_faults",
-    "module",
-    "scale_faults",
-    "pictures",
-    "disk",
-    "machine_faults",
-    "concurrency",
-    "properties",
-]
-LONG += ["verify", "report", "plan", "layer_figures", "tokens", "beyond"]
+LONG += ["corruption_faults", "module", "scale_faults", "pictures", "disk", "machine_faults", "concurrency"]
+LONG += ["properties", "verify", "report", "plan", "layer_figures", "tokens", "beyond"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
