@@ -125,6 +125,7 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None
     folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / name
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
+            folder.mkdir()
             try:
                 make(folder)
             except BaseException:
