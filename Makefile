@@ -12,7 +12,7 @@ BIN        = $(abspath $(VENV))/bin
 SNAKEMAKE  = PATH="$(BIN):$$PATH" $(BIN)/snakemake
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sweep sensitivity test verify soak slurm-test scale-test docs lint bench lock clean
+.PHONY: help demo sweep sensitivity test test-fast verify soak slurm-test scale-test docs lint bench lock clean
 
 help:  ## these lines
 	@echo "make TARGET [VENV=folder of the environment] [CONFIG=study.yaml] [CORES=n] [WORKERS=n]"
@@ -39,13 +39,17 @@ sensitivity: $(STAMP)  ## each conclusion under each convention, then a report o
 	$(call study,sensitivity,sensitivity.html)
 
 test: $(STAMP)  ## all tests that need no root: units, the workflow, faults
-	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+test-fast: $(STAMP)  ## the units alone, in two to three minutes
+	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/unit
 
 verify: $(STAMP)  ## whether results/ is whole and what CONFIG (config/config.yaml) now asks for
 	PATH="$(BIN):$$PATH" $(BIN)/python tools/verify.py $(CONFIG)
 
 soak: $(STAMP)  ## the fault suite with ten times as many kills, damaged bits and examples
-	PATH="$(BIN):$$PATH" MAESCOPE_SOAK=$(SOAK) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/faults
+	PATH="$(BIN):$$PATH" MAESCOPE_SOAK=$(SOAK) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/faults \
+	    tests/unit/images/test_corruption_psnr.py
 
 slurm-test: $(STAMP)  ## on a real Slurm of one node; needs root and Debian's packages
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -rs tests/slurm

@@ -1,27 +1,50 @@
 """What tests of the workflow share: copies of it in temporary folders, and one finished run of the smallest study."""
 
-import copy
 import os
 import re
 import shutil
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import warm
 import yaml
+from filelock import FileLock
+
+# Of the tests' own arithmetic, before torch is imported: threads that wait for each other would take cores from another
+# worker. Snakemake tells its jobs how many they have.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REPOSITORY = Path(__file__).parents[1]
 SMALLEST = REPOSITORY / "tests/workflow/config.yaml"
 WORKFLOW = ("Snakefile", "workflow", "config", "profiles", "envs", "slurm", "tools")
 JOB = re.compile(r"^ *(?:local)?rule (\w+):$|^ +wildcards: (.*)$", re.MULTILINE)  # those of groups are indented
 
+LONG = ["run", "kills", "sweep_run", "sensitivity_run", "hostile", "touched", "told_early", "faults", "sound_models"]
+LONG += ["corruption_faults", "module", "scale_faults", "pictures", "disk", "machine_faults", "concurrency"]
+LONG += ["properties", "verify", "report", "plan", "layer_figures", "tokens", "beyond"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, units last: so no worker has a long one left when the others have nothing to do."""
+    places = {f"test_{name}": place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONG)))
+
 
 class Workflow:
-    """A copy of the workflow, uncommitted changes included, in a folder of its own."""
+    """A copy of the workflow, uncommitted changes included, in a folder of its own.
 
-    def __init__(self, folder: Path):
+    Parameters
+    ----------
+    finished : the folder of another one, to be copied with all that it has made
+    """
+
+    def __init__(self, folder: Path, finished: Path | None = None):
         self.folder = folder
+        if finished:
+            shutil.copytree(finished, folder, symlinks=True)
+            return
         folder.mkdir(parents=True)
         for name in WORKFLOW:
             source = REPOSITORY / name
@@ -32,10 +55,7 @@ class Workflow:
 
     def moved(self, folder: Path) -> "Workflow":
         """A copy of this one in another folder, with all that it has made."""
-        shutil.copytree(self.folder, folder, symlinks=True)
-        other = copy.copy(self)
-        other.folder = folder
-        return other
+        return Workflow(folder, self.folder)
 
     def __truediv__(self, path: str) -> Path:
         return self.folder / path
@@ -47,24 +67,27 @@ class Workflow:
     def config(self) -> dict:
         return yaml.safe_load((self / "config/config.yaml").read_text())
 
-    def run(self, *arguments: str, modules: Path | None = None) -> subprocess.CompletedProcess:
+    def run(self, *arguments: str, modules: Path | None = None, anew: bool = False) -> subprocess.CompletedProcess:
         """Run Snakemake on two cores; what it says, why jobs failed included, is in `stdout`.
 
         Parameters
         ----------
         modules : folder of Python modules that hide those installed
+        anew : by a Python that starts anew, instead of a fork of one that has imported Snakemake
         """
-        environment = dict(os.environ, PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}", COLUMNS="500")
+        environment = dict(os.environ, PATH=f"{warm.COMMANDS}:{os.environ['PATH']}", COLUMNS="500")
+        command = [warm.COMMANDS / "snakemake", "--cores", "2", "--nocolor", *arguments]
+        if not modules and not anew:
+            return warm.run(command, self.folder, environment, stderr=subprocess.STDOUT)
         if modules:
             environment["PYTHONPATH"] = str(modules)
-        command = [Path(sys.executable).with_name("snakemake"), "--cores", "2", "--nocolor", *arguments]
         return subprocess.run(
             command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
-    def must_run(self, *arguments: str, modules: Path | None = None) -> str:
+    def must_run(self, *arguments: str, modules: Path | None = None, anew: bool = False) -> str:
         """Run Snakemake, to a good end, and return what it says."""
-        done = self.run(*arguments, modules=modules)
+        done = self.run(*arguments, modules=modules, anew=anew)
         assert done.returncode == 0, done.stdout
         return done.stdout
 
@@ -100,14 +123,43 @@ def without_pretrained(workflow) -> Workflow:
     return workflow
 
 
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that `make` has filled, once in a session: the workers that run tests side by side share it."""
+    root = factory.getbasetemp()
+    folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / name
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            folder.mkdir()
+            try:
+                make(folder)
+            except BaseException:
+                shutil.rmtree(folder)
+                raise
+    return folder
+
+
+def run_the_smallest_study(folder: Path) -> None:
+    workflow = Workflow(folder / "run")
+    shutil.copy(SMALLEST, workflow / "config/config.yaml")
+    masks = [f"results/tokens/mae_pretrained/three/mask/{label}.h5" for label in "012"]
+    workflow.must_run("--", "all", *masks, anew=True)
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Workflow:
     """The smallest study, run to its end with everything that it can make. Only to be looked at."""
-    workflow = Workflow(tmp_path_factory.mktemp("smoke") / "run")
-    shutil.copy(SMALLEST, workflow / "config/config.yaml")
-    masks = [f"results/tokens/mae_pretrained/three/mask/{label}.h5" for label in "012"]
-    workflow.must_run("--", "all", *masks)
-    return workflow
+    folder = once(tmp_path_factory, "finished", run_the_smallest_study)
+    return Workflow(tmp_path_factory.mktemp("smoke") / "run", folder / "run")
+
+
+@pytest.fixture(scope="session")
+def report(finished, tmp_path_factory) -> Path:
+    """Its report as one page, made by nothing but Snakemake."""
+
+    def make(folder: Path) -> None:
+        finished.must_run("--report", str(folder / "report.html"))
+
+    return once(tmp_path_factory, "report", make) / "report.html"
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ READER = Path(__file__).with_name("replaced.py")
 
 @pytest.fixture
 def study(tmp_path_factory):
-    yield from finished(tmp_path_factory.getbasetemp())
+    yield from finished(tmp_path_factory)
 
 
 def test_row_22_a_second_snakemake_is_refused_and_the_first_unharmed(study):

@@ -21,7 +21,7 @@ ARMS = {
 
 @pytest.fixture
 def study(tmp_path_factory):
-    yield from finished(tmp_path_factory.getbasetemp())
+    yield from finished(tmp_path_factory)
 
 
 def jobs_of(study, arm):

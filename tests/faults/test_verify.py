@@ -3,14 +3,14 @@
 import hashlib
 import html
 import json
+import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import h5py
 import pytest
+import warm
 import yaml
 from conftest import REPOSITORY
 from PIL import Image
@@ -22,8 +22,8 @@ TABLE = "results/smoke/tables/table_1"
 
 def verify(workflow, config=None):
     """Exit code of `make verify`, what is said of each file that is not whole, and the last line."""
-    command = [sys.executable, workflow / "tools/verify.py", *([config] if config else [])]
-    done = subprocess.run(command, cwd=workflow.folder, capture_output=True, text=True)
+    command = [workflow / "tools/verify.py", *([config] if config else [])]
+    done = warm.run(command, workflow.folder, dict(os.environ))
     *lines, last = (done.stdout or done.stderr).splitlines()
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, {line.split(": ")[1]: line for line in lines}, last

@@ -22,7 +22,7 @@ from unittest import mock
 
 import h5py
 import numpy as np
-from conftest import Workflow
+from conftest import Workflow, once
 from safetensors.torch import save_file
 from test_faults import model, pets, state, study
 
@@ -44,27 +44,30 @@ def config_of(folder):
     return config
 
 
+def run_the_tiny_study(folder):
+    """In `folder`, where it stays as it is; what its scripts call copies of the library leads to this clone's."""
+    clone = Workflow(folder / "clone")
+    clone.configure(config_of(folder))
+    with mock.patch.dict(os.environ, XDG_CACHE_HOME=str(folder / "cache")):
+        clone.must_run("--skip-script-cleanup", *TARGETS, anew=True)
+    scripts = (path.read_text() for path in scripts_of(clone.folder))
+    for path in map(Path, {match for script in scripts for match in COPIES.findall(script)}):
+        path.parent.mkdir(parents=True, exist_ok=True)  # Snakemake has removed it
+        path.symlink_to("/")
+
+
+def scripts_of(folder):
+    return sorted((folder / ".snakemake/scripts").glob("tmp*.*.py"))
+
+
 class Finished(Workflow):
-    """The study run to its end, with a copy of all of it kept aside."""
+    """A copy of that clone, to be changed; `reference` has what was made undisturbed."""
 
-    def __init__(self, folder):
-        super().__init__(folder / "clone")
-        self.configure(config_of(folder))
-        with mock.patch.dict(os.environ, XDG_CACHE_HOME=str(folder / "cache")):
-            self.must_run("--skip-script-cleanup", *TARGETS)
-        self.kept = folder / "kept"
-        self.reference = self.kept / "results"
-        shutil.copytree(self.folder, self.kept, symlinks=True)
-        self.jobs = [Job(self, script) for script in sorted((self / ".snakemake/scripts").glob("tmp*.*.py"))]
-        self._restore_sources()
+    def __init__(self, folder, kept):
+        super().__init__(folder, kept)
+        self.kept, self.reference = kept, kept / "results"
+        self.jobs = [Job(self, script) for script in scripts_of(folder)]
         assert finish(self.jobs[0].start()) == 0  # the first one waits until torch and the like are imported
-
-    def _restore_sources(self):
-        """The scripts name copies of the library that Snakemake removed at its end: lead those paths to the library."""
-        copies = {match for job in self.jobs for match in COPIES.findall(job.script.read_text())}
-        for path in map(Path, copies):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.symlink_to("/")
 
     def jobs_of(self, *rules):
         return [job for job in self.jobs if job.rule in rules]
@@ -113,9 +116,9 @@ class Finished(Workflow):
         return sorted(name for name in names if not same_file(self / "results" / name, self.reference / name))
 
 
-def finished(folder) -> Iterator[Finished]:
-    """The finished study of this session in its temporary folder, for one test, which may change it."""
-    study = _built(folder)
+def finished(factory) -> Iterator[Finished]:
+    """The finished study, of a factory of temporary folders, for one test, which may change it."""
+    study = _of_this_process(factory)
     if isinstance(study, Exception):
         raise study
     yield study
@@ -123,12 +126,18 @@ def finished(folder) -> Iterator[Finished]:
 
 
 @cache
-def _built(folder):
+def _of_this_process(factory):
     """The study, or why there is none: what takes half a minute to fail is not tried again for each test."""
     try:
-        return Finished(folder / "tiny")
+        return Finished(factory.mktemp("tiny") / "clone", once(factory, "tiny", run_the_tiny_study) / "clone")
     except Exception as error:
         return error
+
+
+def another(factory, folder):
+    """A copy of the finished study to be changed, and the folder of its pictures and weights, not to be changed."""
+    kept = once(factory, "tiny", run_the_tiny_study)
+    return Workflow(folder, kept / "clone"), kept
 
 
 def same_file(path, other):

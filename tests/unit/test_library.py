@@ -22,8 +22,9 @@ def test_the_version_is_that_of_the_package_and_the_citation():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     assert project["project"]["dynamic"] == ["version"] and "version" not in project["project"]
     assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "maescope.base.version.__version__"}
-    with pytest.raises(AttributeError, match="no attribute 'versions'"):
-        _ = maescope.base.versions
+    for package in (maescope, maescope.base):
+        with pytest.raises(AttributeError, match="no attribute 'versions'"):
+            _ = package.versions
 
 
 def test_a_release_is_no_other_code_to_the_rules():

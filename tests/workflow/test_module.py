@@ -2,11 +2,11 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import warm
 import yaml
 from conftest import REPOSITORY, SMALLEST, Workflow
 
@@ -74,11 +74,9 @@ def outer(tmp_path) -> Path:
 
 
 def snakemake(folder: Path, *arguments: str) -> str:
-    command = [Path(sys.executable).with_name("snakemake"), "--cores", "2", "--nocolor", *arguments]
-    environment = dict(os.environ, PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    done = subprocess.run(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    command = [warm.COMMANDS / "snakemake", "--cores", "2", "--nocolor", *arguments]
+    environment = dict(os.environ, PATH=f"{warm.COMMANDS}:{os.environ['PATH']}")
+    done = warm.run(command, folder, environment, stderr=subprocess.STDOUT)
     assert done.returncode == 0, done.stdout
     return done.stdout
 

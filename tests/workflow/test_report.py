@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY, Workflow
@@ -18,14 +17,6 @@ MENU = [
     "6. Beyond the paper",
     "7. Models",
 ]
-
-
-@pytest.fixture(scope="module")
-def report(finished, tmp_path_factory) -> Path:
-    """The report as one page, made by nothing but Snakemake."""
-    page = tmp_path_factory.mktemp("report") / "report.html"
-    finished.must_run("--report", str(page))
-    return page
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,12 @@
 """What the rules' text must keep by itself: the digest of the script that is run, and what captions ask for."""
 
 import re
+from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
+
+from maescope.base import imports
 
 TEXT = "\n".join(path.read_text() for path in sorted((REPOSITORY / "workflow/rules").glob("*.smk")))
 BLOCKS = dict(re.findall(r"^ *rule (\w+):\n(.*?)(?=^ *(?:use )?rule |\Z)", TEXT, re.DOTALL | re.MULTILINE))
@@ -19,6 +22,17 @@ def test_every_rule_with_a_script_has_the_digest_of_that_script():
     scripts.remove("images/check_sample")  # whose code would make all tokens again, and decides no result
     assert codes == scripts and len(scripts) > 50
     assert all((REPOSITORY / f"workflow/scripts/{script}.py").is_file() for script in scripts)
+
+
+@pytest.mark.parametrize("wing", ["figures", "tables", "claims"])
+def test_no_script_of_figures_tables_and_claims_needs_torch(wing):
+    scripts = {path.stem: path for path in (REPOSITORY / f"workflow/scripts/{wing}").glob("*.py")}
+    needs = {}
+    for name, path in scripts.items():
+        behind = imports.closure(str(path), lambda file: str(REPOSITORY / "workflow/scripts" / file)).values()
+        text = "\n".join(Path(file).read_text() for file in (path, *behind))
+        needs[name] = set(re.findall(r"^ *(?:from|import) (torch|torchvision|timm)\b", text, re.MULTILINE))
+    assert len(needs) > 1 and {name for name in needs if needs[name]} == ({"reconstruction"} & set(needs))
 
 
 def test_every_script_is_run_by_a_rule():

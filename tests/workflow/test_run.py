@@ -329,15 +329,16 @@ def test_figures_and_tables_come_again_from_measures_without_torch(smoke, tmp_pa
     for name in ("torch", "torchvision", "timm"):
         (tmp_path / "without" / name).mkdir(parents=True)
         (tmp_path / "without" / name / "__init__.py").write_text(f"raise ImportError('{name} is not to be imported')")
-    numbers = (smoke / "results/smoke/figures/figure_5.csv").read_bytes()
-    drawn = ("figure_5", "figure_6", "figure_7", "figure_8", "figure_classes", "training_curves")
+    drawn = ("figure_1", "figure_4", "figure_5", "training_curves")  # of the others, tests/workflow/test_rules.py
+    numbers = {name: (smoke / f"results/smoke/figures/{name}.csv").read_bytes() for name in drawn[:3]}
     for name in drawn:
         for path in (smoke / "results/smoke/figures").glob(f"{name}.*"):
             path.unlink()
     shutil.rmtree(smoke / "results/smoke/tables")
     shutil.rmtree(smoke / "results/tokens")  # nor are the tokens needed
-    smoke.must_run(*drawn, "table_1", "table_2", "table_3", "claims", "shifts", modules=tmp_path / "without")
-    assert (smoke / "results/smoke/figures/figure_5.csv").read_bytes() == numbers
+    smoke.must_run(*drawn, "table_1", "claims", "shifts", modules=tmp_path / "without")
+    for name, content in numbers.items():
+        assert (smoke / f"results/smoke/figures/{name}.csv").read_bytes() == content, name
     (smoke / "results/smoke/figures/reconstruction.png").unlink()  # which does need torch: the shim works
     refused = smoke.run("reconstruction", modules=tmp_path / "without")
     assert refused.returncode == 1 and "torch is not to be imported" in refused.stdout
@@ -355,10 +356,8 @@ def test_two_runs_from_scratch_give_identical_numbers(finished, workflow):
     assert (workflow.folder / weights).read_bytes() == (finished.folder / weights).read_bytes()
 
 
-def test_the_report_is_one_page_with_the_captions(finished, tmp_path):
-    page = tmp_path / "report.html"
-    finished.must_run("--report", str(page))
-    text = page.read_text()
+def test_the_report_is_one_page_with_the_captions(finished, report):
+    text = report.read_text()
     assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=[\"']?https?:[^>]*>", text)
     captions = sorted((finished / "workflow/report").glob("*.rst"))
     assert captions

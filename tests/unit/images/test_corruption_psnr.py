@@ -1,8 +1,11 @@
 """PSNR against clean on real pictures: ours, the re-derivation's with its own random numbers, and docs/corruptions.md.
 
-The page also has what the published files gave; that was measured by hand and is only compared here.
+The page also has what the published files gave; that was measured by hand and is only compared here. Each severity is
+held against the definitions pixel by pixel in `test_corruptions`; so here, where a mean is of up to 160 pictures, a
+severity or two of each corruption are measured again, another one of each, and all of them where MAESCOPE_SOAK is set.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -29,6 +32,18 @@ def documented():
     return values
 
 
+def some(name, size, count):
+    """So many severities, other ones for each corruption and size."""
+    first = CORRUPTIONS.index(name) + rederived.SIZES.index(size)
+    return SEVERITIES if "MAESCOPE_SOAK" in os.environ else [SEVERITIES[(first + 2 * n) % 5] for n in range(count)]
+
+
+def require(documented, measured):
+    """The numbers of the page are those measured, severity by severity."""
+    found = [documented[severity - 1] for severity in measured]
+    np.testing.assert_allclose(found, list(measured.values()), rtol=0, atol=WITHIN)
+
+
 def our_psnr(name, size, severity):
     return rederived.mean_psnr(lambda x, seed: corrupt(x, name, severity, seed), name, size, severity, first_seed=0)
 
@@ -42,17 +57,15 @@ def test_the_page_lists_all_corruptions_sizes_and_severities():
 @pytest.mark.parametrize("size", rederived.SIZES)
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_the_page_says_what_the_functions_give(name, size):
-    ours = [our_psnr(name, size, severity) for severity in SEVERITIES]
-    np.testing.assert_allclose(documented()[size, name][:, 0], ours, rtol=0, atol=WITHIN)
+    ours = {severity: our_psnr(name, size, severity) for severity in some(name, size, 2)}
+    require(documented()[size, name][:, 0], ours)
 
 
 @pytest.mark.parametrize("size", rederived.SIZES)
 @pytest.mark.parametrize("name", OTHERS)
 def test_psnr_is_within_1_db_of_the_rederivation_and_of_the_published_files(name, size):
     ours, theirs, published = documented()[size, name].T
-    np.testing.assert_allclose(
-        theirs, [rederived.rederived_psnr(name, size, severity) for severity in SEVERITIES], rtol=0, atol=WITHIN
-    )
+    require(theirs, {severity: rederived.rederived_psnr(name, size, severity) for severity in some(name, size, 1)})
     np.testing.assert_array_less(abs(ours - theirs), 1)
     np.testing.assert_array_less(abs(ours - published), 1)
 

@@ -182,7 +182,7 @@ def test_a_flipped_bit_in_any_image_name_target_or_token_is_refused_by_name(tmp_
     content, places = (tmp_path / "0.h5").read_bytes(), stored_bytes(tmp_path / "0.h5")
     for name in IMAGES:
         assert content.find(name.encode()) in places
-    for number, place in enumerate(places[::5]):
+    for number, place in enumerate(places[::19]):
         damaged = bytearray(content)
         damaged[place] ^= 1 << number % 8
         (tmp_path / "0.h5").write_bytes(damaged)
