@@ -112,7 +112,7 @@ environment:  ## the environment alone, in .venv or VENV
 ifeq ($(CPU),)
 	$(INSTALL) --require-hashes -r requirements.txt
 else
-	$(INSTALL) $(BUILDS) || { echo "$(NO_BUILDS)" >&2; exit 1; }
+	@$(INSTALL) $(BUILDS) || { echo "$(NO_BUILDS)" >&2; exit 1; }
 	awk '/^[a-z]/ {kept = !/^($(WITHOUT))==/} kept' requirements.txt > "$(VENV)/locked.txt"
 	$(INSTALL) --require-hashes -r "$(VENV)/locked.txt"
 endif

@@ -3,6 +3,7 @@
 import itertools
 import re
 
+import jinja2
 import pytest
 import yaml
 from conftest import REPOSITORY
@@ -11,11 +12,15 @@ from maescope.study import settings
 from maescope.study.target_lookups import TargetLookUps
 
 SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
-EMBEDDED = ["config", "quick", "sweep"]
+EMBEDDED = ["quick", "config", "sweep"]
+
+
+def written(name):
+    return yaml.safe_load((REPOSITORY / f"config/{name}.yaml").read_text())
 
 
 def checked(name):
-    return settings.check(yaml.safe_load((REPOSITORY / f"config/{name}.yaml").read_text()), SCHEMA)
+    return settings.check(written(name), SCHEMA)
 
 
 def test_the_quick_study_and_the_default_leave_out_no_figure_and_no_table():
@@ -30,7 +35,10 @@ def test_the_quick_study_and_the_default_leave_out_no_figure_and_no_table():
 
 
 def test_the_quick_study_says_on_the_first_page_what_its_numbers_are_worth():
-    assert "say nothing" in checked("quick")["study"]["note"]
+    page = jinja2.Template((REPOSITORY / "workflow/report/overview.rst").read_text())
+    quick, default = ({"config": written(name)} for name in ("quick", "config"))
+    assert "say nothing" in page.render(snakemake=quick, categories=[]).split("**Note.**")[1]
+    assert "**Note.**" not in page.render(snakemake=default, categories=[])
 
 
 @pytest.mark.parametrize("one, other", list(itertools.combinations(EMBEDDED, 2)))
