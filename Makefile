@@ -1,21 +1,23 @@
 # `make` alone prints what there is. Each target does its own set-up: all it needs is Python >= 3.11, make and git.
 # VENV=path uses (or makes) the environment there instead of in .venv, so that several clones can share one;
 # WORKERS=n runs as many files of tests side by side; CONFIG=file is the study of demo, sweep, sensitivity and verify.
+# CPU=1 installs torch without CUDA: 2 GB instead of 6, where the package index has such builds (README, Installation).
 
 PYTHON    ?= python3
 VENV      ?= .venv
 CORES     ?= all
 SOAK      ?= 10
 WORKERS   ?= 2
+CPU       ?=
 STAMP     := $(VENV)/requirements.txt
 BIN        = $(abspath $(VENV))/bin
 SNAKEMAKE  = PATH="$(BIN):$$PATH" $(BIN)/snakemake
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sweep sensitivity test test-fast verify soak slurm-test scale-test docs lint bench lock clean
+.PHONY: help quick demo sweep sensitivity test test-fast verify soak slurm-test scale-test docs lint bench lock clean
 
 help:  ## these lines
-	@echo "make TARGET [VENV=folder of the environment] [CONFIG=study.yaml] [CORES=n] [WORKERS=n]"
+	@echo "make TARGET [VENV=folder of the environment] [CONFIG=study.yaml] [CORES=n] [WORKERS=n] [CPU=1]"
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*##  *\(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-14s%s\n", $$1, $$2}'
 
 # The study of CONFIG, or one target of it, then its report.
@@ -25,6 +27,10 @@ define study
 	@report=results/$$($(BIN)/python -c 'import yaml; print(yaml.safe_load(open("$(CONFIG)"))["study"]["name"])')/$(2) && \
 	    $(SNAKEMAKE) $(1) --cores 1 --report "$$report" --configfile "$(CONFIG)" && echo "Open $$report"
 endef
+
+quick: CONFIG ?= config/quick.yaml
+quick: $(STAMP)  ## the smallest study that shows every figure, then its report: only to see what there is
+	$(call study,,report.html)
 
 demo: CONFIG ?= config/config.yaml
 demo: $(STAMP)  ## the whole embedded study, or that of CONFIG, then its report
@@ -83,18 +89,33 @@ $(STAMP): requirements.txt
 	@cmp -s requirements.txt $@ || $(MAKE) --no-print-directory VENV="$(VENV)" environment
 	@touch $@
 
+# The locked files are all there is: nothing is left to resolve. pip would compile them one after the other.
+# With CPU=1 torch and torchvision are the builds without CUDA, had by name from an index that has them, and without
+# hashes; the rest is as locked, less what CUDA alone needs. They come first: where there are none, nothing is fetched.
+UV        := $(shell uv --version 2>/dev/null)
+INSTALL    = $(if $(UV),uv pip install --compile-bytecode --python "$(VENV)/bin/python",$(PIP)) -q --no-deps
+PIP        = "$(VENV)/bin/python" -m pip install --no-compile
+BUILDS     = $(shell sed -n 's/^\(torch\|torchvision\)==\([0-9.]*\).*/\1==\2+cpu/p' requirements.txt)
+WITHOUT    = torch|torchvision|triton|nvidia-[a-z0-9-]*|cuda-[a-z0-9-]*
+NO_BUILDS  = CPU=1: your package index has no $(BUILDS). PyTorch has them at one of its own, whose address pytorch.org \
+shows (Get Started, Compute Platform CPU): set PIP_EXTRA_INDEX_URL to it, with uv UV_TORCH_BACKEND=cpu, or leave out CPU=1
+
 .PHONY: environment
 environment:  ## the environment alone, in .venv or VENV
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "maescope needs Python >= 3.11, found $$($(PYTHON) --version); set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -z "$(CPU)" || test "$$(uname -s)" = Linux || \
+	    { echo "CPU=1 is for Linux: here torch comes without CUDA, leave it out" >&2; exit 1; }
 	@test ! -e "$(VENV)" || test -e "$(VENV)/pyvenv.cfg" || test -z "$$(ls -A "$(VENV)")" || \
 	    { echo "VENV=$(VENV) is a folder with other things in it; name one that is an environment, or new" >&2; exit 1; }
 	rm -rf "$(VENV)"
-	if command -v uv >/dev/null && uv --version >/dev/null 2>&1; then \
-	    uv venv -q --python "$(PYTHON)" "$(VENV)" && \
-	    uv pip sync -q --compile-bytecode --python "$(VENV)/bin/python" --require-hashes requirements.txt; \
-	else \
-	    $(PYTHON) -m venv "$(VENV)" && \
-	    "$(VENV)/bin/python" -m pip install -q --require-hashes -r requirements.txt; \
-	fi
+	$(if $(UV),uv venv -q --python "$(PYTHON)",$(PYTHON) -m venv) "$(VENV)"
+ifeq ($(CPU),)
+	$(INSTALL) --require-hashes -r requirements.txt
+else
+	@$(INSTALL) $(BUILDS) || { echo "$(NO_BUILDS)" >&2; exit 1; }
+	awk '/^[a-z]/ {kept = !/^($(WITHOUT))==/} kept' requirements.txt > "$(VENV)/locked.txt"
+	$(INSTALL) --require-hashes -r "$(VENV)/locked.txt"
+endif
+	$(if $(UV),,"$(VENV)/bin/python" -m compileall -qq -j 0 "$(VENV)/lib" || true)
 	cp requirements.txt "$(STAMP)"

@@ -30,6 +30,7 @@ rule pretrain:
         "results/benchmarks/pretrain/{model}.tsv"
     wildcard_constraints:
         model=lookups.pattern(look.trained_by("pretrain")),
+    priority: 50  # most of a study waits for it
     conda:
         "../../envs/torch.yaml"
     threads: look.threads
@@ -56,6 +57,7 @@ rule finetune:
         "results/benchmarks/finetune/{model}.tsv"
     wildcard_constraints:
         model=lookups.pattern(look.trained_by("finetune")),
+    priority: 50  # most of a study waits for it
     conda:
         "../../envs/torch.yaml"
     threads: look.threads

@@ -24,7 +24,9 @@ sections = {
     "Settings": overview.settings_table(params.config),
 }
 accuracy = tidy.read(snakemake.input.accuracy, "model")
-warnings = accuracies.notes_on_doubts(accuracy, params.outputs, params.choices)
+note = params.config["study"]["note"]
+warnings = [note] if note else []
+warnings += accuracies.notes_on_doubts(accuracy, params.outputs, params.choices)
 lead = f"Fingerprint of the settings, as in all figures and tables: {provenance.fingerprint(snakemake.config)}. "
 lead += "A study with the same fingerprint was asked the same."
 tidy.write_text(

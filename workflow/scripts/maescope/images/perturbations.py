@@ -13,12 +13,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms.v2.functional import gaussian_blur
 
 from maescope.base import seeds
 from maescope.base.errors import InputError
 from maescope.base.grid import visible_count
 from maescope.images import corruptions, reading
+from maescope.images.late_compiler import late_compiler
+
+with late_compiler():
+    from torchvision.transforms.v2.functional import gaussian_blur
 
 
 @dataclass

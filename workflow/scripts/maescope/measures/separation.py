@@ -3,6 +3,8 @@
 Points are cls, mean or patch tokens. `groups` names the image of each point: no point is judged by its own image.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import silhouette_score
@@ -97,10 +99,17 @@ def linear_probe_accuracy(points: np.ndarray, labels: np.ndarray, groups: np.nda
     label, images = _fewest_groups(labels, groups)
     if images < folds:
         raise ValueError(f"{folds} folds need as many images of each class, but class {label!s} has {images}")
-    splits = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    guesses = cross_val_predict(probe, points, labels, groups=groups, cv=splits)
+    splits = _splits(tuple(labels.tolist()), tuple(groups.tolist()), folds, seed)
+    guesses = cross_val_predict(probe, points, labels, cv=splits)
     return float(np.mean(guesses == labels))
+
+
+@lru_cache(2)  # all layers have the same, and drawing them takes as long as the fits
+def _splits(labels: tuple, groups: tuple, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Indices of the points to learn from and of those to guess, fold by fold."""
+    drawn = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    return list(drawn.split(np.zeros(len(labels)), labels, groups))
 
 
 def chance_level(labels: np.ndarray) -> float:
