@@ -198,7 +198,9 @@ class LookUps:
     def same_crop(self) -> list[str]:
         """The fine-tuned models whose input is cut out of a picture as that of the first is."""
         cuts = {
-            model: [self.models[model]["preprocessing"][key] for key in ("resize", "crop", "interpolation")]
+            model: [
+                self.models[model]["preprocessing"].get(key) for key in ("resize", "crop", "interpolation", "squash")
+            ]
             for model in self.study["finetuned"]
         }
         return [model for model in cuts if cuts[model] == cuts[self.first]]
@@ -222,6 +224,11 @@ class LookUps:
         """What the digest of those weights must be."""
         initial = self.training(wildcards)["initial"]
         return (initial and self.models[initial]["sha256"]) or "any"
+
+    def initial_key(self, wildcards) -> str | None:
+        """Which of the weights in that file are meant, where it has several."""
+        initial = self.training(wildcards)["initial"]
+        return initial and self.models[initial].get("weights_key")
 
     def training_images(self, wildcards) -> str:
         return self.images_of(self.training(wildcards)["dataset"])
