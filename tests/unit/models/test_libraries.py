@@ -157,24 +157,6 @@ def test_a_folder_of_hugging_face_is_enough(make, kind, tmp_path):
     assert model.num_classes == (CLASSES if make is vit else 0)
 
 
-def test_a_size_of_the_processor_other_than_the_models_is_resampled(tmp_path):
-    theirs, blocks, _ = dinov2(library("transformers"))
-    theirs.save_pretrained(tmp_path)
-    processor = PROCESSOR | {
-        "size": {"shortest_edge": 36},
-        "crop_size": {"height": 32, "width": 32},
-        "do_center_crop": True,
-    }
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps(processor))
-    defaults = {"arguments": {}, "num_classes": 0, "pooling": "token", "preprocessing": {}, "model_dir": str(tmp_path)}
-    entry = model_folders.complete("vit", defaults, {"model_dir"})
-    model = architectures.build(entry["architecture"], entry["arguments"], entry["num_classes"], entry["pooling"])
-    checkpoints.load(model, entry["weights"])
-    architectures.require_input(model, entry["preprocessing"]["crop"])
-    tokens, _ = said(theirs, blocks, images(32))
-    require_equal(model, tokens, side=32)  # larger: where positions are reduced, timm smooths them before
-
-
 @pytest.mark.parametrize("size", [(40, 30), (24, 24), (13, 50)])
 @pytest.mark.parametrize("squash", [False, True])
 def test_pictures_come_to_the_model_as_the_processor_has_them(squash, size, tmp_path):
@@ -233,16 +215,15 @@ def test_the_timm_tower_of_open_clip(tmp_path):
 
     theirs = open_clip.CLIP.__new__(open_clip.CLIP)
     torch.nn.Module.__init__(theirs)
-    theirs.visual = TimmModel("vit_tiny_patch16_224", CLASSES, SIZE, pool="", proj="linear", pretrained=False)
+    theirs.visual = TimmModel("vit_tiny_patch16_224", CLASSES, 224, pool="", proj="linear", pretrained=False)
     theirs.logit_scale = torch.nn.Parameter(torch.ones(()))
     moved(theirs)
     torch.save({"state_dict": theirs.state_dict()}, tmp_path / "tower.pth")
-    tokens, logits = said(theirs.visual, theirs.visual.trunk.blocks, images())
-    arguments = {"img_size": SIZE, "patch_size": 16}
-    model = architectures.build("vit_tiny_patch16_224", arguments, CLASSES)
+    tokens, logits = said(theirs.visual, theirs.visual.trunk.blocks, images(224))
+    model = architectures.build("vit_tiny_patch16_224", {}, CLASSES)
     checkpoints.load(model, str(tmp_path / "tower.pth"))
     assert model.layout == "a timm tower of OpenCLIP"
-    require_equal(model, tokens, logits)
+    require_equal(model, tokens, logits, side=224)
 
 
 def test_a_checkpoint_of_timms_own_training(tmp_path):

@@ -120,7 +120,7 @@ def test_the_entries_of_other_models_have_no_new_keys_that_would_change_their_fi
         ({"model_type": "pixio", "mlp_ratio": 4, "n_cls_tokens": 8}, {"reg_tokens": 7}),
         ({"hidden_act": "gelu_pytorch_tanh"}, {"act_layer": "gelu_tanh"}),
         ({"intermediate_size": 1001}, {"mlp_ratio": 1001 / 768}),
-        ({"image_size": [384, 384], "qkv_bias": False}, {"img_size": 384, "qkv_bias": False, "dynamic_img_size": True}),
+        ({"image_size": [224, 224], "qkv_bias": False}, {"img_size": 224, "qkv_bias": False}),
     ],
 )
 def test_kinds_of_models(config, arguments, tmp_path):
@@ -172,6 +172,14 @@ def test_kinds_of_processors(processor, expected, tmp_path):
 def test_a_model_that_is_none_of_these_is_refused_by_its_key(config, said, tmp_path):
     with pytest.raises(InputError, match=rf"models\.own\.model_dir: .*{said}"):
         checked(folder(tmp_path / "vit", CONFIG | config))
+
+
+def test_positions_of_another_size_than_the_crop_are_resampled_only_when_asked(tmp_path):
+    path = folder(tmp_path / "vit", CONFIG | {"image_size": 512})
+    with pytest.raises(InputError, match=r"cropped to 224 px, but positions are of 512 px; .*dynamic_img_size: true"):
+        checked(path)
+    assert checked(path, arguments={"dynamic_img_size": True})["arguments"]["img_size"] == 512
+    assert checked(path, preprocessing={"resize": 512, "crop": 512})["arguments"]["img_size"] == 512
 
 
 @pytest.mark.parametrize(

@@ -200,7 +200,7 @@ def _keyed(path: str, content: object, key: str, deep: int = 0) -> dict[str, Ten
         return None
     if _is_state(content):
         own = layouts.unwrapped(path, content)
-        return {name.removeprefix(f"{key}."): value for name, value in own.items() if name.startswith(f"{key}.")}
+        return {name: value for name, value in own.items() if name.startswith(f"{key}.")}
     if isinstance(content.get(key), dict):
         return _state_dict(path, content[key])
     first, _, rest = key.partition(".")

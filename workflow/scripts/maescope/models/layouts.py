@@ -107,7 +107,7 @@ class Layout:
 
     name: str
     naming: Naming
-    prefix: str | None = None  # the one whose model is meant, where the file has others beside it
+    prefixes: tuple[str, ...] = ()  # by which it is known; where a file has several, the first is meant
     sign: Callable[[State], bool] = lambda state: True  # of names behind the prefix
     dropped: str = "(?!)"
     moves: tuple[Callable[[State], State], ...] = ()
@@ -209,8 +209,8 @@ TORCHVISION = Naming(
 )
 NAMINGS = (TIMM, HUGGING_FACE, MMPRETRAIN, OPEN_CLIP, TORCHVISION)
 TABLE = (  # of a naming the first row that fits
-    Layout("MoCo v3", TIMM, prefix="base_encoder.", dropped=r"head\.\d+\.", heads={384: 12}),
-    Layout("a timm tower of OpenCLIP", TIMM, prefix="visual.trunk.", moves=(projection,)),
+    Layout("MoCo v3", TIMM, prefixes=("base_encoder.", "momentum_encoder."), dropped=r"head\.\d+\.", heads={384: 12}),
+    Layout("a timm tower of OpenCLIP", TIMM, prefixes=("visual.trunk.",), moves=(projection,)),
     Layout("DINOv2 with registers", TIMM, sign=lambda state: "register_tokens" in state, moves=(registers,)),
     Layout(
         "BEiT before fine-tuning",
@@ -272,9 +272,7 @@ def found(path: str, state: State) -> Found:
     naming, prefix = _one_of(path, state, places)
     inside = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     _refuse_halves(path, inside)
-    layout = next(
-        row for row in TABLE if row.naming is naming and row.prefix in (None, _last(prefix)) and row.sign(inside)
-    )
+    layout = next(row for row in TABLE if row.naming is naming and row.sign(inside) and _is_known(row.prefixes, prefix))
     beside = {name: value for name, value in state.items() if not name.startswith(prefix)}
     return _translated(layout, prefix, inside, beside)
 
@@ -305,14 +303,15 @@ def _is_block(naming: Naming, name: str) -> bool:
     return re.match(naming.block, name) is not None
 
 
-def _last(prefix: str) -> str:
-    """Of a prefix the part that a row of the table knows."""
-    return next((row.prefix for row in TABLE if row.prefix and f".{prefix}".endswith(f".{row.prefix}")), prefix)
+def _is_known(prefixes: tuple[str, ...], prefix: str) -> bool:
+    """Whether a prefix ends as one by which a row is known; a row that is known by none has any."""
+    return not prefixes or any(f".{prefix}".endswith(f".{known}") for known in prefixes)
 
 
 def _one_of(path: str, state: State, places: list[tuple[Naming, str]]) -> tuple[Naming, str]:
     """The one model of a file, or of a row that knows which of several is meant."""
-    meant = [place for place in places if any(row.prefix == _last(place[1]) for row in TABLE)]
+    first = [row.prefixes[:1] for row in TABLE if row.prefixes]
+    meant = [(naming, prefix) for naming, prefix in places if any(_is_known(known, prefix) for known in first)]
     if len(places) > 1 and len(meant) == 1:
         return meant[0]
     if len(places) == 1:
@@ -346,7 +345,7 @@ def _translated(layout: Layout, prefix: str, inside: State, beside: State) -> Fo
     own |= {f"head.{name}": beside[full] for name, full in head.items() if f"head.{name}" not in own}
     for move in (*naming.moves, *layout.moves):
         own = move(own)
-    told = layout.name if not prefix or layout.prefix else f"{layout.name} behind {prefix}"
+    told = layout.name if not prefix or layout.prefixes else f"{layout.name} behind {prefix}"
     width = own["patch_embed.proj.weight"].shape[0]
     aside = [*left, *(name for name in beside if name not in head.values())]
     return Found(told, own, naming.of, layout.heads.get(width), layout.eps, _groups(aside))
@@ -360,7 +359,7 @@ def _renamed(naming: Naming, name: str) -> str:
 
 def _head_beside(naming: Naming, layout: Layout, prefix: str, beside: State) -> dict[str, str]:
     """`weight` and `bias` of a linear layer beside the backbone, by their full names; none where there are several."""
-    if layout.prefix:  # MoCo's and CLIP's other parts
+    if layout.prefixes:  # MoCo's and CLIP's other parts
         tower = prefix.removesuffix("trunk.") + "head.proj.weight"
         return {"weight": tower} if tower in beside else {}
     parts = prefix.split(".")[:-1]

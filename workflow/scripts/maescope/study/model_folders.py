@@ -48,10 +48,14 @@ def complete(name: str, model: dict, stated: set[str]) -> dict:
             told["preprocessing"] = preprocessing(folder / PREPROCESSOR)
     except InputError as error:
         raise InputError(f"{key}: {error}") from None
-    crop = (model if "preprocessing" in stated else told)["preprocessing"]
-    if isinstance(crop, dict) and crop["crop"] != told["arguments"]["img_size"]:
-        told["arguments"]["dynamic_img_size"] = True
     arguments = told.pop("arguments") | model["arguments"]
+    crop = (model if "preprocessing" in stated else told)["preprocessing"]["crop"]
+    if crop != arguments["img_size"] and not arguments.get("dynamic_img_size"):
+        raise InputError(
+            f"{key}: pictures are cropped to {crop} px, but positions are of {arguments['img_size']} px; state "
+            f"preprocessing with that crop, or arguments: {{dynamic_img_size: true}}, which resamples positions as timm "
+            "does (Hugging Face has another filter)"
+        )
     own = {part: value for part, value in told.items() if part not in stated}
     return {part: value for part, value in model.items() if part != "model_dir"} | own | {"arguments": arguments}
 
