@@ -94,7 +94,8 @@ def recorded_preprocessing(identifier: str) -> dict:
         raise InputError(
             f"timm knows no pretrained model {identifier} (it has {near}); state resize, crop, mean and std"
         )
-    if config.crop_mode not in ("center", "squash"):
+    squash = config.crop_mode == "squash" and len(set(config.input_size[1:])) == 1
+    if config.crop_mode != "center" and not squash:
         raise InputError(
             f"{identifier} is evaluated with crop mode {config.crop_mode}; state resize, crop, mean and std"
         )
@@ -105,7 +106,7 @@ def recorded_preprocessing(identifier: str) -> dict:
         "interpolation": config.interpolation,
         "mean": list(config.mean),
         "std": list(config.std),
-    } | ({"squash": True} if config.crop_mode == "squash" else {})
+    } | ({"squash": True} if squash else {})
 
 
 def require_input(model: VisionTransformer, crop: int, *, exact: bool = False) -> None:

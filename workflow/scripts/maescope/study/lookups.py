@@ -248,8 +248,9 @@ class LookUps:
 
     def downloads(self) -> dict:
         """Where each model that is not trained here comes from."""
-        keys = ("weights", "url", "sha256")
-        return {name: {key: self.models[name][key] for key in keys} for name in self.models if name not in self.trained}
+        keys = ("weights", "url", "sha256", "weights_key")
+        from_elsewhere = {name: model for name, model in self.models.items() if name not in self.trained}
+        return {name: {key: model[key] for key in keys if key in model} for name, model in from_elsewhere.items()}
 
     def check(self, wildcards) -> str | list:
         """The check of a model whose weights come from elsewhere; one that was trained here is whole."""

@@ -53,7 +53,7 @@ def complete(name: str, model: dict, stated: set[str]) -> dict:
     if crop != arguments["img_size"] and not arguments.get("dynamic_img_size"):
         raise InputError(
             f"{key}: pictures are cropped to {crop} px, but positions are of {arguments['img_size']} px; state "
-            f"preprocessing with that crop, or arguments: {{dynamic_img_size: true}}, which resamples positions as timm "
+            "preprocessing with that crop, or arguments: {dynamic_img_size: true}, which resamples positions as timm "
             "does (Hugging Face has another filter)"
         )
     own = {part: value for part, value in told.items() if part not in stated}
