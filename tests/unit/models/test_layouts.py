@@ -483,7 +483,25 @@ def test_a_file_that_was_renamed_in_part_is_refused_with_names_of_both_kinds(whi
 def test_one_tensor_under_two_names_is_refused(tmp_path):
     state = tiny().state_dict()
     torch.save(state | {f"_orig_mod.{name}": value for name, value in state.items()}, tmp_path / "w.pth")
-    refused(tiny(), tmp_path / "w.pth", r"has cls_token and _orig_mod\.cls_token, so two models")
+    refused(tiny(), tmp_path / "w.pth", r"has cls_token and _orig_mod\.cls_token, which are the same part")
+
+
+def test_a_part_under_the_names_of_two_versions_of_a_library_is_refused(tmp_path):
+    content = hugging_face(tiny(num_classes=5).state_dict())
+    twice = {
+        name.replace("encoder.layer.", "layers."): value for name, value in content.items() if "norm_before" in name
+    }
+    torch.save(content | twice, tmp_path / "w.pth")
+    match = r"has encoder\.layer\.0\.layernorm_before\.\w+ and layers\.0\.\S+, which are the same part, so two models"
+    refused(tiny(num_classes=5), tmp_path / "w.pth", match)
+
+
+def test_a_whole_beside_its_parts_is_refused(tmp_path):
+    state = tiny(num_classes=5).state_dict()
+    name = "attn.qkv.weight"
+    content = hugging_face(state) | {f"vit.encoder.layer.0.{name}": state[f"blocks.0.{name}"]}
+    torch.save(content, tmp_path / "w.pth")
+    refused(tiny(num_classes=5), tmp_path / "w.pth", r"has blocks\.0\.attn\.qkv\.weight and what it is made of as well")
 
 
 @pytest.mark.parametrize(

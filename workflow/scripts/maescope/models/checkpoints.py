@@ -213,7 +213,7 @@ def _lacking(content: object, key: str | None) -> str:
     """Why there are no weights in a file, and what to do."""
     if not isinstance(content, dict) or not content:
         return "holds no state dict (names to tensors, or that under model or state_dict)"
-    there = [name for name, value in content.items() if isinstance(name, str) and _state_dict("", value) is not None]
+    there = [name for name, value in content.items() if isinstance(name, str) and _is_state(value)]
     if key is not None:
         return f"weights_key: {key} is neither in it nor before its names; it has {_listed(content)}"
     if content.keys() >= {"state", "param_groups"}:
@@ -258,6 +258,8 @@ def save(state: dict[str, Tensor], path: str, metadata: dict[str, str]) -> None:
 
 def file_sha256(path: str, wanted: str = "any") -> str:
     """SHA-256 of a file, in hexadecimal, which must be the one that is wanted."""
+    if Path(path).is_dir():
+        raise InputError(f"{path}: {folder_problem(path)}")
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file; give the path of a checkpoint")
     digest = provenance.digest(path)

@@ -24,13 +24,21 @@ SHOWN = 5  # groups of names left aside that a sentence has
 # ---- The few moves of tensors
 
 
+def _with(state: State, made: State) -> State:
+    """A state dict with what was made of its parts, none of which may be there already."""
+    if twice := made.keys() & state.keys():
+        raise InputError(f"has {min(twice)} and what it is made of as well; give the file as its library wrote it")
+    return state | made
+
+
 def _joined(state: State, parts: Iterable[str], whole: str) -> State:
     """Tensors of some names, one below the other, as the one that has them all: queries, keys and values."""
     first, *others = parts
     for name in [name for name in state if f".{first}." in name]:
         own = [name.replace(f".{first}.", f".{part}.") for part in (first, *others)]
         if all(part in state for part in own):
-            state[name.replace(f".{first}.", f".{whole}.")] = torch.cat([state.pop(part) for part in own])
+            joined = torch.cat([state.pop(part) for part in own])
+            state = _with(state, {name.replace(f".{first}.", f".{whole}."): joined})
     return state
 
 
@@ -45,9 +53,8 @@ def registers(state: State) -> State:
     if not state.keys() >= {"register_tokens", "cls_token", "pos_embed"}:
         return state
     position, patches = state["pos_embed"].tensor_split([1], dim=1)
-    others = {name: value for name, value in state.items() if name != "register_tokens"}
-    own = {"cls_token": state["cls_token"] + position, "reg_token": state["register_tokens"], "pos_embed": patches}
-    return others | own
+    tokens = {"reg_token": state.pop("register_tokens")}
+    return _with(state, tokens) | {"cls_token": state["cls_token"] + position, "pos_embed": patches}
 
 
 def one_cls(state: State) -> State:
@@ -55,7 +62,7 @@ def one_cls(state: State) -> State:
     if not _several_cls(state):
         return state
     cls, others = state["cls_token"].tensor_split([1], dim=1)
-    return state | {"cls_token": cls, "reg_token": others}
+    return _with(state, {"reg_token": others}) | {"cls_token": cls}
 
 
 def _several_cls(state: State) -> bool:
@@ -66,14 +73,14 @@ def own_biases(state: State) -> State:
     """The relative position biases that all blocks share, given to each."""
     shared = state.pop("rel_pos_bias.relative_position_bias_table")
     blocks = {match[0] for name in state if (match := re.match(r"blocks\.\d+\.", name))}
-    return state | {f"{block}attn.relative_position_bias_table": shared.clone() for block in sorted(blocks)}
+    return _with(state, {f"{block}attn.relative_position_bias_table": shared.clone() for block in sorted(blocks)})
 
 
 def projection(state: State) -> State:
     """CLIP: CLS (D) as (1, 1, D), positions (T, D) as (1, T, D), the projection (D, C) as a head without a bias."""
     state = {name: _shaped(name, value) for name, value in state.items()}
     if "proj" in state:
-        state["head.weight"] = state.pop("proj").T.contiguous()
+        state = _with(state, {"head.weight": state.pop("proj").T.contiguous()})
     if "head.weight" in state and "head.bias" not in state:
         state["head.bias"] = state["head.weight"].new_zeros(len(state["head.weight"]))
     return state
@@ -274,7 +281,10 @@ def found(path: str, state: State) -> Found:
     _refuse_halves(path, inside)
     layout = next(row for row in TABLE if row.naming is naming and row.sign(inside) and _is_known(row.prefixes, prefix))
     beside = {name: value for name, value in state.items() if not name.startswith(prefix)}
-    return _translated(layout, prefix, inside, beside)
+    try:
+        return _translated(layout, prefix, inside, beside)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def unwrapped(path: str, state: State) -> State:
@@ -282,11 +292,19 @@ def unwrapped(path: str, state: State) -> State:
     names = {name: WRAPPERS.sub("", name) for name in state}
     while all(name.startswith(DISTRIBUTED) for name in names.values()):
         names = {name: own.removeprefix(DISTRIBUTED) for name, own in names.items()}
-    if len(set(names.values())) < len(names):
-        seen: dict[str, str] = {}
-        one, other = next((seen[own], name) for name, own in names.items() if seen.setdefault(own, name) != name)
-        raise InputError(f"{path}: has {one} and {other}, so two models; save one of them alone")
+    try:
+        _require_different(names)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     return {own: state[name] for name, own in names.items()}
+
+
+def _require_different(names: dict[str, str]) -> None:
+    """Old names -> new ones, of which no two may be alike."""
+    seen: dict[str, str] = {}
+    for name, own in names.items():
+        if (first := seen.setdefault(own, name)) != name:
+            raise InputError(f"has {first} and {name}, which are the same part, so two models; save one of them alone")
 
 
 def _places(state: State) -> Iterator[tuple[Naming, str]]:
@@ -340,9 +358,12 @@ def _translated(layout: Layout, prefix: str, inside: State, beside: State) -> Fo
     naming, dropped = layout.naming, re.compile(f"{layout.naming.dropped}|{layout.dropped}")
     plain = layout.name == "timm" and not prefix
     left = [name for name in inside if dropped.match(name)]
-    own = {_renamed(naming, name): value for name, value in inside.items() if name not in left}
-    head = {} if plain else _head_beside(naming, layout, prefix, beside)
-    own |= {f"head.{name}": beside[full] for name, full in head.items() if f"head.{name}" not in own}
+    names = {name: _renamed(naming, name) for name in inside if name not in left}
+    _require_different(names)
+    own = {names[name]: inside[name] for name in names}
+    has_one = plain or any(name.startswith("head.") for name in own)
+    head = {} if has_one else _head_beside(naming, layout, prefix, beside)
+    own |= {f"head.{name}": beside[full] for name, full in head.items()}
     for move in (*naming.moves, *layout.moves):
         own = move(own)
     told = layout.name if not prefix or layout.prefixes else f"{layout.name} behind {prefix}"
