@@ -8,6 +8,7 @@ import collections
 import json
 import logging
 import pathlib
+import shutil
 import sys
 import types
 
@@ -643,6 +644,23 @@ def test_a_payload_in_options_of_a_usual_library_is_refused_and_not_executed(tmp
     torch.save({**beside, "state_dict": tiny().state_dict()}, tmp_path / "evil.pth")
     refused(tiny(), tmp_path / "evil.pth", r"refused, it would execute \S*mkdir")
     assert not (tmp_path / "owned").exists()
+
+
+class Unlink:
+    """A payload of a function that torch itself does not block by its module."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return shutil.rmtree, (str(self.path),)
+
+
+def test_a_function_is_no_option_and_is_refused_by_its_name(tmp_path):
+    (tmp_path / "folder").mkdir()
+    torch.save({"state_dict": tiny().state_dict(), "args": Unlink(tmp_path / "folder")}, tmp_path / "evil.pth")
+    refused(tiny(), tmp_path / "evil.pth", r"refused, it would execute shutil\.\S*rmtree")
+    assert (tmp_path / "folder").exists()
 
 
 def test_the_table_names_each_layout_once():
