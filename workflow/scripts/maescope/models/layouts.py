@@ -239,6 +239,10 @@ REFUSED = (  # pattern of a name, and what it is of
     (r"storage_tokens$|rope_embed\.|(^|\.)rope\.", "rotary positions (DINOv3, EVA-02, PE), which are not read yet"),
     (r"preprocessor\.patchifier\.", "AIMv2, whose norms and gated layers are not read"),
 )
+ANY_REFUSED = re.compile("|".join(pattern for pattern, _ in REFUSED))
+ANY_RULE = {naming.of: re.compile("|".join(pattern for pattern, _ in naming.rules)) for naming in NAMINGS}
+RULES = {naming.of: [(re.compile(pattern), new) for pattern, new in naming.rules] for naming in NAMINGS}
+ANY_BLOCK = re.compile("|".join(naming.block for naming in NAMINGS))
 
 
 # ---- What a file is of
@@ -269,9 +273,9 @@ def found(path: str, state: State) -> Found:
         naming the file where it has two layouts, two models, names of two kinds, or a layout that cannot be read
     """
     state = unwrapped(path, state)
-    for pattern, what in REFUSED:
-        if name := next((name for name in state if re.search(pattern, name)), None):
-            raise InputError(f"{path}: {name} is of {what}; give weights of a plain vision transformer")
+    if name := next(filter(ANY_REFUSED.search, state), None):
+        what = next(what for pattern, what in REFUSED if re.search(pattern, name))
+        raise InputError(f"{path}: {name} is of {what}; give weights of a plain vision transformer")
     places = list(_places(state))
     if not places:
         _refuse_halves(path, state)
@@ -342,9 +346,11 @@ def _one_of(path: str, state: State, places: list[tuple[Naming, str]]) -> tuple[
 
 def _refuse_halves(path: str, state: State) -> None:
     """Names of one library among those of another are of a file that was renamed in part."""
+    telling = [name for name in state if ANY_BLOCK.match(name)]
+    telling += [naming.patches for naming in NAMINGS if naming.patches in state]
     there = {}
     for naming in NAMINGS:
-        if own := next((name for name in state if name == naming.patches or _is_block(naming, name)), None):
+        if own := next((name for name in telling if name == naming.patches or _is_block(naming, name)), None):
             there[naming.of] = own
     if len(there) > 1:
         (one, first), (other, second) = list(there.items())[:2]
@@ -373,8 +379,8 @@ def _translated(layout: Layout, prefix: str, inside: State, beside: State) -> Fo
 
 
 def _renamed(naming: Naming, name: str) -> str:
-    for pattern, replacement in naming.rules:
-        name = re.sub(pattern, replacement, name)
+    for pattern, replacement in RULES[naming.of] if ANY_RULE[naming.of].search(name) else ():
+        name = pattern.sub(replacement, name)
     return name
 
 

@@ -1,8 +1,10 @@
 """Tensors out of a pickle, of which nothing is executed: of the usual objects beside them nothing is made either."""
 
+import pickle
 import re
 import zipfile
 from collections import OrderedDict
+from collections.abc import Iterable
 
 import torch
 
@@ -59,9 +61,17 @@ def load(path: str) -> object:
     pickle.UnpicklingError
         naming the first thing in it that is neither a tensor nor one of the usual objects
     """
-    names = {*BESIDE}
-    if zipfile.is_zipfile(path):
-        names |= {name for name in torch.serialization.get_unsafe_globals_in_checkpoint(path) if PLAIN.fullmatch(name)}
+    try:
+        return _load(path, BESIDE)
+    except pickle.UnpicklingError:
+        found = torch.serialization.get_unsafe_globals_in_checkpoint(path) if zipfile.is_zipfile(path) else []
+        others = {name for name in found if PLAIN.fullmatch(name)}.difference(BESIDE)
+        if not others:
+            raise
+    return _load(path, (*BESIDE, *others))
+
+
+def _load(path: str, names: Iterable[str]) -> object:
     with torch.serialization.safe_globals([(_stands_for(name), name) for name in names]):
         return torch.load(path, map_location="cpu", weights_only=True)
 
