@@ -24,7 +24,7 @@ from maescope.base import tidy
 from maescope.base.errors import InputError
 from maescope.images import reading
 from maescope.models import architectures, checkpoints
-from maescope.tokens import model_checks
+from maescope.tokens import model_checks, store
 
 LONG = "x" * 198  # bytes, of a label
 HOST = "import platform\n\nplatform.node = lambda: 'node-' + 'h' * 59\n"
@@ -67,6 +67,42 @@ def of_meta(own):
     own["mask_token"] = torch.zeros(1, D)
 
 
+def hugging_face(folder):
+    """A folder as transformers saves a ViT, its names written out: of the weights that `state` has for CLS pooling."""
+    folder.mkdir()
+    sizes = {"hidden_size": D, "num_hidden_layers": 2, "num_attention_heads": HEADS, "intermediate_size": 4 * D}
+    config = {"model_type": "vit", "architectures": ["ViTForImageClassification"], "image_size": 16, "patch_size": 4}
+    config |= sizes | {"layer_norm_eps": 1e-3, "id2label": {"0": "cat", "1": LONG}, "hidden_act": "gelu"}
+    processor = {"image_processor_type": "ViTImageProcessor", "size": {"height": 16, "width": 16}, "resample": 3}
+    processor |= {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225], "rescale_factor": 1 / 255}
+    names = {"cls_token": "embeddings.cls_token", "pos_embed": "embeddings.position_embeddings", "norm": "layernorm"}
+    names |= {"patch_embed.proj": "embeddings.patch_embeddings.projection"}
+    parts = {"norm1": "layernorm_before", "norm2": "layernorm_after", "attn.proj": "attention.output.dense"}
+    parts |= {"mlp.fc1": "intermediate.dense", "mlp.fc2": "output.dense"}
+    names |= {f"blocks.{n}.{old}": f"encoder.layer.{n}.{new}" for n in range(2) for old, new in parts.items()}
+    own = by_cls().state_dict()
+    saved = {f"classifier.{kind}": own[f"head.{kind}"] for kind in ("weight", "bias")}
+    for old, new in names.items():
+        saved |= {
+            f"vit.{new}{name[len(old) :]}": own[name] for name in own if name in (old, f"{old}.weight", f"{old}.bias")
+        }
+    for n in range(2):
+        for kind in ("weight", "bias"):
+            values = own[f"blocks.{n}.attn.qkv.{kind}"].split(D)
+            place = f"vit.encoder.layer.{n}.attention.attention"
+            saved |= {f"{place}.{part}.{kind}": values[i].clone() for i, part in enumerate(("query", "key", "value"))}
+    save_file(saved, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
+    return folder
+
+
+def by_cls():
+    """The tiny model with a head that reads CLS, and an epsilon that shows."""
+    torch.manual_seed(0)
+    return architectures.build("vit_tiny_patch16_224", ARGUMENTS | {"norm_eps": 1e-3}, num_classes=2)
+
+
 def write_weights(folder):
     """Files by the name of the model that reads them."""
     folder.mkdir()
@@ -76,6 +112,7 @@ def write_weights(folder):
     torch.save({"model": changed(probe)}, folder / "probe.pth")
     torch.save({"model": state(), "args": options, "best_acc": np.float64(81.5)}, folder / "beside.pth")
     torch.save({"model": {"model": "vit_tiny", "state_dict": state()}}, folder / "nested.pth")
+    torch.save({"state_dict": changed(peaked), "state_dict_ema": state(), "args": options}, folder / "averaged.pth")
     save_file(state(), folder / "good.safetensors")
     registers = state(**REGISTERS)
     save_file(registers, folder / "registers.safetensors")
@@ -99,7 +136,9 @@ class Models:
         self.workflow = Workflow(folder / "clone")
         config = study(self.paths["good"], folder / "pets")
         config["datasets"]["pets"]["classes"] = ["cat", LONG]
-        config["models"] |= {name: model(self.paths[name]) for name in ("good", "zero_head", "peaked")}
+        config["models"] |= {name: model(self.paths[name]) for name in ("good", "zero_head", "peaked", "averaged")}
+        config["models"]["averaged"]["weights_key"] = "state_dict_ema"
+        config["models"]["folder"] = {"model_dir": str(hugging_face(folder / "vit")), "device": "cpu", "threads": 1}
         larger = {"img_size": 32, "dynamic_img_size": True}
         config["models"]["dynamic"] = model(self.paths["larger"], arguments=ARGUMENTS | larger)
         digest = hashlib.sha256(self.paths["good"].read_bytes()).hexdigest()
@@ -109,7 +148,7 @@ class Models:
         self.workflow.configure(config)
         (folder / "modules").mkdir()
         (folder / "modules/sitecustomize.py").write_text(HOST)
-        checked = [f"results/check_model/{name}.json" for name in ("good", "dynamic")]
+        checked = [f"results/check_model/{name}.json" for name in ("good", "averaged", "dynamic", "folder")]
         measured = [f"results/measures/{name}/pets/clean.csv" for name in ("accuracy/zero_head", "attention/peaked")]
         targets = [*checked, *measured, "results/models/tuned.safetensors"]
         done = self.workflow.run("--keep-going", "--", *targets, modules=folder / "modules")
@@ -167,10 +206,25 @@ def test_cases_18_and_20_what_lies_beside_or_above_the_weights_changes_nothing(m
     assert models.checked(name)["answer"] == models.found("good")["answer"]  # with the digest of all logits
 
 
+def test_averaged_weights_are_those_of_their_key(models):
+    assert models.found("averaged")["answer"] == models.found("good")["answer"]
+
+
 @pytest.mark.parametrize(("name", "other", "arguments"), [("probe", "good", {}), ("meta", "registers", REGISTERS)])
 def test_cases_15_and_17_a_probe_and_registers_of_dinov2_answer_as_what_they_are(models, name, other, arguments):
     found, expected = (models.checked(one, **arguments)["answer"] for one in (name, other))
     assert (found["mean"], found["std"]) == pytest.approx((expected["mean"], expected["std"]), abs=1e-5)
+
+
+def test_a_folder_of_hugging_face_is_a_model_and_its_layout_is_recorded(models):
+    found = models.found("folder")
+    expected = model_checks.fingerprint(by_cls(), "", 0)
+    assert found["layout"] == "Hugging Face behind vit." and models.found("good")["layout"] == "timm"
+    assert (found["answer"]["mean"], found["answer"]["std"]) == pytest.approx(
+        (expected["mean"], expected["std"]), abs=1e-6
+    )
+    with store.open_tokens(str(models.workflow / "results/tokens/peaked/pets/clean/cat.h5")) as file:
+        assert file.attributes["weights_layout"] == "timm"
 
 
 def test_case_17_positions_of_another_grid_name_the_size_and_dynamic_ones_are_resampled(models):

@@ -67,6 +67,7 @@ rule finetune:
         runtime=ask.training_minutes,
     params:
         code=code("models/finetune"),
+        initial_key=look.initial_key,
         model=look.architecture,
         training=look.training,
     script:

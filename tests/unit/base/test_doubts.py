@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binomtest
+from timm.utils.misc import natural_key
 
 from maescope.base import doubts
 
@@ -46,6 +47,17 @@ def test_a_head_in_the_order_of_text_is_told_with_both_accuracies():
 def test_other_orders_that_people_meet_are_named(classes, order, words):
     *_, doubt = doubts.doubts(by_name(classes, order), classes, 99)  # behind that of guessing, where none is right
     assert f"if the head's outputs are {words}" in doubt.words
+
+
+def test_the_order_of_timms_image_folders_is_among_them():
+    """timm sorts class folders by numbers and without regard to capitals, torchvision as text."""
+    classes = ["Item 10", "Item 2", "item 1", "Box", "apple 3", "apple 21"]
+    order = sorted(classes, key=natural_key)
+    others = doubts.orders(classes)
+    assert others.pop("in the order of numbers, capitals like small letters") == order
+    assert order not in others.values()
+    *_, doubt = doubts.doubts(by_name(classes, order), classes, 99)
+    assert "if the head's outputs are in the order of numbers, capitals like small letters" in doubt.words
 
 
 def test_the_twenty_images_of_the_check_before_extraction_are_enough_for_an_order():

@@ -267,6 +267,54 @@ def test_what_jobs_write_stands_above_the_bar_and_the_bar_is_gone_at_the_end(col
     assert b"10 s left | sample pets" in seen.said and (seen.screen.cursor.x, seen.screen.cursor.hidden) == (0, False)
 
 
+CLOSED = """
+import contextlib, os, sys, time
+from maescope.base.terminal import Screen
+
+screen = Screen(sys.stderr)
+screen.begin()
+screen.draw("1 of 3")
+with contextlib.suppress(OSError):
+    sys.stdin.readline()
+for _ in range(200):
+    os.write(2, b"x" * 999 + b"\\n")
+    screen.line("2 of 3")
+    screen.draw("2 of 3")
+open("went on", "w").close()
+screen.end()
+"""
+
+
+def test_a_run_whose_terminal_was_closed_goes_on(tmp_path):
+    """Without waiting for someone to read what its jobs write."""
+    library = str(Path(terminal.__file__).parents[2])
+    program = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n{CLOSED}"
+    seen = Seen([sys.executable, "-c", program], tmp_path, PYTHONPATH=library)
+    seen.until("1 of 3")
+    os.close(seen.end)
+    os.waitpid(seen.process, 0)
+    assert (tmp_path / "went on").exists()
+
+
+def colour(tmp_path, **environment):
+    """What is written for an error on a terminal."""
+    program = (
+        "import logging, sys; from types import SimpleNamespace; from maescope.base.terminal import Terminal;"
+        "settings = SimpleNamespace(dryrun=False, verbose=False, debug_dag=False, nocolor=False, quiet=None);"
+        "handler = Terminal(logging.StreamHandler(), settings, None, False);"
+        "handler.handle(logging.makeLogRecord({'event': 'error', 'msg': 'WorkflowError:\\nc.yaml: no'}))"
+    )
+    library = str(Path(terminal.__file__).parents[2])
+    seen = Seen([sys.executable, "-c", program], tmp_path, PYTHONPATH=library, **environment)
+    assert seen.closed() == 0 and seen.lines() == ["error: c.yaml: no"]
+    return seen.said
+
+
+def test_an_error_is_red_unless_no_colour_is_wanted(tmp_path):
+    assert colour(tmp_path).startswith(b"\x1b[31merror: ")
+    assert b"\x1b" not in colour(tmp_path, NO_COLOR="1")
+
+
 @pytest.mark.parametrize("kind", ["dumb", ""])
 def test_a_terminal_that_cannot_draw_gets_lines_alone(kind, tmp_path):
     library = str(Path(terminal.__file__).parents[2])

@@ -271,6 +271,13 @@ def test_crop_equals_torchvision_on_pil_pictures(size, interpolation):
     assert (reading.crop(picture, preprocessing) == np.asarray(theirs).transpose(2, 0, 1)).all()
 
 
+@pytest.mark.parametrize("size", [(50, 40), (33, 97), (24, 24), (24, 60)])
+def test_both_sides_are_resized_where_a_picture_is_squashed(size):
+    preprocessing = reading.Preprocessing(24, 19, "bilinear", PLAIN.mean, PLAIN.std, squash=True)
+    theirs = CenterCrop(19)(Resize((24, 24), InterpolationMode.BILINEAR)(noise(*size)))
+    assert (reading.crop(noise(*size), preprocessing) == np.asarray(theirs).transpose(2, 0, 1)).all()
+
+
 def test_a_picture_of_the_right_size_is_not_touched():
     picture = noise(8, 8)
     assert (reading.crop(picture, PLAIN) == np.asarray(picture).transpose(2, 0, 1)).all()

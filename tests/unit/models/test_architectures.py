@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from timm.data import create_transform, resolve_data_config
 
@@ -81,7 +82,18 @@ def test_recorded_preprocessing_is_timms_own_transform(name):
     assert np.allclose(found.mean, normalise.mean) and np.allclose(found.std, normalise.std)
 
 
-@pytest.mark.parametrize("name", ["vit_nonsense.x", "vit_base_patch16_clip_384.laion2b_ft_in1k"])
+def test_pictures_that_timm_squashes_are_squashed(tmp_path):
+    name = "vit_base_patch16_clip_384.laion2b_ft_in1k"
+    transform = create_transform(**resolve_data_config(pretrained_cfg=timm.get_pretrained_cfg(name).to_dict()))
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 500, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    found = reading.Preprocessing(**architectures.recorded_preprocessing(name))
+    assert found.squash
+    expected = transform(Image.fromarray(pixels))[None].numpy()
+    assert np.abs(reading.normalised([str(tmp_path / "a.png")], found) - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("name", ["vit_nonsense.x", "vit_base_patch16_sapiens2.fb"])
 def test_preprocessing_that_timm_does_not_record_as_a_centre_crop_is_refused(name):
     with pytest.raises(InputError, match="state resize, crop, mean and std"):
         architectures.recorded_preprocessing(name)
@@ -217,3 +229,12 @@ def test_layers_of_no_name_are_refused_in_one_line(arguments, said):
 def test_arguments_that_timm_stumbles_over_are_refused_with_words(arguments, said):
     with pytest.raises(InputError, match=rf"architecture vit_tiny_patch16_224, \w+ .*: {said} \("):
         architectures.build("vit_tiny_patch16_224", arguments)
+
+
+def test_the_epsilon_of_all_layer_norms_is_as_stated():
+    for architecture in ("vit_base_patch16_224", "beit_base_patch16_224"):
+        model = architectures.build(architecture, SMALL | {"norm_eps": 1e-3}, 7, "avg")
+        norms = [module for module in model.modules() if isinstance(module, torch.nn.LayerNorm)]
+        assert len(norms) == 5 and {norm.eps for norm in norms} == {1e-3}
+        plain = architectures.build(architecture, SMALL, 7, "avg")
+        assert {module.eps for module in plain.modules() if isinstance(module, torch.nn.LayerNorm)} == {1e-6}

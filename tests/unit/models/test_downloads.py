@@ -104,6 +104,13 @@ def test_one_that_fails_does_not_keep_the_others_and_all_that_failed_are_named(a
     assert capsys.readouterr().out.startswith("good: ")
 
 
+def test_weights_that_lie_under_a_key_of_their_own_are_checked_there(address, tmp_path):
+    path, url = tmp_path / "vit.safetensors", f"{address}/vit.safetensors"
+    with pytest.raises(InputError, match=r"is no checkpoint: .*weights_key: ema is neither in it"):
+        downloads.fetch("vit", str(path), url, None, "ema")
+    assert DIGEST in downloads.fetch("vit", str(path), url, None, "head")
+
+
 def test_without_a_network_the_address_is_named(tmp_path):
     with pytest.raises(InputError, match=r"models\.vit: http://127\.0\.0\.1:9/vit\.pth cannot be fetched"):
         downloads.fetch("vit", str(tmp_path / "vit.pth"), "http://127.0.0.1:9/vit.pth", None)

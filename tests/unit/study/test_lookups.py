@@ -65,6 +65,20 @@ def test_the_digest_of_what_a_fine_tuning_begins_with():
     assert look_up().initial_sha256(of(model="mae_finetuned")) == "any"
 
 
+def test_which_of_the_weights_a_fine_tuning_begins_with_and_a_download_is_held_against():
+    config = yaml.safe_load(SMALLEST.read_text())
+    elsewhere = {"weights": "/data/dino.pth", "weights_key": "student"}
+    entry = {key: value for key, value in config["models"]["mae_pretrained"].items() if key != "training"}
+    config["models"]["dino"] = entry | elsewhere
+    config["models"]["mae_finetuned"]["training"]["initial"] = "dino"
+    own = TargetLookUps(settings.check(config, SCHEMA))
+    assert own.initial_key(of(model="mae_finetuned")) == "student"
+    assert own.initial_key(of(model="supervised")) is None
+    assert own.downloads()["dino"] == elsewhere | {"url": None, "sha256": None}
+    assert "weights_key" not in own.downloads()["untrained"]
+    assert own.content(of(model="dino"))["weights_key"] == "student"
+
+
 def test_models_by_what_they_are(look):
     assert look.trained == ["mae_pretrained", "mae_finetuned", "supervised"]
     assert [look.trained_by(recipe) for recipe in ("pretrain", "finetune", "scratch")] == [

@@ -15,7 +15,7 @@ torch.manual_seed(recipe["seed"])
 model = architectures.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
 architectures.require_input(model, spec["preprocessing"]["crop"], exact=True)
 if initial := snakemake.input.get("initial"):
-    checkpoints.load_encoder(model, initial, snakemake.resources.initial_sha256)
+    checkpoints.load_encoder(model, initial, snakemake.resources.initial_sha256, snakemake.params.initial_key)
 
 rows = tidy.read([snakemake.input.images])
 pixels = torch.from_numpy(reading.normalised(rows["path"], reading.Preprocessing(**spec["preprocessing"])))

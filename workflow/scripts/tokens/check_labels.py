@@ -14,7 +14,7 @@ torch.set_num_threads(snakemake.threads)
 
 spec, outputs = snakemake.params.model, snakemake.params.outputs
 model = architectures.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
-found = {"sha256": checkpoints.load(model, spec["weights"], snakemake.resources.sha256)}
+found = {"sha256": checkpoints.load(model, spec["weights"], snakemake.resources.sha256, spec.get("weights_key"))}
 architectures.require_input(model, spec["preprocessing"]["crop"])
 found["classes"] = {"first": outputs[0], "last": outputs[-1]}
 rows = model_checks.few(tidy.read([snakemake.input.images]), 20)

@@ -13,7 +13,8 @@ torch.set_num_threads(snakemake.threads)
 
 spec = snakemake.params.model
 model = architectures.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
-found = {"weights": spec["weights"], "sha256": checkpoints.load(model, spec["weights"], snakemake.resources.sha256)}
+digest = checkpoints.load(model, spec["weights"], snakemake.resources.sha256, spec.get("weights_key"))
+found = {"weights": spec["weights"], "sha256": digest, "layout": model.layout}
 architectures.require_input(model, spec["preprocessing"]["crop"])
 found |= {
     "shapes": model_checks.describe(model),

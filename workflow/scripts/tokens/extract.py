@@ -19,7 +19,7 @@ extraction.require_targets(rows, params.outputs, spec["num_classes"], params.dat
 perturbation = perturbations.build(params.perturbation, params.seed, params.dataset)
 extraction.require_corrupted(perturbation, rows)
 model = architectures.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
-digest = checkpoints.load(model, spec["weights"], snakemake.resources.sha256)
+digest = checkpoints.load(model, spec["weights"], snakemake.resources.sha256, spec.get("weights_key"))
 model = devices.to_device(model, snakemake.resources.device, spec["precision"])
 
 extractor = extraction.Extractor(
@@ -37,6 +37,7 @@ attributes = {
     "perturbation": name,
     "config_hash": params.config_hash,
     "weights_sha256": digest,
+    "weights_layout": model.layout,
     "prefix_tokens": model.num_prefix_tokens,
     "seed": params.seed,
     "threads": snakemake.threads,

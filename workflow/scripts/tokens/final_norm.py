@@ -8,5 +8,5 @@ logs.begin(snakemake)
 
 spec = snakemake.params.model
 model = architectures.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
-digest = checkpoints.load(model, spec["weights"], snakemake.resources.sha256)
+digest = checkpoints.load(model, spec["weights"], snakemake.resources.sha256, spec.get("weights_key"))
 final_norm.write(final_norm.of(model, digest), snakemake.output.norm)

@@ -79,6 +79,7 @@ def orders(classes: Sequence[str]) -> dict[str, list[str]]:
         "in the order of text": text,
         "in the order of numbers": sorted(classes, key=_natural),
         "in the order of text, capitals like small letters": sorted(classes, key=lambda name: (name.casefold(), name)),
+        "in the order of numbers, capitals like small letters": sorted(text, key=lambda name: _natural(name.lower())),
         "from the last to the first": [*classes][::-1],
         "from the second on, the first at the end": [*classes[1:], *classes[:1]],
         "from the last on, the first behind it": [*classes[-1:], *classes[:-1]],

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from maescope.base import logs
@@ -118,20 +119,23 @@ class Screen:
         self.passing.start()
 
     def line(self, text: str) -> None:
-        with self.lock:
+        with self.lock, suppress(OSError):  # a terminal that was closed: the run goes on
             self.stream.write(f"{self._erased()}{text}\n{self.bar}")
             self.stream.flush()
 
     def draw(self, text: str) -> None:
-        """The bar, as far as it fits; nothing without a terminal."""
+        """The bar, as far as it fits; nothing without a terminal, or behind a shell's prompt."""
         if self.kept:
-            with self.lock:
-                erased, self.bar = self._erased(), text[: self.columns() - 1]
-                self.stream.write(erased + self.bar)
-                self.stream.flush()
+            with self.lock, suppress(OSError):
+                if not text or os.tcgetpgrp(self.stream.fileno()) == os.getpgrp():
+                    erased, self.bar = self._erased(), text[: self.columns() - 1]
+                    self.stream.write(erased + self.bar)
+                    self.stream.flush()
 
     def columns(self) -> int:
-        return os.get_terminal_size(self.stream.fileno()).columns or 80
+        with suppress(OSError):
+            return os.get_terminal_size(self.stream.fileno()).columns or 80
+        return 80
 
     def end(self) -> None:
         """The terminal as it was."""
@@ -184,7 +188,7 @@ class Terminal(logging.Handler):
         self.usual, self.file, self.screen = usual, file, Screen(usual.stream)
         self.dryrun, self.whole = settings.dryrun, whole or settings.verbose or settings.debug_dag
         self.quiet = {word.name for word in settings.quiet or ()}
-        self.coloured = self.screen.live and not settings.nocolor and "NO_COLOR" not in os.environ
+        self.coloured = self.screen.live and not settings.nocolor and not os.environ.get("NO_COLOR")
         self.ours = self.stopped = False
         self.running: dict[int, Job] = {}
         self.failed: set[int] = set()

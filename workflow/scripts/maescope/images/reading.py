@@ -32,6 +32,7 @@ class Preprocessing:
     interpolation: str  # bicubic, bilinear, lanczos or nearest, as PIL does them
     mean: tuple[float, float, float]  # of red, green and blue in [0, 1]
     std: tuple[float, float, float]
+    squash: bool = False  # resize both sides, whatever the picture's shape
 
 
 def load(path: str, remedy: str = "replace it, or set on_bad_image: skip") -> Image.Image:
@@ -100,6 +101,8 @@ def require_shape(path: str, size: tuple[int, int]) -> None:
 def crop(picture: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
     """Resize the shorter side with PIL, then cut out the centre, as torchvision's Resize and CenterCrop do.
 
+    With `squash` both sides are resized, as Hugging Face's ViT does.
+
     Of a picture that would have more than MAX_PIXELS only the centre is resized.
 
     Returns
@@ -107,7 +110,9 @@ def crop(picture: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
     (3, crop, crop) uint8
     """
     resize, size = preprocessing.resize, preprocessing.crop
-    if min(picture.size) != resize:
+    if preprocessing.squash:
+        picture = picture.resize((resize, resize), Image.Resampling[preprocessing.interpolation.upper()])
+    elif min(picture.size) != resize:
         short, kind = min(picture.size), Image.Resampling[preprocessing.interpolation.upper()]
         target = tuple(int(resize * side / short) for side in picture.size)
         if target[0] * target[1] > MAX_PIXELS:

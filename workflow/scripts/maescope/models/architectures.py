@@ -17,6 +17,7 @@ def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str
 
     Parameters
     ----------
+    arguments : of timm, and `norm_eps`, the epsilon of all layer norms
     pooling : "avg" pools the patch tokens and applies fc_norm, as MAE's fine-tuned models; "token" reads CLS
 
     Raises
@@ -24,8 +25,9 @@ def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str
     InputError
         where timm does not know the architecture or its arguments, or it is no VisionTransformer
     """
+    own = {key: value for key, value in arguments.items() if key != "norm_eps"}
     try:
-        model = timm.create_model(architecture, num_classes=num_classes, global_pool=pooling, **arguments)
+        model = timm.create_model(architecture, num_classes=num_classes, global_pool=pooling, **own)
     except (RuntimeError, TypeError, AssertionError, ValueError, LookupError, AttributeError) as error:
         said = str(error) or "timm takes no such arguments"  # some of its assertions say nothing
         said = f"timm knows no {error}" if isinstance(error, KeyError) else said  # of a layer by its name
@@ -33,6 +35,9 @@ def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str
         hint = "change `arguments` or take a ViT" if architecture in known else f"timm has {_near(architecture, known)}"
         given = "".join(f", {key} {value}" for key, value in arguments.items())
         raise InputError(f"architecture {architecture}{given}: {said} ({hint})") from error
+    for module in model.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.eps = arguments.get("norm_eps", module.eps)
     if type(model) is Beit:
         return beit.plain(model).eval()
     require_plain(model, f"architecture {architecture}")
@@ -89,7 +94,8 @@ def recorded_preprocessing(identifier: str) -> dict:
         raise InputError(
             f"timm knows no pretrained model {identifier} (it has {near}); state resize, crop, mean and std"
         )
-    if config.crop_mode != "center":
+    squash = config.crop_mode == "squash" and len(set(config.input_size[1:])) == 1
+    if config.crop_mode != "center" and not squash:
         raise InputError(
             f"{identifier} is evaluated with crop mode {config.crop_mode}; state resize, crop, mean and std"
         )
@@ -100,7 +106,7 @@ def recorded_preprocessing(identifier: str) -> dict:
         "interpolation": config.interpolation,
         "mean": list(config.mean),
         "std": list(config.std),
-    }
+    } | ({"squash": True} if squash else {})
 
 
 def require_input(model: VisionTransformer, crop: int, *, exact: bool = False) -> None:

@@ -13,59 +13,40 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as serialized
+from timm.layers import get_act_layer
 from timm.models import VisionTransformer
 from torch import Tensor
 
 from maescope.base import provenance
 from maescope.base.atomic import replacing
 from maescope.base.errors import InputError
+from maescope.models import layouts, unpickling
 from maescope.models.architectures import hub_repository
-from maescope.study.weight_files import HUB, RANDOM
+from maescope.study import model_folders
+from maescope.study.weight_files import HUB, RANDOM, folder_problem
 
 log = logging.getLogger(__name__)
 
 
-DISTRIBUTED = "module."  # before all names, as torch.nn.parallel.DistributedDataParallel has them
-DECODER = ("decoder_", "mask_token")  # of a masked autoencoder; a top-level mask_token would mislead timm's own filter
+DECODER = ("decoder_", "mask_token", "masked_embed")  # of a masked autoencoder; a mask_token misleads timm's own filter
 DERIVED = ".relative_position_index"  # of BEiT, made from its size alone; older checkpoints carry it
 POINTER = b"version https://git-lfs"
 DEEPEST = 9  # one may hold itself
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-UNDER = ("model", "state_dict")  # where trainings put a state dict, one in the other too
-BESIDE = ("argparse.Namespace", "types.SimpleNamespace", "numpy.dtype", "numpy.ndarray", "datetime.datetime")
-BESIDE += tuple(f"numpy.{core}.multiarray.{what}" for core in ("core", "_core") for what in ("scalar", "_reconstruct"))
-BESIDE += tuple(
-    f"{module}.{pure}{system}Path"
-    for module in ("pathlib", "pathlib._local")
-    for pure in ("", "Pure")
-    for system in ("Posix", "Windows")
-)
-REGISTERS = {"register_tokens", "cls_token", "pos_embed"}
+UNDER = ("model", "state_dict", "model_state_dict", "module", "teacher", "target_encoder")  # one in the other too
 PROBE = {"head.0.running_mean", "head.0.running_var", "head.1.weight", "head.1.bias"}
 PROBE_EPSILON = 1e-6  # of the official MAE code, main_linprobe.py; no checkpoint says it
-AVERAGES = ("state_dict_ema", "model_ema")  # of weights, which timm's trainings keep beside them
+BESIDE = ("state_dict_ema", "model_ema", "student", "encoder")  # other weights that trainings keep beside those read
 
 
-class Aside:
-    """What stands for an object beside the tensors of a pickle: it takes what that is given, and does nothing."""
-
-    def __new__(cls, *_, **__) -> "Aside":
-        return super().__new__(cls)
-
-    def __init__(self, *_, **__):
-        pass
-
-    def __setstate__(self, _) -> None:
-        pass
-
-
-def load(model: VisionTransformer, weights: str, sha256: str = "any") -> str:
-    """Load weights strictly; only the decoder of a masked autoencoder and what BEiT derives are left aside.
+def load(model: VisionTransformer, weights: str, sha256: str = "any", key: str | None = None) -> str:
+    """Load weights strictly; what is left aside is named, and where they come from is `model.layout` then.
 
     Parameters
     ----------
-    weights : path of a .safetensors or .pth file (plain, or {"model": ...}), hub:<timm id>, or random:<seed>
+    weights : path of a .safetensors or .pth file in one of the layouts of `layouts`, hub:<timm id>, or random:<seed>
     sha256 : what the file's digest must be, or "any"
+    key : of which weights in the file, see `read`
 
     Returns
     -------
@@ -77,16 +58,23 @@ def load(model: VisionTransformer, weights: str, sha256: str = "any") -> str:
         naming the file and the first thing in it that does not fit
     """
     if weights.startswith(RANDOM):
+        model.layout = "random"
         return _draw(model, int(weights.removeprefix(RANDOM)))
     path = _cached(weights.removeprefix(HUB)) if weights.startswith(HUB) else weights
     digest = file_sha256(path, sha256)
-    state = {key: value for key, value in read_weights(path).items() if not key.startswith(DECODER)}
-    state = {key: value for key, value in state.items() if not key.endswith(DERIVED)}
+    found = read(path, key)
+    state = {name: value for name, value in found.state.items() if not name.startswith(DECODER)}
+    state = {name: value for name, value in state.items() if not name.endswith(DERIVED)}
     if state.keys() >= PROBE:
         state = _probe_folded(path, state, model.num_classes)
+    elif found.renamed and "head.weight" in state and not model.num_classes:
+        log.warning("%s: its head is left aside; to use it set num_classes: %d", path, len(state["head.weight"]))
+        state = {name: value for name, value in state.items() if not name.startswith("head.")}
     _require_names(path, model.state_dict(), state)
     _require_fit(path, model, state)
+    _require_told(path, model, found)
     model.load_state_dict(state)
+    model.layout = found.layout
     return digest
 
 
@@ -104,35 +92,62 @@ def _draw(model: VisionTransformer, seed: int) -> str:
     return digest.hexdigest()
 
 
-def load_encoder(model: VisionTransformer, weights: str, sha256: str = "any") -> None:
+def load_encoder(model: VisionTransformer, weights: str, sha256: str = "any", key: str | None = None) -> None:
     """Start a classifier from a pretrained encoder: all of its blocks and embeddings, the head and its norm anew.
 
     Parameters
     ----------
     weights : path of a file
     sha256 : what the file's digest must be, or "any"
+    key : of which weights in the file, see `read`
     """
     file_sha256(weights, sha256)
     own = ("norm.", "fc_norm.", "head.")  # the final norm moves behind the pooling
-    state = {key: value for key, value in read_weights(weights).items() if not key.startswith((*DECODER, *own))}
-    fresh = {key: value for key, value in model.state_dict().items() if key.startswith(own)}
+    found = read(weights, key)
+    state = {name: value for name, value in found.state.items() if not name.startswith((*DECODER, *own))}
+    fresh = {name: value for name, value in model.state_dict().items() if name.startswith(own)}
     _require_names(weights, model.state_dict(), state)
     _require_fit(weights, model, state | fresh)
+    _require_told(weights, model, found)
     model.load_state_dict(state | fresh)
 
 
 def read_weights(path: str) -> dict[str, Tensor]:
-    """The tensors of a checkpoint file. Nothing in it is executed: pickles may hold tensors and plain options only.
+    """The tensors of a checkpoint file under timm's names, see `read`."""
+    return read(path).state
 
-    The state dict may lie under `model` or `state_dict`, and its names behind the `module.` of a distributed training.
-    An average of weights beside it is not read, and a warning says so. Of usual objects beside it (options, paths,
-    numbers of numpy) nothing is made either. DINOv2's registers come with timm's name and positions.
+
+def read(path: str, key: str | None = None) -> layouts.Found:
+    """What a checkpoint file holds, under timm's names. Nothing in it is executed, see `unpickling`.
+
+    The state dict may lie under any of UNDER, one in the other too. Other weights beside it are not read, and a warning
+    says so.
+
+    Parameters
+    ----------
+    key : where the weights lie that are meant (`state_dict_ema`), or what is before their names (`teacher.backbone`)
 
     Raises
     ------
     InputError
         where the file is missing, empty, truncated, no checkpoint, or holds something else
     """
+    content = _content(path)
+    state = _state_dict(path, content) if key is None else _keyed(path, content, key)
+    if not state:
+        raise InputError(f"{path}: {_lacking(content, key)}")
+    found = layouts.found(path, state)
+    if found.renamed:
+        log.info("%s: names of the layout %s, which become timm's", path, found.layout)
+    if found.aside:
+        log.info("%s: left aside, no part of the encoder or its head: %s", path, found.aside)
+    return found
+
+
+def _content(path: str) -> object:
+    """All that a file holds, tensors and what stands for the rest."""
+    if Path(path).is_dir():
+        raise InputError(f"{path}: {folder_problem(path)}")
     size = Path(path).stat().st_size if Path(path).is_file() else -1
     if size <= 0:
         raise InputError(f"{path}: {'empty' if size == 0 else 'no such'} file; give the path of a checkpoint")
@@ -144,50 +159,76 @@ def read_weights(path: str) -> dict[str, Tensor]:
         raise InputError(f"{path} ({size} bytes): is a .pth by what is in it; rename it so")
     try:
         if path.endswith(".safetensors") or first[8:9] == b"{":  # named as it is, or as people save it
-            state = load_file(path)
-        else:
-            with torch.serialization.safe_globals([(Aside, name) for name in BESIDE]):
-                state = torch.load(path, map_location="cpu", weights_only=True)
+            return load_file(path)
+        return unpickling.load(path)
     except pickle.UnpicklingError as error:
         raise InputError(f"{path} ({size} bytes): {_unpicklable(str(error))}") from error
     except (SafetensorError, RuntimeError, EOFError, ValueError, LookupError, OSError, struct.error) as error:
+        if "torchscript" in str(error).lower():
+            remedy = "save the state dict of torch.jit.load(...) alone"
+            raise InputError(f"{path} ({size} bytes): TorchScript, which holds code; {remedy}") from error
         raise InputError(f"{path} ({size} bytes): no whole checkpoint ({_line(error)}); fetch it again") from error
-    found = _state_dict(path, state)
-    if found is None:
-        keys = f", but {', '.join(map(repr, list(state)[:5]))[:200]}" if isinstance(state, dict) and state else ""
-        others = [name for name, value in state.items() if not isinstance(value, Tensor)] if keys else []
-        if 0 < len(others) < len(state) and not any(isinstance(state[name], dict) for name in others):
-            keys = f": {others[0]!r} among its tensors is none; save the tensors alone"
-        raise InputError(f"{path}: holds no state dict (names to tensors, or that under model or state_dict){keys}")
-    if all(name.startswith(DISTRIBUTED) for name in found):
-        found = {name.removeprefix(DISTRIBUTED): value for name, value in found.items()}
-    return _registers_renamed(path, found) if found.keys() >= REGISTERS else found
+
+
+def _is_state(content: object) -> bool:
+    """Whether something is names and tensors."""
+    return (
+        isinstance(content, dict)
+        and bool(content)
+        and all(isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items())
+    )
 
 
 def _state_dict(path: str, content: object, deep: int = 0) -> dict[str, Tensor] | None:
     """The names and tensors of a checkpoint, which lie in it, or under one of UNDER, and so on."""
-    if not isinstance(content, dict) or not content or deep > DEEPEST:
-        return None
-    if all(isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()):
+    if _is_state(content):
         return content
+    if not isinstance(content, dict) or deep > DEEPEST:
+        return None
     for key in UNDER:
         if (found := _state_dict(path, content.get(key), deep + 1)) is not None:
-            for other in (average for average in AVERAGES if content.get(average) is not None):
-                log.warning("%s: has %s, which is read, and %s: to use that, save it alone", path, key, other)
+            for other in (other for other in BESIDE if _is_state(content.get(other))):
+                said = "%s: has %s, which is read, and %s: to use that, set weights_key: %s"
+                log.warning(said, path, key, other, other)
             return found
     return None
 
 
-def _registers_renamed(path: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """DINOv2 with registers as timm has it: positions are those of the patches, that of CLS is part of `cls_token`."""
-    log.info("%s: register_tokens of DINOv2, renamed reg_token; the position of CLS is added to cls_token", path)
-    others = {name: value for name, value in state.items() if name not in REGISTERS}
-    position, patches = state["pos_embed"].tensor_split([1], dim=1)
-    return others | {
-        "cls_token": state["cls_token"] + position,
-        "reg_token": state["register_tokens"],
-        "pos_embed": patches,
-    }
+def _keyed(path: str, content: object, key: str, deep: int = 0) -> dict[str, Tensor] | None:
+    """The names and tensors that lie under a key, or whose names begin with it; in what lies under UNDER as well."""
+    if not isinstance(content, dict) or deep > DEEPEST:
+        return None
+    if _is_state(content):
+        own = layouts.unwrapped(path, content)
+        return {name: value for name, value in own.items() if name.startswith(f"{key}.")}
+    if isinstance(content.get(key), dict):
+        return _state_dict(path, content[key])
+    first, _, rest = key.partition(".")
+    if rest and isinstance(content.get(first), dict):
+        return _keyed(path, content[first], rest, deep + 1)
+    return next(filter(None, (_keyed(path, content.get(under), key, deep + 1) for under in UNDER)), None)
+
+
+def _lacking(content: object, key: str | None) -> str:
+    """Why there are no weights in a file, and what to do."""
+    if not isinstance(content, dict) or not content:
+        return "holds no state dict (names to tensors, or that under model or state_dict)"
+    there = [name for name, value in content.items() if isinstance(name, str) and _is_state(value)]
+    if key is not None:
+        return f"weights_key: {key} is neither in it nor before its names; it has {_listed(content)}"
+    if content.keys() >= {"state", "param_groups"}:
+        return "holds the state of an optimiser; give the file of the model beside it"
+    if there:
+        return f"holds weights under {' and '.join(there)}; choose with weights_key: {' or '.join(there)}"
+    keys = f", but {_listed(content)}"
+    others = [name for name, value in content.items() if not isinstance(value, Tensor)]
+    if 0 < len(others) < len(content) and not any(isinstance(content[name], dict) for name in others):
+        keys = f": {others[0]!r} among its tensors is none; save the tensors alone"
+    return f"holds no state dict (names to tensors, or that under model or state_dict){keys}"
+
+
+def _listed(content: dict) -> str:
+    return ", ".join(map(repr, list(content)[:5]))[:200]
 
 
 def _probe_folded(path: str, state: dict[str, Tensor], num_classes: int) -> dict[str, Tensor]:
@@ -217,6 +258,8 @@ def save(state: dict[str, Tensor], path: str, metadata: dict[str, str]) -> None:
 
 def file_sha256(path: str, wanted: str = "any") -> str:
     """SHA-256 of a file, in hexadecimal, which must be the one that is wanted."""
+    if Path(path).is_dir():
+        raise InputError(f"{path}: {folder_problem(path)}")
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file; give the path of a checkpoint")
     digest = provenance.digest(path)
@@ -255,9 +298,10 @@ def _require_names(path: str, expected: dict[str, Tensor], state: dict[str, Tens
     encoder = [name for name in expected if not name.startswith("head.")]
     if state and not set(state) & set(encoder):
         found = ", ".join(map(repr, list(state)[:3]))[:200]
+        known = ", ".join(naming.of for naming in layouts.NAMINGS)
         raise InputError(
-            f"{path}: its names are {found} and so on, none the architecture's ({', '.join(encoder[:2])}, ...); "
-            "strip the prefix before them, or give weights of this architecture"
+            f"{path}: its names are {found} and so on, none the architecture's ({', '.join(encoder[:2])}, ...) and "
+            f"none of a layout that is read ({known}); give weights of a vision transformer as its library wrote them"
         )
 
 
@@ -284,6 +328,31 @@ def _require_fit(path: str, model: VisionTransformer, state: dict[str, Tensor]) 
     if left := sorted(set(state) - set(expected)):
         hint = "; set num_classes for a model with a head" if "head.weight" in left else ""
         raise InputError(f"{path}: has {left[0]} and {len(left) - 1} more that the architecture does not{hint}")
+
+
+def _require_told(path: str, model: VisionTransformer, found: layouts.Found) -> None:
+    """What no shape tells must be as the layout has it, or as config.json says beside weights of Hugging Face."""
+    heads, eps, activation = found.heads, found.eps, None
+    if found.naming == layouts.HUGGING_FACE.of:
+        told = Path(path).with_name("config.json")
+        if not told.is_file():
+            log.warning("%s: no config.json beside it, so heads and the epsilon of norms are not checked", path)
+            return
+        config = model_folders.read(told)
+        heads, eps = config.get("num_attention_heads"), config.get("layer_norm_eps")
+        activation = None if config.get("use_swiglu_ffn") else config.get("hidden_act")
+    own, norm = model.blocks[0].attn.num_heads, model.blocks[0].norm1.eps
+    if heads not in (None, own):
+        remedy = f"set arguments.num_heads: {heads}"
+        raise InputError(f"{path}: is of {heads} attention heads, the model has {own}; {remedy}")
+    if eps not in (None, norm):
+        remedy = f"set arguments.norm_eps: {model_folders.in_yaml(eps)}"
+        raise InputError(f"{path}: its layer norms have an epsilon of {eps:g}, the model's {norm:g}; {remedy}")
+    if activation is not None:
+        wanted, points = model_folders.activation(told, activation), torch.linspace(-3, 3, 13)
+        if not torch.allclose(model.blocks[0].mlp.act(points), get_act_layer(wanted)()(points), atol=1e-6):
+            remedy = f"set arguments.act_layer: {wanted}"
+            raise InputError(f"{path}: its activation is {activation}, not the model's; {remedy}")
 
 
 def _instead(name: str, expected: dict[str, Tensor], state: dict[str, Tensor]) -> str:

@@ -15,7 +15,7 @@ def fetch_all(wanted: dict[str, dict]) -> None:
 
     Parameters
     ----------
-    wanted : model -> its `weights`, `url` and `sha256`
+    wanted : model -> its `weights`, `url`, `sha256` and, where it has one, `weights_key`
 
     Raises
     ------
@@ -32,7 +32,7 @@ def fetch_all(wanted: dict[str, dict]) -> None:
         raise InputError("\n".join(failed))
 
 
-def fetch(name: str, weights: str, url: str | None, sha256: str | None) -> str:
+def fetch(name: str, weights: str, url: str | None, sha256: str | None, weights_key: str | None = None) -> str:
     """Get one model's weights, if they are not there, and check that they are a checkpoint.
 
     Returns
@@ -58,7 +58,7 @@ def fetch(name: str, weights: str, url: str | None, sha256: str | None) -> str:
         if sha256 not in (None, digest):
             raise InputError(f"models.{name}: {url} has the SHA-256 {digest}, but the configuration says {sha256}")
         try:
-            checkpoints.read_weights(str(temporary))
+            checkpoints.read(str(temporary), weights_key)
         except InputError as error:
             raise InputError(f"models.{name}: {url} is no checkpoint: {error}") from error
     return f"{weights} fetched from {url}, SHA-256 {digest}"

@@ -56,11 +56,16 @@ def read_classes(name: str, classes: list[str] | str | None, pattern: str) -> li
 
 
 def _of_json(text: str) -> list[str] | None:
-    """A list of labels, {label: index}, {index: label} or {index: [label, words]}; None where it is none of these."""
+    """A list of labels, {label: index}, {index: label} or {index: [label, words]}, these also below `id2label`.
+
+    None where it is none of these.
+    """
     try:
         content = json.loads(text, object_pairs_hook=tuple)  # all pairs, also those whose key is there twice
     except (ValueError, RecursionError):
         return None
+    if isinstance(content, tuple):  # config.json of Hugging Face
+        content = next((value for key, value in content if key == "id2label" and isinstance(value, tuple)), content)
     if isinstance(content, tuple) and all(type(index) is int for _, index in content):
         content = tuple((index, label) for label, index in content)
     if isinstance(content, tuple):

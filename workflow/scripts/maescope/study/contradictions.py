@@ -7,7 +7,7 @@ from pathlib import Path
 from maescope.base.grid import visible
 from maescope.base.names import nearest
 from maescope.study import arguments, conventions, layer_checks, replicates, sizes, sweep_checks
-from maescope.study.weight_files import HUB, RANDOM, TRAINED, is_trained
+from maescope.study.weight_files import HUB, RANDOM, TRAINED, folder_problem, is_trained
 
 SMALLEST_SIGMA = 1e-30  # pixels; much less is 0 in single precision, and 0 / 0 no number
 
@@ -116,6 +116,8 @@ def _model_contradictions(name: str, model: dict, config: dict) -> Iterator[str]
     yield from _missing(f"{key}.patch_tokens", asked, config["perturbations"], "perturbations")
     if weights.startswith(RANDOM) and model["sha256"]:
         yield f"{key}.sha256: of weights drawn at random there is no file to check; leave it out"
+    if "weights_key" in model and (training or weights.startswith((HUB, RANDOM))):
+        yield f"{key}.weights_key: chooses among the weights of a file, but {weights} are one alone; leave it out"
     if training is None:
         yield from _weights_problems(key, weights)
         return
@@ -149,7 +151,7 @@ def _weights_problems(key: str, weights: str) -> Iterator[str]:
     elif place := arguments.PLACE.match(weights):
         yield f"{key}.weights: {weights} is no file; of models of timm write {HUB}{weights.removeprefix(place[0])}"
     elif not weights.startswith((HUB, RANDOM)) and Path(weights).is_dir():
-        yield f"{key}.weights: {weights} is a folder; give the .pth or .safetensors file in it"
+        yield f"{key}.weights: {weights} {folder_problem(weights)}"
 
 
 def _shift_contradictions(study: dict, datasets: dict) -> Iterator[str]:

@@ -198,7 +198,9 @@ class LookUps:
     def same_crop(self) -> list[str]:
         """The fine-tuned models whose input is cut out of a picture as that of the first is."""
         cuts = {
-            model: [self.models[model]["preprocessing"][key] for key in ("resize", "crop", "interpolation")]
+            model: [
+                self.models[model]["preprocessing"].get(key) for key in ("resize", "crop", "interpolation", "squash")
+            ]
             for model in self.study["finetuned"]
         }
         return [model for model in cuts if cuts[model] == cuts[self.first]]
@@ -223,6 +225,11 @@ class LookUps:
         initial = self.training(wildcards)["initial"]
         return (initial and self.models[initial]["sha256"]) or "any"
 
+    def initial_key(self, wildcards) -> str | None:
+        """Which of the weights in that file are meant, where it has several."""
+        initial = self.training(wildcards)["initial"]
+        return initial and self.models[initial].get("weights_key")
+
     def training_images(self, wildcards) -> str:
         return self.images_of(self.training(wildcards)["dataset"])
 
@@ -241,8 +248,9 @@ class LookUps:
 
     def downloads(self) -> dict:
         """Where each model that is not trained here comes from."""
-        keys = ("weights", "url", "sha256")
-        return {name: {key: self.models[name][key] for key in keys} for name in self.models if name not in self.trained}
+        keys = ("weights", "url", "sha256", "weights_key")
+        from_elsewhere = {name: model for name, model in self.models.items() if name not in self.trained}
+        return {name: {key: model[key] for key in keys if key in model} for name, model in from_elsewhere.items()}
 
     def check(self, wildcards) -> str | list:
         """The check of a model whose weights come from elsewhere; one that was trained here is whole."""

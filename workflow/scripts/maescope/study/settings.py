@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from maescope.base import names
 from maescope.base.errors import InputError
-from maescope.study import contradictions, conventions, folders, replicates, sweep_checks
+from maescope.study import contradictions, conventions, folders, model_folders, replicates, sweep_checks
 from maescope.study.class_lists import in_list, read_classes, read_labels, unsafe
 from maescope.study.completion import complete_study, corruptions, preprocessing_of_timm
 from maescope.study.schema import Validator, describe
@@ -38,10 +38,14 @@ def check(
     """
     problems = list(_unfit(config))
     if not problems:
+        stated = json.loads(json.dumps(config))
         config = json.loads(json.dumps(config))
         problems = [describe(error, written) for error in Validator(schema).iter_errors(config)]
     if not problems:
         config = folders.resolve(config)
+        for name, model in config["models"].items():
+            if "model_dir" in model:
+                config["models"][name] = model_folders.complete(name, model, set(stated["models"][name]))
         labels = Validator(schema["$defs"]["labels"])
         config["lists"] = {
             name: dataset["classes"]

@@ -1,0 +1,408 @@
+"""The names that weights have in files as people have them, and what timm calls the same: one table.
+
+A layout is known by two names in it, that of the weights that make patches of pixels and one that every block has;
+what stands before the first is a prefix of the whole model. Nothing is guessed: a file of two models, or of names of
+both kinds, is refused with what tells them apart.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from maescope.base.errors import InputError
+
+State = dict[str, Tensor]
+WRAPPERS = re.compile(r"_orig_mod\.|_fsdp_wrapped_module\.|_checkpoint_wrapped_module\.")  # of torch, anywhere in names
+DISTRIBUTED = "module."  # before all names, as torch.nn.parallel.DistributedDataParallel has them
+HEADS = r"(head|classifier|fc|linear)\.(weight|bias)$"  # what people call the linear layer beside a backbone
+SHOWN = 5  # groups of names left aside that a sentence has
+
+
+# ---- The few moves of tensors
+
+
+def _with(state: State, made: State) -> State:
+    """A state dict with what was made of its parts, none of which may be there already."""
+    if twice := made.keys() & state.keys():
+        raise InputError(f"has {min(twice)} and what it is made of as well; give the file as its library wrote it")
+    return state | made
+
+
+def _joined(state: State, parts: Iterable[str], whole: str) -> State:
+    """Tensors of some names, one below the other, as the one that has them all: queries, keys and values."""
+    first, *others = parts
+    for name in [name for name in state if f".{first}." in name]:
+        own = [name.replace(f".{first}.", f".{part}.") for part in (first, *others)]
+        if all(part in state for part in own):
+            joined = torch.cat([state.pop(part) for part in own])
+            state = _with(state, {name.replace(f".{first}.", f".{whole}."): joined})
+    return state
+
+
+def queries_keys_values(state: State) -> State:
+    """Three linear layers (D, D) as the one (3 D, D), and the two of a gated MLP as their one."""
+    state = _joined(state, ("attn.query", "attn.key", "attn.value"), "attn.qkv")
+    return _joined(state, ("mlp.gate_proj", "mlp.up_proj"), "mlp.fc1")
+
+
+def registers(state: State) -> State:
+    """DINOv2 with registers as timm has it: positions are those of the patches, that of CLS is part of `cls_token`."""
+    if not state.keys() >= {"register_tokens", "cls_token", "pos_embed"}:
+        return state
+    position, patches = state["pos_embed"].tensor_split([1], dim=1)
+    tokens = {"reg_token": state.pop("register_tokens")}
+    return _with(state, tokens) | {"cls_token": state["cls_token"] + position, "pos_embed": patches}
+
+
+def one_cls(state: State) -> State:
+    """Several CLS tokens (1, n, D) as one and n - 1 registers, which have positions like it."""
+    if not _several_cls(state):
+        return state
+    cls, others = state["cls_token"].tensor_split([1], dim=1)
+    return _with(state, {"reg_token": others}) | {"cls_token": cls}
+
+
+def _several_cls(state: State) -> bool:
+    return "cls_token" in state and state["cls_token"].ndim == 3 and state["cls_token"].shape[1] > 1
+
+
+def own_biases(state: State) -> State:
+    """The relative position biases that all blocks share, given to each."""
+    shared = state.pop("rel_pos_bias.relative_position_bias_table")
+    blocks = {match[0] for name in state if (match := re.match(r"blocks\.\d+\.", name))}
+    return _with(state, {f"{block}attn.relative_position_bias_table": shared.clone() for block in sorted(blocks)})
+
+
+def projection(state: State) -> State:
+    """CLIP: CLS (D) as (1, 1, D), positions (T, D) as (1, T, D), the projection (D, C) as a head without a bias."""
+    state = {name: _shaped(name, value) for name, value in state.items()}
+    if "proj" in state:
+        state = _with(state, {"head.weight": state.pop("proj").T.contiguous()})
+    if "head.weight" in state and "head.bias" not in state:
+        state["head.bias"] = state["head.weight"].new_zeros(len(state["head.weight"]))
+    return state
+
+
+def _shaped(name: str, value: Tensor) -> Tensor:
+    if name == "cls_token" and value.ndim == 1:
+        return value[None, None]
+    return value[None] if name == "pos_embed" and value.ndim == 2 else value
+
+
+# ---- The table
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How a library calls the parts of a vision transformer. Patterns are matched behind the prefix of the model."""
+
+    of: str  # who names so, as it is told
+    patches: str  # the name of the weights that make patches
+    block: str  # pattern of a name that every block has
+    rules: tuple[tuple[str, str], ...] = ()  # pattern -> what timm has instead; all are applied, one after another
+    dropped: str = "(?!)"  # pattern of names that no encoder or head has
+    head: str = "(?!)"  # pattern of the head's names where it lies beside the prefix
+    moves: tuple[Callable[[State], State], ...] = ()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A row: a naming, and what is special in files of one origin."""
+
+    name: str
+    naming: Naming
+    prefixes: tuple[str, ...] = ()  # by which it is known; where a file has several, the first is meant
+    sign: Callable[[State], bool] = lambda state: True  # of names behind the prefix
+    dropped: str = "(?!)"
+    moves: tuple[Callable[[State], State], ...] = ()
+    heads: dict[int, int] = field(default_factory=dict)  # of a width, where they are not what timm has
+    eps: float | None = None  # of all layer norms, where the library has but one
+
+
+TIMM = Naming(
+    of="timm",
+    patches="patch_embed.proj.weight",
+    block=r"blocks\.(\d+\.)?\d+\.norm1\.weight",
+    rules=(
+        (r"^blocks\.\d+\.(\d+)\.", r"blocks.\1."),  # chunks of DINOv2, which count on
+        (r"(^blocks\.\d+\.mlp\.)w12\.", r"\1fc1."),
+        (r"(^blocks\.\d+\.mlp\.)w3\.", r"\1fc2."),
+    ),
+    head=HEADS,
+)
+HUGGING_FACE = Naming(
+    of="Hugging Face",
+    patches="embeddings.patch_embeddings.projection.weight",
+    block=r"(encoder\.layer|layers|layer)\.\d+\.(layernorm_before|norm1)\.weight",
+    rules=(
+        (r"^embeddings\.cls_token$", "cls_token"),
+        (r"^embeddings\.position_embeddings$", "pos_embed"),
+        (r"^embeddings\.register_tokens$", "register_tokens"),
+        (r"^embeddings\.distillation_token$", "dist_token"),
+        (r"^embeddings\.patch_embeddings\.projection\.", "patch_embed.proj."),
+        (r"^(encoder\.layer|layers|layer)\.(\d+)\.", r"blocks.\2."),
+        (r"^(blocks\.\d+)\.layernorm_before\.", r"\1.norm1."),
+        (r"^(blocks\.\d+)\.layernorm_after\.", r"\1.norm2."),
+        (r"^(blocks\.\d+)\.attention\.(attention\.)?(query|key|value)\.", r"\1.attn.\3."),
+        (r"^(blocks\.\d+)\.attention\.q_proj\.", r"\1.attn.query."),
+        (r"^(blocks\.\d+)\.attention\.k_proj\.", r"\1.attn.key."),
+        (r"^(blocks\.\d+)\.attention\.v_proj\.", r"\1.attn.value."),
+        (r"^(blocks\.\d+)\.attention\.(output\.dense|o_proj)\.", r"\1.attn.proj."),
+        (r"^(blocks\.\d+)\.(intermediate\.dense|mlp\.weights_in)\.", r"\1.mlp.fc1."),
+        (r"^(blocks\.\d+)\.(output\.dense|mlp\.weights_out|mlp\.down_proj)\.", r"\1.mlp.fc2."),
+        (r"^(blocks\.\d+)\.layer_scale([12])\.lambda1$", r"\1.ls\2.gamma"),
+        (r"^layernorm\.", "norm."),
+    ),
+    dropped=r"embeddings\.mask_token$|pooler\.",
+    head=r"(classifier)\.(weight|bias)$",
+    moves=(queries_keys_values,),
+)
+MMPRETRAIN = Naming(
+    of="MMPretrain",
+    patches="patch_embed.projection.weight",
+    block=r"layers\.\d+\.ln1\.weight",
+    rules=(
+        (r"^patch_embed\.projection\.", "patch_embed.proj."),
+        (r"^layers\.(\d+)\.ln([12])\.", r"blocks.\1.norm\2."),
+        (r"^layers\.(\d+)\.ffn\.layers\.0\.0\.", r"blocks.\1.mlp.fc1."),
+        (r"^layers\.(\d+)\.ffn\.layers\.1\.", r"blocks.\1.mlp.fc2."),
+        (r"^layers\.", "blocks."),
+        (r"^ln1\.", "norm."),
+        (r"^ln2\.", "fc_norm."),
+    ),
+    dropped=r"mask_token$",
+    head=r"(head\.fc|head\.layers\.head)\.(weight|bias)$",
+)
+OPEN_CLIP = Naming(
+    of="OpenCLIP",
+    patches="conv1.weight",
+    block=r"transformer\.resblocks\.\d+\.ln_1\.weight",
+    rules=(
+        (r"^conv1\.", "patch_embed.proj."),
+        (r"^class_embedding$", "cls_token"),
+        (r"^positional_embedding$", "pos_embed"),
+        (r"^ln_pre\.", "norm_pre."),
+        (r"^ln_post\.", "norm."),
+        (r"^transformer\.resblocks\.", "blocks."),
+        (r"^(blocks\.\d+)\.ln_([12])\.", r"\1.norm\2."),
+        (r"^(blocks\.\d+)\.attn\.in_proj_", r"\1.attn.qkv."),
+        (r"^(blocks\.\d+)\.attn\.out_proj\.", r"\1.attn.proj."),
+        (r"^(blocks\.\d+)\.mlp\.c_fc\.", r"\1.mlp.fc1."),
+        (r"^(blocks\.\d+)\.mlp\.c_proj\.", r"\1.mlp.fc2."),
+        (r"^(blocks\.\d+)\.ls_([12])\.gamma$", r"\1.ls\2.gamma"),
+    ),
+    moves=(projection,),
+)
+TORCHVISION = Naming(
+    of="torchvision",
+    patches="conv_proj.weight",
+    block=r"encoder\.layers\.encoder_layer_\d+\.ln_1\.weight",
+    rules=(
+        (r"^class_token$", "cls_token"),
+        (r"^conv_proj\.", "patch_embed.proj."),
+        (r"^encoder\.pos_embedding$", "pos_embed"),
+        (r"^encoder\.layers\.encoder_layer_(\d+)\.", r"blocks.\1."),
+        (r"^(blocks\.\d+)\.ln_([12])\.", r"\1.norm\2."),
+        (r"^(blocks\.\d+)\.self_attention\.in_proj_", r"\1.attn.qkv."),
+        (r"^(blocks\.\d+)\.self_attention\.out_proj\.", r"\1.attn.proj."),
+        (r"^(blocks\.\d+)\.mlp\.(0|linear_1)\.", r"\1.mlp.fc1."),  # linear_1 before torchvision 0.13
+        (r"^(blocks\.\d+)\.mlp\.(3|linear_2)\.", r"\1.mlp.fc2."),
+        (r"^encoder\.ln\.", "norm."),
+        (r"^heads\.head\.", "head."),
+    ),
+)
+NAMINGS = (TIMM, HUGGING_FACE, MMPRETRAIN, OPEN_CLIP, TORCHVISION)
+TABLE = (  # of a naming the first row that fits
+    Layout("MoCo v3", TIMM, prefixes=("base_encoder.", "momentum_encoder."), dropped=r"head\.\d+\.", heads={384: 12}),
+    Layout("a timm tower of OpenCLIP", TIMM, prefixes=("visual.trunk.",), moves=(projection,)),
+    Layout("DINOv2 with registers", TIMM, sign=lambda state: "register_tokens" in state, moves=(registers,)),
+    Layout(
+        "BEiT before fine-tuning",
+        TIMM,
+        sign=lambda state: "rel_pos_bias.relative_position_bias_table" in state,
+        dropped=r"lm_head\.|rel_pos_bias\.relative_position_index$",
+        moves=(own_biases,),
+    ),
+    Layout("Pixio", TIMM, sign=_several_cls, moves=(one_cls,)),
+    Layout("timm", TIMM),
+    Layout("Hugging Face", HUGGING_FACE, moves=(registers, one_cls)),
+    Layout("MMPretrain", MMPRETRAIN),
+    Layout("OpenCLIP", OPEN_CLIP, eps=1e-5),
+    Layout("torchvision", TORCHVISION, eps=1e-6),
+)
+REFUSED = (  # pattern of a name, and what it is of
+    (r"patch_embed\.proj\.\d", "convolutions before the patches (a conv stem), which mix pixels between them"),
+    (r"(dist_token|embeddings\.distillation_token)$", "a distilled DeiT, whose second token is not read"),
+    (r"storage_tokens$|rope_embed\.|(^|\.)rope\.", "rotary positions (DINOv3, EVA-02, PE), which are not read yet"),
+    (r"preprocessor\.patchifier\.", "AIMv2, whose norms and gated layers are not read"),
+)
+ANY_REFUSED = re.compile("|".join(pattern for pattern, _ in REFUSED))
+ANY_RULE = {naming.of: re.compile("|".join(pattern for pattern, _ in naming.rules)) for naming in NAMINGS}
+RULES = {naming.of: [(re.compile(pattern), new) for pattern, new in naming.rules] for naming in NAMINGS}
+ANY_BLOCK = re.compile("|".join(naming.block for naming in NAMINGS))
+
+
+# ---- What a file is of
+
+
+@dataclass(frozen=True)
+class Found:
+    """Weights under timm's names, and where they come from."""
+
+    layout: str  # as it is told; `timm` where nothing was to be done
+    state: State
+    naming: str = TIMM.of
+    heads: int | None = None  # of attention, where the layout tells
+    eps: float | None = None  # of all layer norms, where the layout tells
+    aside: str = ""  # what was left aside, in words
+
+    @property
+    def renamed(self) -> bool:
+        return self.layout != "timm"
+
+
+def found(path: str, state: State) -> Found:
+    """Weights as timm names them. Those that have its names already come back as they are.
+
+    Raises
+    ------
+    InputError
+        naming the file where it has two layouts, two models, names of two kinds, or a layout that cannot be read
+    """
+    state = unwrapped(path, state)
+    if name := next(filter(ANY_REFUSED.search, state), None):
+        what = next(what for pattern, what in REFUSED if re.search(pattern, name))
+        raise InputError(f"{path}: {name} is of {what}; give weights of a plain vision transformer")
+    places = list(_places(state))
+    if not places:
+        _refuse_halves(path, state)
+        return Found("timm", state)
+    naming, prefix = _one_of(path, state, places)
+    inside = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    _refuse_halves(path, inside)
+    layout = next(row for row in TABLE if row.naming is naming and row.sign(inside) and _is_known(row.prefixes, prefix))
+    beside = {name: value for name, value in state.items() if not name.startswith(prefix)}
+    try:
+        return _translated(layout, prefix, inside, beside)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def unwrapped(path: str, state: State) -> State:
+    """Names without what torch puts into them where a model is compiled, distributed or checkpointed."""
+    names = {name: WRAPPERS.sub("", name) for name in state}
+    while all(name.startswith(DISTRIBUTED) for name in names.values()):
+        names = {name: own.removeprefix(DISTRIBUTED) for name, own in names.items()}
+    try:
+        _require_different(names)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return {own: state[name] for name, own in names.items()}
+
+
+def _require_different(names: dict[str, str]) -> None:
+    """Old names -> new ones, of which no two may be alike."""
+    seen: dict[str, str] = {}
+    for name, own in names.items():
+        if (first := seen.setdefault(own, name)) != name:
+            raise InputError(f"has {first} and {name}, which are the same part, so two models; save one of them alone")
+
+
+def _places(state: State) -> Iterator[tuple[Naming, str]]:
+    """Namings that are there whole, patches and a block, each with the prefix of the model."""
+    for naming in NAMINGS:
+        for name in state:
+            if name == naming.patches or name.endswith(f".{naming.patches}"):
+                prefix = name.removesuffix(naming.patches)
+                if any(name.startswith(prefix) and _is_block(naming, name.removeprefix(prefix)) for name in state):
+                    yield naming, prefix
+
+
+def _is_block(naming: Naming, name: str) -> bool:
+    return re.match(naming.block, name) is not None
+
+
+def _is_known(prefixes: tuple[str, ...], prefix: str) -> bool:
+    """Whether a prefix ends as one by which a row is known; a row that is known by none has any."""
+    return not prefixes or any(f".{prefix}".endswith(f".{known}") for known in prefixes)
+
+
+def _one_of(path: str, state: State, places: list[tuple[Naming, str]]) -> tuple[Naming, str]:
+    """The one model of a file, or of a row that knows which of several is meant."""
+    first = [row.prefixes[:1] for row in TABLE if row.prefixes]
+    meant = [(naming, prefix) for naming, prefix in places if any(_is_known(known, prefix) for known in first)]
+    if len(places) > 1 and len(meant) == 1:
+        return meant[0]
+    if len(places) == 1:
+        return places[0]
+    (one, first), (other, second) = places[:2]
+    said = f"{first}{one.patches} ({one.of}) and {second}{other.patches} ({other.of})"
+    keys = ", ".join(prefix.rstrip(".") for _, prefix in places if prefix) or "the one that is meant"
+    raise InputError(f"{path}: has two models, {said}; choose one with weights_key: {keys.replace(', ', ' or ')}")
+
+
+def _refuse_halves(path: str, state: State) -> None:
+    """Names of one library among those of another are of a file that was renamed in part."""
+    telling = [name for name in state if ANY_BLOCK.match(name)]
+    telling += [naming.patches for naming in NAMINGS if naming.patches in state]
+    there = {}
+    for naming in NAMINGS:
+        if own := next((name for name in telling if name == naming.patches or _is_block(naming, name)), None):
+            there[naming.of] = own
+    if len(there) > 1:
+        (one, first), (other, second) = list(there.items())[:2]
+        raise InputError(
+            f"{path}: has {first} as {one} and {second} as {other} name them, so it was renamed in part; give the file "
+            "as its library wrote it"
+        )
+
+
+def _translated(layout: Layout, prefix: str, inside: State, beside: State) -> Found:
+    naming, dropped = layout.naming, re.compile(f"{layout.naming.dropped}|{layout.dropped}")
+    plain = layout.name == "timm" and not prefix
+    left = [name for name in inside if dropped.match(name)]
+    names = {name: _renamed(naming, name) for name in inside if name not in left}
+    _require_different(names)
+    own = {names[name]: inside[name] for name in names}
+    has_one = plain or any(name.startswith("head.") for name in own)
+    head = {} if has_one else _head_beside(naming, layout, prefix, beside)
+    own |= {f"head.{name}": beside[full] for name, full in head.items()}
+    for move in (*naming.moves, *layout.moves):
+        own = move(own)
+    told = layout.name if not prefix or layout.prefixes else f"{layout.name} behind {prefix}"
+    width = own["patch_embed.proj.weight"].shape[0]
+    aside = [*left, *(name for name in beside if name not in head.values())]
+    return Found(told, own, naming.of, layout.heads.get(width), layout.eps, _groups(aside))
+
+
+def _renamed(naming: Naming, name: str) -> str:
+    for pattern, replacement in RULES[naming.of] if ANY_RULE[naming.of].search(name) else ():
+        name = pattern.sub(replacement, name)
+    return name
+
+
+def _head_beside(naming: Naming, layout: Layout, prefix: str, beside: State) -> dict[str, str]:
+    """`weight` and `bias` of a linear layer beside the backbone, by their full names; none where there are several."""
+    if layout.prefixes:  # MoCo's and CLIP's other parts
+        tower = prefix.removesuffix("trunk.") + "head.proj.weight"
+        return {"weight": tower} if tower in beside else {}
+    parts = prefix.split(".")[:-1]
+    above = {"".join(f"{part}." for part in parts[:number]) for number in range(len(parts))}
+    matches = [(full, re.fullmatch(f"({'|'.join(map(re.escape, above))}){naming.head}", full)) for full in beside]
+    heads = {full: match for full, match in matches if match}
+    if len({match.group(1, 2) for match in heads.values()}) != 1:
+        return {}
+    return {match[3]: full for full, match in heads.items()}
+
+
+def _groups(names: list[str]) -> str:
+    """Names in words, by what stands before the first point: `decoder (12), mask_token`."""
+    counts: dict[str, int] = {}
+    for name in names:
+        group = name.partition(".")[0]
+        counts[group] = counts.get(group, 0) + 1
+    said = [group if group in names else f"{group}.* ({count})" for group, count in counts.items()]
+    return ", ".join(said[:SHOWN]) + (f" and {len(said) - SHOWN} more" if len(said) > SHOWN else "")
