@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from unittest import mock
 
@@ -31,6 +30,7 @@ IMPORTED = ["torch", "timm", "h5py", "pandas", "sklearn.linear_model", "matplotl
 TARGETS = ("figure_5", "figure_8", "table_1", "table_3", "training_curves")
 COPIES = re.compile(r"/[^'\"]*?/snakemake-runtime-cache/\w+/file(?=/)")
 VARYING = {"logs", "benchmarks", "kept", "overview.html"}  # they tell the time, or of killed jobs
+OF_THIS_PROCESS = []  # the finished study, once it was asked for
 
 
 def config_of(folder):
@@ -125,13 +125,15 @@ def finished(factory) -> Iterator[Finished]:
     study.restore()
 
 
-@cache
 def _of_this_process(factory):
     """The study, or why there is none: what takes half a minute to fail is not tried again for each test."""
-    try:
-        return Finished(factory.mktemp("tiny") / "clone", once(factory, "tiny", run_the_tiny_study) / "clone")
-    except Exception as error:
-        return error
+    if not OF_THIS_PROCESS:
+        try:
+            kept = once(factory, "tiny", run_the_tiny_study) / "clone"
+            OF_THIS_PROCESS.append(Finished(factory.mktemp("tiny") / "clone", kept))
+        except Exception as error:
+            OF_THIS_PROCESS.append(error)
+    return OF_THIS_PROCESS[0]
 
 
 def another(factory, folder):
