@@ -1,4 +1,4 @@
-"""The fifteen corruptions of ImageNet-C in their groups, with their severities; a test compares them with the schema."""
+"""The fifteen corruptions of ImageNet-C in their groups, with severities; a test compares them with the schema."""
 
 GROUPS = {
     "noise": ("gaussian_noise", "shot_noise", "impulse_noise"),
