@@ -1,7 +1,7 @@
 # `make` alone prints what there is. Each target does its own set-up: all it needs is Python >= 3.11, make and git.
 # VENV=path uses (or makes) the environment there instead of in .venv, so that several clones can share one;
 # WORKERS=n runs as many files of tests side by side; CONFIG=file is the study of demo, sweep, sensitivity and verify.
-# CPU=1 installs torch without CUDA: 2 GB instead of 6, where the package index has such builds (README, Installation).
+# CPU=1 installs torch without CUDA, where the package index has such builds (README, Three commands).
 
 PYTHON    ?= python3
 VENV      ?= .venv
@@ -89,12 +89,10 @@ $(STAMP): requirements.txt
 	@cmp -s requirements.txt $@ || $(MAKE) --no-print-directory VENV="$(VENV)" environment
 	@touch $@
 
-# The locked files are all there is: nothing is left to resolve. pip would compile them one after the other.
 # With CPU=1 torch and torchvision are the builds without CUDA, had by name from an index that has them, and without
 # hashes; the rest is as locked, less what CUDA alone needs. They come first: where there are none, nothing is fetched.
 UV        := $(shell uv --version 2>/dev/null)
-INSTALL    = $(if $(UV),uv pip install --compile-bytecode --python "$(VENV)/bin/python",$(PIP)) -q --no-deps
-PIP        = "$(VENV)/bin/python" -m pip install --no-compile
+INSTALL    = $(if $(UV),uv pip install --compile-bytecode --python "$(VENV)/bin/python","$(VENV)/bin/python" -m pip install) -q
 BUILDS     = $(shell sed -n 's/^\(torch\|torchvision\)==\([0-9.]*\).*/\1==\2+cpu/p' requirements.txt)
 WITHOUT    = torch|torchvision|triton|nvidia-[a-z0-9-]*|cuda-[a-z0-9-]*
 NO_BUILDS  = CPU=1: your package index has no $(BUILDS). PyTorch has them at one of its own, whose address pytorch.org \
@@ -111,11 +109,10 @@ environment:  ## the environment alone, in .venv or VENV
 	rm -rf "$(VENV)"
 	$(if $(UV),uv venv -q --python "$(PYTHON)",$(PYTHON) -m venv) "$(VENV)"
 ifeq ($(CPU),)
-	$(INSTALL) --require-hashes -r requirements.txt
+	$(if $(UV),$(subst install,sync,$(INSTALL)) --require-hashes,$(INSTALL) --require-hashes -r) requirements.txt
 else
-	@$(INSTALL) $(BUILDS) || { echo "$(NO_BUILDS)" >&2; exit 1; }
+	@$(INSTALL) --no-deps $(BUILDS) || { echo "$(NO_BUILDS)" >&2; exit 1; }
 	awk '/^[a-z]/ {kept = !/^($(WITHOUT))==/} kept' requirements.txt > "$(VENV)/locked.txt"
-	$(INSTALL) --require-hashes -r "$(VENV)/locked.txt"
+	$(INSTALL) --no-deps --require-hashes -r "$(VENV)/locked.txt"
 endif
-	$(if $(UV),,"$(VENV)/bin/python" -m compileall -qq -j 0 "$(VENV)/lib" || true)
 	cp requirements.txt "$(STAMP)"

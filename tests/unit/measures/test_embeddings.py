@@ -33,6 +33,13 @@ def token_files(folder, labels=("a", "b"), layers=2, images=3, visible=2, dim=4,
     return [str(path) for path in paths]
 
 
+@pytest.mark.parametrize("token", ["cls", "mean"])
+def test_values_are_those_of_collect_without_names(tmp_path, token):
+    files = store.token_files(["b", "a"], token_files(tmp_path), "h")
+    assert np.array_equal(embeddings.values(files, "1", token, 2), embeddings.collect(files, "1", token, 2).values)
+    assert np.array_equal(embeddings.values(files, "1", token, 2)[:3], files["b"].read("1", token, 2))
+
+
 def test_patch_tokens_keep_class_image_and_patch(tmp_path):
     files = store.token_files(["a", "b"], token_files(tmp_path), "h")
     found = embeddings.collect(files, "1", "patch", 2, images=2)

@@ -16,10 +16,10 @@ for label in params.labels:
 first, second = files[params.labels[0]], others[params.labels[0]]
 for token in ("cls", "mean"):
     layers = range(1, second.shape("clean", token)[0] + 1)
-    known = {layer: cka.prepared(embeddings.collect(others, "clean", token, layer).values) for layer in layers}
+    known = {layer: cka.prepared(embeddings.values(others, "clean", token, layer)) for layer in layers}
     for level in first.levels:
         for layer in range(1, first.shape(level, token)[0] + 1):
-            own = embeddings.collect(files, level, token, layer).values  # (n, D)
+            own = embeddings.values(files, level, token, layer)  # (n, D)
             if level == "clean":  # others may be wholly occluded
                 embeddings.warn_if_collapsed(own, token, layer)
             against = known if names.perturbation == "clean" else {layer: known[layer]}

@@ -16,7 +16,7 @@ noise = effective_rank.effective_rank(seeds.generator(params.seed, "effective_ra
 for level in first.levels:
     for token in ("cls", "mean"):
         for layer in range(1, first.shape(level, token)[0] + 1):
-            own = embeddings.collect(files, level, token, layer).values  # (n, D)
+            own = embeddings.values(files, level, token, layer)  # (n, D)
             embeddings.warn_if_collapsed(own, token, layer)
             rank = effective_rank.effective_rank(own)
             rows.append({"level": level, "token": token, "layer": layer, "effective_rank": rank})

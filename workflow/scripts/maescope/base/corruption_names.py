@@ -1,4 +1,4 @@
-"""The fifteen corruptions of ImageNet-C in their groups; the schema knows the same names, which a test compares."""
+"""The fifteen corruptions of ImageNet-C in their groups, with severities; a test compares them with the schema."""
 
 GROUPS = {
     "noise": ("gaussian_noise", "shot_noise", "impulse_noise"),
@@ -7,3 +7,4 @@ GROUPS = {
     "digital": ("contrast", "elastic_transform", "pixelate", "jpeg_compression"),
 }
 CORRUPTIONS = tuple(name for names in GROUPS.values() for name in names)
+SEVERITIES = (1, 2, 3, 4, 5)

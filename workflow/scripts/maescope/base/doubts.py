@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import bdtr, bdtrc  # of scipy.stats.binom cdf and sf, without importing all of scipy.stats
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +61,12 @@ def near_chance(correct: pd.Series, choices: int) -> bool:
     correct : right or wrong, of each clean image
     """
     right, images = int(correct.sum()), len(correct)
+    if not images:
+        return False
+    from scipy.special import bdtr  # of scipy.stats.binom the cdf; most jobs that count answers have no clean images
+
     fewer = bdtr(right - 1, images, 1 / choices) if right else 0.0  # how often guessing gives fewer right answers
-    return bool(images) and bool(fewer < 1 - RARE)
+    return bool(fewer < 1 - RARE)
 
 
 def warn(measure: pd.DataFrame, classes: Sequence[str], choices: int) -> None:
@@ -163,5 +166,7 @@ def _rings(follows: Mapping[int, int]) -> Iterator[list[int]]:
 
 def _clearly_more(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether one way of reading the answers makes more of the same images right than another (sign test)."""
+    from scipy.special import bdtrc  # of scipy.stats.binom the sf
+
     gained, lost = int((one & ~other).sum()), int((other & ~one).sum())
     return gained > 0 and bool(bdtrc(gained - 1, gained + lost, 0.5) < RARE)

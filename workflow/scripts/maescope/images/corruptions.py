@@ -29,9 +29,7 @@ import numpy as np
 from PIL import Image
 from scipy import fft, ndimage, sparse
 
-from maescope.base.corruption_names import CORRUPTIONS
-
-SEVERITIES = (1, 2, 3, 4, 5)
+from maescope.base.corruption_names import CORRUPTIONS, SEVERITIES
 
 _SMALL_UP_TO = 64  # pixels of the shorter side: CIFAR-C's table up to here, ImageNet-C's above
 _SMALLEST = 8  # pixels: the elastic transform needs a triangle of landmarks inside the image

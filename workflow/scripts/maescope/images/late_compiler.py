@@ -1,7 +1,7 @@
 """Import timm and torchvision without torch's compiler, `torch._dynamo`, until someone asks for it.
 
-Both import it for one function and one decorator: half of what a job on a CPU needs to start (docs/scale.md and
-findings/timm_imports_compiler.sh), and nothing here compiles. Whoever compiles gets the real one, then.
+Both import it for one function and one decorator: two fifths of what a job on a CPU needs to start (docs/scale.md), and
+nothing here compiles. Whoever compiles gets the real one, then.
 """
 
 import importlib

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from maescope.base import seeds
+from maescope.base.corruption_names import SEVERITIES
 from maescope.base.errors import InputError
 from maescope.base.grid import visible_count
-from maescope.images import corruptions, reading
+from maescope.images import reading
 from maescope.images.late_compiler import late_compiler
 
 with late_compiler():
@@ -164,10 +165,12 @@ class Corruption:
     seed: int
     dataset: str
     frost: Sequence[np.ndarray] | None = None  # photographs (h, w, 3) uint8, None for a synthetic overlay
-    levels: tuple[str, ...] = tuple(map(str, corruptions.SEVERITIES))
+    levels: tuple[str, ...] = tuple(map(str, SEVERITIES))
     needs_scores = False
 
     def apply(self, level: str, batch: Batch, geometry: Geometry) -> Condition:
+        from maescope.images import corruptions  # scipy is behind it
+
         crops = (batch.pixels * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()  # (B, h, w, 3)
 
         def one(crop: np.ndarray, image: str) -> np.ndarray:

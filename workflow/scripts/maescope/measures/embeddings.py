@@ -55,6 +55,11 @@ def collect(files: Mapping[str, TokenFile], level: str, token: str, layer: int, 
     return Points(np.concatenate(values), pd.concat(names, ignore_index=True))
 
 
+def values(files: Mapping[str, TokenFile], level: str, token: str, layer: int) -> np.ndarray:
+    """Tokens "cls" or "mean" at one layer, of the images of all labels in the order of `collect`: (n, D) float32."""
+    return np.concatenate([file.read(level, token, layer) for file in files.values()])
+
+
 def collapsed(points: np.ndarray) -> bool:
     """Whether points (n, D) are one and the same but for rounding, as where a layer says the same of all images."""
     points = np.asarray(points, np.float64)
