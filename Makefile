@@ -1,14 +1,12 @@
 # `make` alone prints what there is. Each target does its own set-up: all it needs is Python >= 3.11, make and git.
 # VENV=path uses (or makes) the environment there instead of in .venv, so that several clones can share one;
 # WORKERS=n runs as many files of tests side by side; CONFIG=file is the study of demo, sweep, sensitivity and verify.
-# CPU=1 installs torch without CUDA, where the package index has such builds (README, Three commands).
 
 PYTHON    ?= python3
 VENV      ?= .venv
 CORES     ?= all
 SOAK      ?= 10
 WORKERS   ?= 2
-CPU       ?=
 STAMP     := $(VENV)/requirements.txt
 BIN        = $(abspath $(VENV))/bin
 SNAKEMAKE  = PATH="$(BIN):$$PATH" $(BIN)/snakemake
@@ -17,7 +15,7 @@ SNAKEMAKE  = PATH="$(BIN):$$PATH" $(BIN)/snakemake
 .PHONY: help quick demo sweep sensitivity test test-fast verify soak slurm-test scale-test docs lint bench lock clean
 
 help:  ## these lines
-	@echo "make TARGET [VENV=folder of the environment] [CONFIG=study.yaml] [CORES=n] [WORKERS=n] [CPU=1]"
+	@echo "make TARGET [VENV=folder of the environment] [CONFIG=study.yaml] [CORES=n] [WORKERS=n]"
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*##  *\(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-14s%s\n", $$1, $$2}'
 
 # The study of CONFIG, or one target of it, then its report.
@@ -47,7 +45,7 @@ sensitivity: $(STAMP)  ## each conclusion under each convention, then a report o
 test: $(STAMP)  ## all tests that need no root: units, the workflow, faults
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-test-fast: $(STAMP)  ## the units alone, in two to three minutes
+test-fast: $(STAMP)  ## the units alone
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/unit
 
 verify: $(STAMP)  ## whether results/ is whole and what CONFIG (config/config.yaml) now asks for
@@ -89,30 +87,18 @@ $(STAMP): requirements.txt
 	@cmp -s requirements.txt $@ || $(MAKE) --no-print-directory VENV="$(VENV)" environment
 	@touch $@
 
-# With CPU=1 torch and torchvision are the builds without CUDA, had by name from an index that has them, and without
-# hashes; the rest is as locked, less what CUDA alone needs. They come first: where there are none, nothing is fetched.
-UV        := $(shell uv --version 2>/dev/null)
-INSTALL    = $(if $(UV),uv pip install --compile-bytecode --python "$(VENV)/bin/python","$(VENV)/bin/python" -m pip install) -q
-BUILDS     = $(shell sed -n 's/^\(torch\|torchvision\)==\([0-9.]*\).*/\1==\2+cpu/p' requirements.txt)
-WITHOUT    = torch|torchvision|triton|nvidia-[a-z0-9-]*|cuda-[a-z0-9-]*
-NO_BUILDS  = CPU=1: your package index has no $(BUILDS). PyTorch has them at one of its own, whose address pytorch.org \
-shows (Get Started, Compute Platform CPU): set PIP_EXTRA_INDEX_URL to it, with uv UV_TORCH_BACKEND=cpu, or leave out CPU=1
-
 .PHONY: environment
 environment:  ## the environment alone, in .venv or VENV
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "maescope needs Python >= 3.11, found $$($(PYTHON) --version); set PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@test -z "$(CPU)" || test "$$(uname -s)" = Linux || \
-	    { echo "CPU=1 is for Linux: here torch comes without CUDA, leave it out" >&2; exit 1; }
 	@test ! -e "$(VENV)" || test -e "$(VENV)/pyvenv.cfg" || test -z "$$(ls -A "$(VENV)")" || \
 	    { echo "VENV=$(VENV) is a folder with other things in it; name one that is an environment, or new" >&2; exit 1; }
 	rm -rf "$(VENV)"
-	$(if $(UV),uv venv -q --python "$(PYTHON)",$(PYTHON) -m venv) "$(VENV)"
-ifeq ($(CPU),)
-	$(if $(UV),$(subst install,sync,$(INSTALL)) --require-hashes,$(INSTALL) --require-hashes -r) requirements.txt
-else
-	@$(INSTALL) --no-deps $(BUILDS) || { echo "$(NO_BUILDS)" >&2; exit 1; }
-	awk '/^[a-z]/ {kept = !/^($(WITHOUT))==/} kept' requirements.txt > "$(VENV)/locked.txt"
-	$(INSTALL) --no-deps --require-hashes -r "$(VENV)/locked.txt"
-endif
+	if command -v uv >/dev/null && uv --version >/dev/null 2>&1; then \
+	    uv venv -q --python "$(PYTHON)" "$(VENV)" && \
+	    uv pip sync -q --compile-bytecode --python "$(VENV)/bin/python" --require-hashes requirements.txt; \
+	else \
+	    $(PYTHON) -m venv "$(VENV)" && \
+	    "$(VENV)/bin/python" -m pip install -q --require-hashes -r requirements.txt; \
+	fi
 	cp requirements.txt "$(STAMP)"
