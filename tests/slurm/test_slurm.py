@@ -26,23 +26,23 @@ PERTURBED = ("clean", "blur", "gaussian_noise")
 FIGURES = [f"figure_{number}" for number in (*range(1, 9), "masks")] + ["training_curves", "reconstruction"]
 TABLES = ["table_1", "table_2", "table_3", "claims", "shifts"]
 
-# Put into a clone's extract.py: faults in the middle of the first attempt, which has the least memory.
-FAULTS = """
-if snakemake.resources.mem_mb < 5000:
-    import time
+# Put into a clone's extract.py: faults of the first attempt, which has the least memory, once a label is done.
+LOOP = "\n        for images in done:\n"
+FAULTS = f"""
+        if snakemake.resources.mem_mb < 5000:
+            import time
 
-    def faulty(images):
-        for number, image in enumerate(images):
-            if number == 6 and name == "clean":
-                hoard = [bytearray(b"x" * 2**27) for _ in range(50)]
-            if number == 6 and name == "blur":
-                time.sleep(600)
-            if number == 6 and name == "gaussian_noise":
-                raise RuntimeError("a fault")
-            yield image
+            def faulty(batches):
+                for number, images in enumerate(batches):
+                    if number == 1 and name == "clean":
+                        hoard = [bytearray(b"x" * 2**27) for _ in range(50)]
+                    if number == 1 and name == "blur":
+                        time.sleep(600)
+                    if number == 1 and name == "gaussian_noise":
+                        raise RuntimeError("a fault")
+                    yield images
 
-    done = faulty(done)
-for _ in progress"""
+            done = faulty(done){LOOP}"""
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +95,7 @@ def long_runs(slurm, small, tmp_path_factory) -> Iterator[dict[str, Run | Watch]
     config["models"]["mae_finetuned"]["device"] = "auto"  # the others stay on CPUs
     whole = clone(tmp_path_factory.mktemp("whole") / "clone", config)
     failing = clone(tmp_path_factory.mktemp("failing") / "clone", small)
-    edit(failing, "workflow/scripts/tokens/extract.py", "\nfor _ in progress", FAULTS)
+    edit(failing, "workflow/scripts/tokens/extract.py", LOOP, FAULTS)
     alone = [
         "--group-components",
         "tokens_{model}=1",
@@ -206,12 +206,7 @@ def whole(long_runs):
 
 def test_ctrl_c_cancels_the_jobs(slurm, small, tmp_path):
     workflow = clone(tmp_path / "clone", small)
-    edit(
-        workflow,
-        "workflow/scripts/tokens/extract.py",
-        "\nfor _ in progress",
-        "\n__import__('time').sleep(600)\nfor _ in progress",
-    )
+    edit(workflow, "workflow/scripts/tokens/extract.py", LOOP, f"\n        __import__('time').sleep(600){LOOP}")
     with Run(workflow, *QUICK, "--", *accuracy(*PERTURBED)) as run:
         run.reaches("tokens")
         run.stop(signal.SIGINT)
@@ -225,10 +220,10 @@ def test_killed_snakemake_is_taken_up_again(slurm, small, reference, tmp_path):
     """The orphans write on while the second Snakemake begins."""
     workflow = clone(tmp_path / "clone", small)
     script = (workflow / "workflow/scripts/tokens/extract.py").read_text()
-    edit(workflow, "workflow/scripts/tokens/extract.py", "    pass\n", "    __import__('time').sleep(0.7)\n")
+    edit(workflow, "workflow/scripts/tokens/extract.py", LOOP, f"{LOOP}            __import__('time').sleep(3)\n")
     with Run(workflow, *QUICK, "--", *accuracy("clean", "blur")) as first:
         first.reaches("tokens")
-        wait_until(lambda: list((workflow / "results/tokens").rglob(".tmp.*")), 60, "something half written")
+        wait_until(lambda: list((workflow / "results/kept").rglob(".tmp.*")), 60, "something half written")
         first.stop(signal.SIGKILL)
     assert "RUNNING" in {job["JobState"] for job in jobs(workflow)}
     (workflow / "workflow/scripts/tokens/extract.py").write_text(script)
@@ -253,7 +248,10 @@ def test_a_job_killed_or_failed_leaves_no_half_file_and_succeeds_with_more(long_
     said = long_runs["failing"].said
     for words in ("exceeded memory limit", "DUE TO TIME LIMIT", "RuntimeError: a fault"):
         assert words in said, words
-    assert not list((workflow / "results").rglob(".tmp.*"))
+    assert not list((workflow / "results").rglob(".tmp.*")) and not (workflow / "results/kept").exists()
+    for name in PERTURBED:  # each went on with the second of three labels
+        log = (workflow / f"results/logs/extract/mae_finetuned/three/{name}.log").read_text()
+        assert "1 of 3 labels" in log and "were done by an earlier attempt" in log, log
     for path in accuracy(*PERTURBED):
         assert (workflow / path).read_bytes() == (reference / path).read_bytes()
 
