@@ -1,5 +1,7 @@
 """A script's imports are followed through the library; its digest is of their contents and of nothing else."""
 
+import ast
+
 import pytest
 from conftest import REPOSITORY
 
@@ -51,6 +53,42 @@ def test_code_is_the_same_wherever_it_lies_and_another_where_a_module_behind_it_
 def test_a_form_whose_code_would_be_in_no_digest_is_refused_by_file_and_line(library, form):
     with pytest.raises(ValueError, match=r"script\.py, line 2: write from maescope\.<wing> import <module>"):
         imports.code(*library("other_form", **{"script.py": f"import json\n{form}\n"}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = 1; from maescope.a import two",
+        "if True: from maescope.a import two",
+        "import json, \\\n  maescope.a.two",
+        "from maescope.a import one, \\\n   two",
+        "from maescope.a import (\n    one,  # (the first)\n    two,\n)",
+        "def late():\n    from maescope.b.three import (\n        thing,\n    )",
+        '"""Prose\nfrom someone of maescope\n"""\nfrom maescope.a import two',
+        "try: from .. import two\nexcept ImportError: pass",
+        "from\\\n maescope.a import two",
+        "from maescope.a import two  # (\nx = (1)",
+    ],
+)
+def test_an_import_is_found_however_it_is_written(text):
+    found = [(line, ast.dump(node)) for line, node in imports.statements(text)]
+    assert found and found == _parsed(text)
+
+
+def test_in_each_file_of_the_project_the_same_imports_are_found_as_by_parsing_all_of_it():
+    files = list((REPOSITORY / "workflow/scripts").rglob("*.py"))
+    for text in (file.read_text() for file in files):
+        found = sorted((line, ast.dump(node)) for line, node in imports.statements(text))
+        assert [node for node in found if "maescope" in node[1]] == [
+            node for node in _parsed(text) if "maescope" in node[1]
+        ]
+    assert len(files) > 100
+
+
+def _parsed(text):
+    """Line and node of each import of a file, in the order of lines."""
+    nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom))
+    return sorted((node.lineno, ast.dump(node)) for node in nodes)
 
 
 def test_every_module_of_the_library_lies_in_a_wing_and_every_script_in_the_folder_of_one():
