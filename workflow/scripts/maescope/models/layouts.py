@@ -6,90 +6,24 @@ both kinds, is refused with what tells them apart.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-import torch
-from torch import Tensor
-
 from maescope.base.errors import InputError
+from maescope.models.layout_moves import (
+    State,
+    one_cls,
+    own_biases,
+    projection,
+    queries_keys_values,
+    registers,
+    several_cls,
+)
 
-State = dict[str, Tensor]
 WRAPPERS = re.compile(r"_orig_mod\.|_fsdp_wrapped_module\.|_checkpoint_wrapped_module\.")  # of torch, anywhere in names
 DISTRIBUTED = "module."  # before all names, as torch.nn.parallel.DistributedDataParallel has them
 HEADS = r"(head|classifier|fc|linear)\.(weight|bias)$"  # what people call the linear layer beside a backbone
 SHOWN = 5  # groups of names left aside that a sentence has
-
-
-# ---- The few moves of tensors
-
-
-def _with(state: State, made: State) -> State:
-    """A state dict with what was made of its parts, none of which may be there already."""
-    if twice := made.keys() & state.keys():
-        raise InputError(f"has {min(twice)} and what it is made of as well; give the file as its library wrote it")
-    return state | made
-
-
-def _joined(state: State, parts: Iterable[str], whole: str) -> State:
-    """Tensors of some names, one below the other, as the one that has them all: queries, keys and values."""
-    first, *others = parts
-    for name in [name for name in state if f".{first}." in name]:
-        own = [name.replace(f".{first}.", f".{part}.") for part in (first, *others)]
-        if all(part in state for part in own):
-            joined = torch.cat([state.pop(part) for part in own])
-            state = _with(state, {name.replace(f".{first}.", f".{whole}."): joined})
-    return state
-
-
-def queries_keys_values(state: State) -> State:
-    """Three linear layers (D, D) as the one (3 D, D), and the two of a gated MLP as their one."""
-    state = _joined(state, ("attn.query", "attn.key", "attn.value"), "attn.qkv")
-    return _joined(state, ("mlp.gate_proj", "mlp.up_proj"), "mlp.fc1")
-
-
-def registers(state: State) -> State:
-    """DINOv2 with registers as timm has it: positions are those of the patches, that of CLS is part of `cls_token`."""
-    if not state.keys() >= {"register_tokens", "cls_token", "pos_embed"}:
-        return state
-    position, patches = state["pos_embed"].tensor_split([1], dim=1)
-    tokens = {"reg_token": state.pop("register_tokens")}
-    return _with(state, tokens) | {"cls_token": state["cls_token"] + position, "pos_embed": patches}
-
-
-def one_cls(state: State) -> State:
-    """Several CLS tokens (1, n, D) as one and n - 1 registers, which have positions like it."""
-    if not _several_cls(state):
-        return state
-    cls, others = state["cls_token"].tensor_split([1], dim=1)
-    return _with(state, {"reg_token": others}) | {"cls_token": cls}
-
-
-def _several_cls(state: State) -> bool:
-    return "cls_token" in state and state["cls_token"].ndim == 3 and state["cls_token"].shape[1] > 1
-
-
-def own_biases(state: State) -> State:
-    """The relative position biases that all blocks share, given to each."""
-    shared = state.pop("rel_pos_bias.relative_position_bias_table")
-    blocks = {match[0] for name in state if (match := re.match(r"blocks\.\d+\.", name))}
-    return _with(state, {f"{block}attn.relative_position_bias_table": shared.clone() for block in sorted(blocks)})
-
-
-def projection(state: State) -> State:
-    """CLIP: CLS (D) as (1, 1, D), positions (T, D) as (1, T, D), the projection (D, C) as a head without a bias."""
-    state = {name: _shaped(name, value) for name, value in state.items()}
-    if "proj" in state:
-        state = _with(state, {"head.weight": state.pop("proj").T.contiguous()})
-    if "head.weight" in state and "head.bias" not in state:
-        state["head.bias"] = state["head.weight"].new_zeros(len(state["head.weight"]))
-    return state
-
-
-def _shaped(name: str, value: Tensor) -> Tensor:
-    if name == "cls_token" and value.ndim == 1:
-        return value[None, None]
-    return value[None] if name == "pos_embed" and value.ndim == 2 else value
 
 
 # ---- The table
@@ -226,7 +160,7 @@ TABLE = (  # of a naming the first row that fits
         dropped=r"lm_head\.|rel_pos_bias\.relative_position_index$",
         moves=(own_biases,),
     ),
-    Layout("Pixio", TIMM, sign=_several_cls, moves=(one_cls,)),
+    Layout("Pixio", TIMM, sign=several_cls, moves=(one_cls,)),
     Layout("timm", TIMM),
     Layout("Hugging Face", HUGGING_FACE, moves=(registers, one_cls)),
     Layout("MMPretrain", MMPRETRAIN),
