@@ -34,11 +34,11 @@ FAULTS = f"""
 
             def faulty(batches):
                 for number, images in enumerate(batches):
-                    if number == 1 and name == "clean":
+                    if number == 2 and name == "clean":
                         hoard = [bytearray(b"x" * 2**27) for _ in range(50)]
-                    if number == 1 and name == "blur":
+                    if number == 2 and name == "blur":
                         time.sleep(600)
-                    if number == 1 and name == "gaussian_noise":
+                    if number == 2 and name == "gaussian_noise":
                         raise RuntimeError("a fault")
                     yield images
 
