@@ -85,7 +85,7 @@ def of_folder(folder):
     """A model as its folder alone has it."""
     (folder / "preprocessor_config.json").write_text(json.dumps(PROCESSOR))
     defaults = {"arguments": {}, "num_classes": 0, "pooling": "token", "preprocessing": {}, "model_dir": str(folder)}
-    entry = model_folders.complete("vit", defaults, {"model_dir"})
+    entry = model_folders.complete("vit", defaults, {"model_dir": str(folder)})
     model = architectures.build(entry["architecture"], entry["arguments"], entry["num_classes"], entry["pooling"])
     checkpoints.load(model, entry["weights"])
     return model
