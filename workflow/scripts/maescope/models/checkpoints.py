@@ -337,7 +337,7 @@ def _require_fit(path: str, model: VisionTransformer, state: dict[str, Tensor]) 
 def _require_told(path: str, model: VisionTransformer, found: layouts.Found) -> None:
     """What no shape tells must be as the layout has it, or as config.json says beside weights of Hugging Face."""
     heads, eps, activation = found.heads, found.eps, None
-    own, norm, act = model.blocks[0].attn.num_heads, model.blocks[0].norm1.eps, model.blocks[0].mlp.act
+    own, norm = model.blocks[0].attn.num_heads, model.blocks[0].norm1.eps
     if found.naming == layouts.HUGGING_FACE.of:
         told = Path(path).with_name("config.json")
         if not told.is_file():
@@ -349,7 +349,7 @@ def _require_told(path: str, model: VisionTransformer, found: layouts.Found) -> 
             "%s: is of CLIP, and no name or shape tells its activation; the model has %s. Weights of OpenAI, and of "
             "OpenCLIP's models called quickgelu (DFN, MetaCLIP), need QuickGELU: architecture vit_*_clip_quickgelu_* "
             "or arguments.act_layer: quick_gelu; others need GELU",
-            *(path, type(act).__name__),
+            *(path, type(model.blocks[0].mlp.act).__name__),
         )
     elif heads is None and _fixed_small(found.state):
         log.warning(
@@ -365,7 +365,7 @@ def _require_told(path: str, model: VisionTransformer, found: layouts.Found) -> 
         raise InputError(f"{path}: its layer norms have an epsilon of {eps:g}, the model's {norm:g}; {remedy}")
     if activation is not None:
         wanted, points = model_folders.activation(told, activation), torch.linspace(-3, 3, 13)
-        if not torch.allclose(act(points), get_act_layer(wanted)()(points), atol=1e-6):
+        if not torch.allclose(model.blocks[0].mlp.act(points), get_act_layer(wanted)()(points), atol=1e-6):
             remedy = f"set arguments.act_layer: {wanted}"
             raise InputError(f"{path}: its activation is {activation}, not the model's; {remedy}")
 

@@ -46,7 +46,7 @@ def complete(name: str, model: dict, stated: dict) -> dict:
     try:
         config = read(folder / CONFIG)
         told = _of_config(folder / CONFIG, config) | {"weights": _weights(folder)}
-        told["preprocessing"] = _completed(folder / PREPROCESSOR, model, stated.get("preprocessing", {}))
+        told["preprocessing"] = _completed(folder / PREPROCESSOR, model, stated.get("preprocessing"))
     except InputError as error:
         raise InputError(f"{key}: {error}") from None
     arguments, crop = told.pop("arguments") | model["arguments"], told["preprocessing"]["crop"]
@@ -195,11 +195,11 @@ def _square(path: Path, config: dict, key: str) -> int:
     return _number(path, {key: sides[0]}, key)
 
 
-def _completed(path: Path, model: dict, stated: dict) -> dict:
+def _completed(path: Path, model: dict, stated: dict | None) -> dict:
     """Preprocessing key by key: as the configuration states it, else as the file has it, else the default."""
-    if stated and not path.is_file():
+    if stated is not None and not path.is_file():
         return model["preprocessing"]
-    return preprocessing(path, stated) | {key: model["preprocessing"][key] for key in stated}
+    return preprocessing(path, stated or ()) | {key: model["preprocessing"][key] for key in stated or ()}
 
 
 def preprocessing(path: Path, stated: Container[str] = ()) -> dict:
