@@ -12,7 +12,7 @@ BIN        = $(abspath $(VENV))/bin
 SNAKEMAKE  = PATH="$(BIN):$$PATH" $(BIN)/snakemake
 
 .DEFAULT_GOAL := help
-.PHONY: help quick demo sweep sensitivity test test-fast verify soak slurm-test scale-test docs lint bench lock clean
+.PHONY: help quick demo sweep sensitivity test test-fast verify soak layouts-test slurm-test scale-test docs lint bench lock clean
 
 help:  ## these lines
 	@echo "make TARGET [VENV=folder of the environment] [CONFIG=study.yaml] [CORES=n] [WORKERS=n]"
@@ -55,6 +55,10 @@ soak: $(STAMP)  ## the fault suite with ten times as many kills, damaged bits an
 	PATH="$(BIN):$$PATH" MAESCOPE_SOAK=$(SOAK) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/faults \
 	    tests/unit/images/test_corruption_psnr.py
 
+layouts-test: $(STAMP) .layouts/requirements.txt  ## weights of transformers and OpenCLIP as these save them; both lie in .layouts then
+	PATH="$(BIN):$$PATH" PYTHONPATH="$(abspath .layouts)" MAESCOPE_LIBRARIES=1 $(BIN)/python -m pytest \
+	    tests/unit/models/test_libraries.py
+
 slurm-test: $(STAMP)  ## on a real Slurm of one node; needs root and Debian's packages
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -rs tests/slurm
 
@@ -81,6 +85,16 @@ lock:  ## resolve requirements.in into requirements.txt (needs uv)
 
 clean:  ## remove what the workflow made; the environment stays
 	rm -rf results .snakemake
+
+# Without their dependencies, most of which the environment has: the others are in the list. Its copy is written last.
+.layouts/requirements.txt: tests/unit/models/libraries.txt | $(STAMP)
+	rm -rf .layouts
+	if command -v uv >/dev/null && uv --version >/dev/null 2>&1; then \
+	    uv pip install -q --python "$(BIN)/python" --no-deps --target .layouts -r $<; \
+	else \
+	    "$(BIN)/python" -m pip install -q --no-deps --target .layouts -r $<; \
+	fi
+	cp $< $@
 
 # The stamp is a copy of the requirements, written last: an interrupted install is done again, an unchanged file is not.
 $(STAMP): requirements.txt

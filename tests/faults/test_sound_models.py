@@ -138,6 +138,7 @@ class Models:
         config["datasets"]["pets"]["classes"] = ["cat", LONG]
         config["models"] |= {name: model(self.paths[name]) for name in ("good", "zero_head", "peaked", "averaged")}
         config["models"]["averaged"]["weights_key"] = "state_dict_ema"
+        config["models"]["doubtful"] = model(self.paths["averaged"])
         config["models"]["folder"] = {"model_dir": str(hugging_face(folder / "vit")), "device": "cpu", "threads": 1}
         larger = {"img_size": 32, "dynamic_img_size": True}
         config["models"]["dynamic"] = model(self.paths["larger"], arguments=ARGUMENTS | larger)
@@ -148,7 +149,7 @@ class Models:
         self.workflow.configure(config)
         (folder / "modules").mkdir()
         (folder / "modules/sitecustomize.py").write_text(HOST)
-        checked = [f"results/check_model/{name}.json" for name in ("good", "averaged", "dynamic", "folder")]
+        checked = [f"results/check_model/{name}.json" for name in ("good", "averaged", "doubtful", "dynamic", "folder")]
         measured = [f"results/measures/{name}/pets/clean.csv" for name in ("accuracy/zero_head", "attention/peaked")]
         targets = [*checked, *measured, "results/models/tuned.safetensors"]
         done = self.workflow.run("--keep-going", "--", *targets, modules=folder / "modules")
@@ -208,6 +209,14 @@ def test_cases_18_and_20_what_lies_beside_or_above_the_weights_changes_nothing(m
 
 def test_averaged_weights_are_those_of_their_key(models):
     assert models.found("averaged")["answer"] == models.found("good")["answer"]
+
+
+def test_what_is_doubtful_about_weights_is_on_the_terminal_once(models):
+    said = (
+        "averaged.pth: has state_dict, which is read, and state_dict_ema: to use that, set weights_key: state_dict_ema"
+    )
+    assert models.said.count(said) == 1
+    assert f"results/logs/check_model/doubtful.log: {models.paths['averaged'].parent}/{said}" in models.said
 
 
 @pytest.mark.parametrize(("name", "other", "arguments"), [("probe", "good", {}), ("meta", "registers", REGISTERS)])

@@ -83,3 +83,17 @@ def test_a_log_ends_in_done_only_where_its_job_went_well(body, last, tmp_path):
     command = [sys.executable, "-c", f"import logging, os; {begin}; {body}"]
     subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(library)}, capture_output=True)
     assert (tmp_path / "x.log").read_text().splitlines()[-1].endswith(last)
+
+
+@pytest.mark.parametrize(("level", "said"), [("", ["c"]), (", logging.WARNING", ["b", "c"])])
+def test_what_is_critical_is_on_the_terminal_and_what_the_library_warns_of_where_a_job_says_so(level, said, tmp_path):
+    """Of other libraries a warning stays in the log."""
+    words = "import logging, warnings; from maescope.base import logs; own = logging.getLogger('maescope.models.x'); "
+    words += f"logs.to_file('x.log'{level}); own.info('a'); own.warning('b'); own.critical('c'); "
+    words += "logging.getLogger('timm').warning('d'); warnings.warn('e')"
+    library = Path(logs.__file__).parents[2]
+    command, env = [sys.executable, "-c", words], os.environ | {"PYTHONPATH": str(library)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.stderr.splitlines() == [f"x.log: {word}" for word in said]
+    text = (tmp_path / "x.log").read_text()
+    assert all(f" {word}\n" in text for word in ("INFO a", "WARNING b", "CRITICAL c", "WARNING d"))

@@ -22,6 +22,7 @@ from timm.models.vision_transformer import VisionTransformer
 
 from maescope.base.errors import InputError
 from maescope.models import architectures, checkpoints, layouts, unpickling
+from maescope.tokens import model_checks
 
 WIDTH, DEPTH = 16, 2  # of `tiny`
 
@@ -198,6 +199,70 @@ def test_mmpretrain(head, pooling, norm, tmp_path):
     assert same(model, state) and model.layout == "MMPretrain behind backbone."
 
 
+@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize("module", ["", "module."])
+def test_the_batch_norm_of_mmpretrains_linear_probe_is_folded_into_its_head(affine, module, tmp_path, caplog):
+    """ClsBatchNormNeck, then VisionTransformerClsHead: no affine and an epsilon of 1e-6, as MAE has it."""
+    own = tiny(seed=1)
+    norm, linear = head = probe(affine)
+    content = named(own.state_dict(), [*MMPRETRAIN, *both("norm", "backbone.ln1")])
+    content |= {f"neck.bn.{name}": value for name, value in norm.state_dict().items()}
+    content |= {f"head.layers.head.{name}": value for name, value in linear.state_dict().items()}
+    content = {module + name: value for name, value in content.items()}
+    model = loaded({"state_dict": content}, tmp_path / "mm.pth", num_classes=5)
+    images = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(4))
+    with torch.inference_mode():
+        expected = head.double()(own(images).double())
+        assert (model(images) - expected).abs().max() < 1e-5 * expected.abs().max()
+    encoder = loaded({"state_dict": content}, tmp_path / "mm.pth")
+    assert same(encoder, own.state_dict())
+    assert "mm.pth: its head, a linear probe, is left aside; to use it set num_classes: 5" in caplog.text
+
+
+def of_mmpretrain(head):
+    """Weights with a head beside the backbone, as MMPretrain or as Lightning has them."""
+    state = tiny(seed=1, num_classes=5).state_dict()
+    if head.startswith("head."):
+        return named(state, [*MMPRETRAIN, *both("norm", "backbone.ln1"), *both("head", head)])
+    own = {f"backbone.{name}": value for name, value in state.items() if not name.startswith("head.")}
+    return own | {f"{head}.{kind}": state[f"head.{kind}"] for kind in ("weight", "bias")}
+
+
+@pytest.mark.parametrize(
+    ("head", "between"),
+    [
+        ("head.layers.head", ["head.layers.pre_logits.bias", "head.layers.pre_logits.weight"]),
+        ("head.layers.head", ["neck.bn.running_mean", "neck.fc.weight"]),
+        ("head.fc", ["head.hidden.weight"]),
+        ("head.fc", ["neck.gap.p"]),
+        ("fc", ["bn.bias", "bn.running_mean", "bn.weight"]),
+        ("classifier", ["BatchNorm.weight"]),
+        ("head", ["head_norm.weight"]),
+        ("fc", ["neck.0.weight"]),
+    ],
+)
+def test_what_lies_between_encoder_and_head_is_refused_where_a_head_is_wanted(head, between, tmp_path):
+    content = of_mmpretrain(head) | {name: torch.ones(16) for name in between}
+    torch.save({"state_dict": content}, tmp_path / "w.pth")
+    said = rf"w\.pth: {between[0]} lies between its encoder and its head, .*; set num_classes: 0"
+    refused(tiny(num_classes=5), tmp_path / "w.pth", said)
+    encoder = tiny()
+    checkpoints.load(encoder, str(tmp_path / "w.pth"))
+    own = {name: value for name, value in tiny(seed=1, num_classes=5).state_dict().items() if "head." not in name}
+    assert same(encoder, own)
+    checkpoints.load_encoder(tiny(num_classes=5), str(tmp_path / "w.pth"))
+
+
+@pytest.mark.parametrize(
+    "name", ["criterion.norm.weight", "neck.decoder_norm.weight", "normalize.mean", "head_2.weight"]
+)
+def test_what_lies_elsewhere_does_not_stop_a_head(name, tmp_path):
+    content = of_mmpretrain("fc") | {name: torch.ones(16)}
+    assert same(
+        loaded({"state_dict": content}, tmp_path / "w.pth", num_classes=5), tiny(seed=1, num_classes=5).state_dict()
+    )
+
+
 TORCHVISION = [
     ("cls_token", "class_token"),
     ("pos_embed", "encoder.pos_embedding"),
@@ -273,16 +338,50 @@ def test_open_clip_and_its_projection_as_a_head(tmp_path):
     assert same(again, state)
 
 
+def test_clip_says_always_which_activation_the_model_has(tmp_path, caplog):
+    """Weights of OpenAI fit an architecture with GELU by every name, shape and epsilon; every token is another."""
+    _, content = of_clip()
+    torch.save({"state_dict": content}, tmp_path / "clip.pth")
+    for architecture, act in (
+        ("vit_base_patch16_clip_224", "GELU"),
+        ("vit_base_patch16_clip_quickgelu_224", "QuickGELU"),
+    ):
+        caplog.clear()
+        model = architectures.build(architecture, SMALL, 5)
+        checkpoints.load(model, str(tmp_path / "clip.pth"))
+        said = (
+            f"clip.pth: is of CLIP, and no name or shape tells its activation; the model has {act}. Weights of OpenAI"
+        )
+        assert said in caplog.text and "vit_*_clip_quickgelu_*" in caplog.text
+        shapes = model_checks.describe(model)
+        assert (shapes["activation"], shapes["norm_eps"], shapes["heads"]) == (act, 1e-5, 2)
+    caplog.clear()
+    own = architectures.build(arguments=SMALL, num_classes=5, **CLIP)
+    torch.save(own.state_dict(), tmp_path / "of_timm.pth")
+    checkpoints.load(own, str(tmp_path / "of_timm.pth"))
+    assert "of_timm.pth: is of CLIP" in caplog.text
+
+
+@pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("projection", [False, True])
-def test_the_timm_tower_of_open_clip(projection, tmp_path):
+def test_the_timm_tower_of_open_clip(projection, bias, tmp_path):
     state = tiny(seed=1, num_classes=5 if projection else 0).state_dict()
     content = {f"visual.trunk.{name}": value for name, value in state.items() if not name.startswith("head.")}
     content |= {"text.transformer.resblocks.0.ln_1.weight": torch.ones(8)}
     if projection:
-        state["head.bias"] = torch.zeros(5)
+        state["head.bias"] = torch.arange(5.0) if bias else torch.zeros(5)
         content["visual.head.proj.weight"] = state["head.weight"]
+        content |= {"visual.head.proj.bias": state["head.bias"]} if bias else {}
     model = loaded({"state_dict": content}, tmp_path / "w.pth", num_classes=5 if projection else 0)
     assert same(model, state) and model.layout == "a timm tower of OpenCLIP"
+
+
+def test_a_pooling_between_a_timm_tower_and_its_projection_is_refused(tmp_path):
+    state = {f"visual.trunk.{name}": value for name, value in tiny(seed=1).state_dict().items()}
+    state |= {"visual.head.proj.weight": torch.ones(5, 16), "visual.head.pool.kv.weight": torch.ones(32, 16)}
+    torch.save({"state_dict": state}, tmp_path / "w.pth")
+    refused(tiny(num_classes=5), tmp_path / "w.pth", r"visual\.head\.pool\.kv\.weight lies between its encoder")
+    assert same(loaded({"state_dict": state}, tmp_path / "w.pth"), tiny(seed=1).state_dict())
 
 
 @pytest.mark.parametrize(("key", "seed"), [(None, 2), ("teacher", 2), ("student", 1)])
@@ -340,6 +439,25 @@ def test_moco_v3_is_its_base_encoder_and_has_twelve_heads_of_32(tmp_path):
     other = tiny(**own)
     checkpoints.load(other, str(tmp_path / "moco.pth.tar"), key="momentum_encoder")
     assert same(other, {name: value + 1 for name, value in state.items()})
+
+
+@pytest.mark.parametrize(("width", "fixed"), [(384, True), (384, False), (16, True)])
+def test_a_small_vit_of_fixed_positions_may_be_moco_v3s_and_of_twelve_heads(width, fixed, tmp_path, caplog):
+    """The lincls files of MoCo v3 have timm's names; its positions are sines and cosines, and those of CLS zeros."""
+    own = {"embed_dim": width, "num_heads": 4, "depth": 1}
+    state = tiny(seed=1, **own).state_dict()
+    state["pos_embed"] = torch.randn_like(state["pos_embed"])
+    if fixed:
+        state["pos_embed"][:, 0] = 0
+    model = loaded(
+        {"state_dict": {f"module.{name}": value for name, value in state.items()}}, tmp_path / "w.pth", **own
+    )
+    assert same(model, state)
+    warned = (
+        "MoCo v3's ViT-S, which has 12 attention heads where others have 6; no shape tells, the model has 4"
+        in caplog.text
+    )
+    assert warned == (fixed and width == 384)
 
 
 BEIT = {"img_size": 8, "patch_size": 4, "embed_dim": 16, "depth": 2, "num_heads": 2}
@@ -464,8 +582,18 @@ def test_two_models_in_one_file_are_refused_with_their_prefixes(tmp_path):
     refused(
         tiny(),
         tmp_path / "w.pth",
-        r"two models, a\.patch_embed\S+ \(timm\) and vit\.emb\S+ \(Hugging Face\); .*: a or vit",
+        r"two models, a\.patch_embed\S+ \(timm\) and vit\.emb\S+ \(Hugging Face\); .*: a or vit$",
     )
+
+
+def test_of_two_models_the_one_without_a_prefix_is_to_be_saved_alone(tmp_path):
+    state = tiny(seed=1).state_dict()
+    torch.save(state | {f"ema.{name}": value + 1 for name, value in state.items()}, tmp_path / "w.pth")
+    said = r"two models, patch_\S+ \(timm\) and ema\.patch_\S+ \(timm\); choose one with weights_key: ema, or save "
+    refused(tiny(), tmp_path / "w.pth", said + "what has no such prefix alone, and give that$")
+    model = tiny()
+    checkpoints.load(model, str(tmp_path / "w.pth"), key="ema")
+    assert same(model, {name: value + 1 for name, value in state.items()})
 
 
 @pytest.mark.parametrize("which", ["blocks.1.", "patch_embed."])
@@ -521,6 +649,22 @@ def test_a_whole_beside_its_parts_is_refused(tmp_path):
 def test_what_is_not_read_is_refused_by_its_name(name, said, tmp_path):
     torch.save({"model": tiny().state_dict() | {name: torch.ones(1)}}, tmp_path / "w.pth")
     refused(tiny(), tmp_path / "w.pth", rf"{name} is of .*{said}")
+
+
+@pytest.mark.parametrize("before", ["", "model.", "dinov3_vit."])
+def test_dinov3_of_hugging_face_is_refused_for_its_positions(before, tmp_path):
+    content = {
+        "embeddings.cls_token": torch.ones(1, 1, 16),
+        "embeddings.register_tokens": torch.ones(1, 4, 16),
+        "embeddings.patch_embeddings.weight": torch.ones(16, 3, 4, 4),
+        "layer.0.norm1.weight": torch.ones(16),
+        "layer.0.attention.q_proj.weight": torch.ones(16, 16),
+    }
+    torch.save({before + name: value for name, value in content.items()}, tmp_path / "w.pth")
+    refused(tiny(), tmp_path / "w.pth", r"embeddings\.patch_embeddings\.weight is of rotary positions \(DINOv3")
+    convnext = {"embeddings.patch_embeddings.weight": torch.ones(16, 3, 4, 4), "encoder.stages.0.x": torch.ones(1)}
+    torch.save(convnext, tmp_path / "w.pth")
+    refused(tiny(), tmp_path / "w.pth", "none of a layout that is read")
 
 
 def test_names_of_no_layout_are_refused_with_the_layouts_that_are_read(tmp_path):
@@ -620,10 +764,11 @@ def options(monkeypatch):
     }
 
 
-def test_options_of_usual_libraries_do_not_stop_loading(tmp_path, monkeypatch):
+@pytest.mark.parametrize("zipped", [True, False])  # torch before 1.6 wrote plain pickles
+def test_options_of_usual_libraries_do_not_stop_loading(zipped, tmp_path, monkeypatch):
     state = tiny(seed=1).state_dict()
     beside = options(monkeypatch)
-    torch.save({**beside, "state_dict": state}, tmp_path / "w.pth")
+    torch.save({**beside, "state_dict": state}, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
     for name in (
         "yacs.config",
         "omegaconf.dictconfig",
@@ -638,10 +783,12 @@ def test_options_of_usual_libraries_do_not_stop_loading(tmp_path, monkeypatch):
     assert {type(found[name]) for name in beside} <= {unpickling.Aside, dict, collections.OrderedDict, list}
 
 
-def test_a_payload_in_options_of_a_usual_library_is_refused_and_not_executed(tmp_path, monkeypatch):
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_payload_in_options_of_a_usual_library_is_refused_and_not_executed(zipped, tmp_path, monkeypatch):
     beside = options(monkeypatch)
     beside["config"]["evil"] = Payload(tmp_path / "owned")
-    torch.save({**beside, "state_dict": tiny().state_dict()}, tmp_path / "evil.pth")
+    content = {**beside, "state_dict": tiny().state_dict()}
+    torch.save(content, tmp_path / "evil.pth", _use_new_zipfile_serialization=zipped)
     refused(tiny(), tmp_path / "evil.pth", r"refused, it would execute \S*mkdir")
     assert not (tmp_path / "owned").exists()
 
@@ -654,6 +801,15 @@ class Unlink:
 
     def __reduce__(self):
         return shutil.rmtree, (str(self.path),)
+
+
+@pytest.mark.parametrize("keep", [0.01, 0.05, 0.5, 0.98])
+def test_an_older_file_with_options_that_was_cut_off_is_refused(keep, tmp_path, monkeypatch):
+    content = {**options(monkeypatch), "state_dict": tiny().state_dict()}
+    torch.save(content, tmp_path / "w.pth", _use_new_zipfile_serialization=False)
+    whole = (tmp_path / "w.pth").read_bytes()
+    (tmp_path / "w.pth").write_bytes(whole[: int(keep * len(whole))])
+    refused(tiny(), tmp_path / "w.pth", r"w\.pth \(\d+ bytes\): ")
 
 
 def test_a_function_is_no_option_and_is_refused_by_its_name(tmp_path):

@@ -1,11 +1,14 @@
 """Weights drawn by the library that has a layout, and saved by it, make the same tokens and logits here.
 
 Each is held against the library's own forward pass, to 1e-5 of the largest value in float32. transformers and open_clip
-are no part of the environment: without them their tests are skipped, and test_layouts.py has the names written out.
+are no part of the environment: `make layouts-test` installs them beside it and runs this. Elsewhere their tests are
+skipped, and test_layouts.py has the names written out.
 """
 
 import argparse
+import importlib
 import json
+import os
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ import torch
 from PIL import Image
 from timm.utils import CheckpointSaver, ModelEmaV3
 
+from maescope.base.errors import InputError
 from maescope.images import reading
 from maescope.models import architectures, checkpoints
 from maescope.study import model_folders
@@ -26,6 +30,8 @@ SIZES |= {"image_size": SIZE, "patch_size": PATCH, "layer_norm_eps": 1e-3}  # an
 
 
 def library(name):
+    if "MAESCOPE_LIBRARIES" in os.environ:  # where they must be there
+        return importlib.import_module(name)
     return pytest.importorskip(name, reason=f"{name} is no part of the environment")
 
 
@@ -85,7 +91,7 @@ def of_folder(folder):
     """A model as its folder alone has it."""
     (folder / "preprocessor_config.json").write_text(json.dumps(PROCESSOR))
     defaults = {"arguments": {}, "num_classes": 0, "pooling": "token", "preprocessing": {}, "model_dir": str(folder)}
-    entry = model_folders.complete("vit", defaults, {"model_dir"})
+    entry = model_folders.complete("vit", defaults, {"model_dir": str(folder)})
     model = architectures.build(entry["architecture"], entry["arguments"], entry["num_classes"], entry["pooling"])
     checkpoints.load(model, entry["weights"])
     return model
@@ -157,6 +163,20 @@ def test_a_folder_of_hugging_face_is_enough(make, kind, tmp_path):
     assert model.num_classes == (CLASSES if make is vit else 0)
 
 
+@pytest.mark.parametrize("kind", ["on disk", "in memory"])
+def test_dinov3_is_refused_for_its_positions(kind, tmp_path):
+    transformers = library("transformers")
+    theirs = transformers.DINOv3ViTModel(transformers.DINOv3ViTConfig(**SIZES, intermediate_size=64))
+    theirs.save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    if kind == "in memory":
+        torch.save(theirs.state_dict(), path := tmp_path / "pytorch_model.bin")
+    with pytest.raises(InputError, match=r"is of rotary positions \(DINOv3"):
+        checkpoints.load(built(), str(path))
+    with pytest.raises(InputError, match=r"model_type is 'dinov3_vit', .*; its positions are rotary"):
+        of_folder(tmp_path)
+
+
 @pytest.mark.parametrize("size", [(40, 30), (24, 24), (13, 50)])
 @pytest.mark.parametrize("squash", [False, True])
 def test_pictures_come_to_the_model_as_the_processor_has_them(squash, size, tmp_path):
@@ -209,13 +229,15 @@ def test_the_visual_tower_of_open_clip(quick, before, tmp_path):
     require_equal(loaded(tmp_path / "open_clip.pth", architecture=architecture), tokens)
 
 
-def test_the_timm_tower_of_open_clip(tmp_path):
+@pytest.mark.parametrize("bias", [False, True])
+def test_the_timm_tower_of_open_clip(bias, tmp_path):
     open_clip = library("open_clip")
     from open_clip.timm_model import TimmModel
 
     theirs = open_clip.CLIP.__new__(open_clip.CLIP)
     torch.nn.Module.__init__(theirs)
-    theirs.visual = TimmModel("vit_tiny_patch16_224", CLASSES, 224, pool="", proj="linear", pretrained=False)
+    options = {"pool": "", "proj": "linear", "proj_bias": bias, "pretrained": False}
+    theirs.visual = TimmModel("vit_tiny_patch16_224", CLASSES, 224, **options)
     theirs.logit_scale = torch.nn.Parameter(torch.ones(()))
     moved(theirs)
     torch.save({"state_dict": theirs.state_dict()}, tmp_path / "tower.pth")

@@ -75,12 +75,51 @@ def test_a_folder_tells_architecture_head_preprocessing_and_weights(tmp_path):
 
 def test_what_is_stated_counts_instead(tmp_path):
     path = folder(tmp_path / "vit")
-    (path / "preprocessor_config.json").unlink()
     arguments, preprocessing = {"norm_eps": 1e-6}, {"mean": [0.1] * 3}
     entry = checked(path, num_classes=0, arguments=arguments, preprocessing=preprocessing, batch_size=8)
     assert (entry["num_classes"], entry["batch_size"], entry["arguments"]["norm_eps"]) == (0, 8, 1e-6)
     assert entry["arguments"]["embed_dim"] == 768 and "dynamic_img_size" not in entry["arguments"]
-    assert entry["preprocessing"]["mean"] == [0.1] * 3 and entry["preprocessing"]["crop"] == 224
+    assert entry["preprocessing"] == OWN | {"mean": [0.1] * 3}
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"resize": 256},
+        {"squash": False},
+        {"interpolation": "nearest", "std": [0.2, 0.3, 0.4]},
+        {"crop": 224, "resize": 240, "squash": False},
+        {},
+    ],
+)
+def test_preprocessing_that_is_stated_in_part_leaves_the_rest_to_the_file(stated, tmp_path):
+    assert checked(folder(tmp_path / "vit"), preprocessing=stated)["preprocessing"] == OWN | stated
+
+
+def test_without_the_file_what_is_stated_has_the_usual_defaults(tmp_path):
+    path = folder(tmp_path / "vit")
+    (path / "preprocessor_config.json").unlink()
+    found = checked(path, preprocessing={"mean": [0.1] * 3})["preprocessing"]
+    assert (found["mean"], found["resize"], found["std"]) == ([0.1] * 3, 256, [0.229, 0.224, 0.225])
+
+
+@pytest.mark.parametrize(
+    ("processor", "stated"),
+    [
+        ({"do_resize": False}, {"resize": 230, "crop": 224}),
+        ({"size": {"longest_edge": 224}}, {"resize": 230, "crop": 224}),
+        ({"do_rescale": False}, {"mean": [0.1] * 3, "std": [0.2] * 3}),
+        ({"image_mean": None}, {"mean": [0.1] * 3}),
+        ({"resample": 5}, {"interpolation": "bicubic"}),
+    ],
+)
+def test_what_is_stated_need_not_be_readable_in_the_file(processor, stated, tmp_path):
+    found = checked(folder(tmp_path / "vit", CONFIG, PROCESSOR | processor), preprocessing=stated)["preprocessing"]
+    assert {key: value for key, value in found.items() if key != "squash"} == {
+        key: value for key, value in (OWN | stated).items() if key != "squash"
+    }
+    with pytest.raises(InputError, match="state preprocessing"):
+        checked(folder(tmp_path / "again", CONFIG, PROCESSOR | processor))
 
 
 def test_a_folder_may_be_named_and_its_classes_read(tmp_path):
@@ -121,6 +160,11 @@ def test_the_entries_of_other_models_have_no_new_keys_that_would_change_their_fi
         ({"hidden_act": "gelu_pytorch_tanh"}, {"act_layer": "gelu_tanh"}),
         ({"intermediate_size": 1001}, {"mlp_ratio": 1001 / 768}),
         ({"image_size": [224, 224], "qkv_bias": False}, {"img_size": 224, "qkv_bias": False}),
+        (dict.fromkeys(("qkv_bias", "layer_norm_eps", "num_channels", "hidden_act")), {"qkv_bias": True}),
+        (
+            {"model_type": "dinov2_with_registers", "mlp_ratio": 4, "num_register_tokens": 0},
+            {"reg_tokens": 0, "norm_eps": 1e-12},
+        ),
     ],
 )
 def test_kinds_of_models(config, arguments, tmp_path):
@@ -149,6 +193,10 @@ def test_every_width_of_an_mlp_is_had_from_its_ratio():
         ),
         ({"size": {"shortest_edge": 224}, "crop_size": 200, "do_center_crop": False}, {"squash": None}),
         ({"do_normalize": False}, {"mean": [0, 0, 0], "std": [1, 1, 1]}),
+        ({"size": [224, 224], "feature_extractor_type": "CLIPFeatureExtractor"}, {}),
+        ({"size": [256, 256], "crop_size": [224, 224], "do_center_crop": True}, {"resize": 256}),
+        ({"crop_size": None, "do_center_crop": None, "do_normalize": None, "do_resize": None, "do_rescale": None}, {}),
+        ({"rescale_factor": None, "size": {"height": 224, "width": 224, "shortest_edge": None}}, {}),
     ],
 )
 def test_kinds_of_processors(processor, expected, tmp_path):
@@ -167,6 +215,14 @@ def test_kinds_of_processors(processor, expected, tmp_path):
         ({"image_size": [224, 196]}, r"image_size is \[224, 196\], but inputs and patches must be squares"),
         ({"num_channels": 4}, "num_channels is 4, but pictures are read as 3"),
         ({"hidden_act": "maxout"}, "hidden_act is 'maxout', known are gelu"),
+        ({"hidden_act": ["gelu"]}, r"hidden_act is \['gelu'\], known are gelu"),
+        ({"model_type": "dinov3_vit"}, "model_type is 'dinov3_vit', read are .*; its positions are rotary"),
+        ({"layer_norm_eps": "1e-12"}, "layer_norm_eps is '1e-12', no number above 0"),
+        ({"model_type": "dinov2", "mlp_ratio": "4"}, "mlp_ratio is '4', no number above 0"),
+        ({"model_type": "dinov2_with_registers", "num_register_tokens": "4"}, "num_register_tokens is '4', no number"),
+        ({"model_type": "pixio", "n_cls_tokens": [8]}, r"n_cls_tokens is \[8\], no number of 1 or more"),
+        ({"qkv_bias": "yes"}, "qkv_bias is 'yes', neither true nor false"),
+        ({"id2label": None, "num_labels": "3"}, "num_labels is '3', no number of 1 or more"),
     ],
 )
 def test_a_model_that_is_none_of_these_is_refused_by_its_key(config, said, tmp_path):
@@ -193,6 +249,22 @@ def test_positions_of_another_size_than_the_crop_are_resampled_only_when_asked(t
         ({"resample": None}, "resample is None, none of PIL's 0 to 3"),
         ({"image_mean": 0.5}, "image_mean is 0.5, no three numbers"),
         ({"crop_size": {}, "do_center_crop": True}, "crop_size is {}, no side of a square"),
+        ({"size": [224, 196]}, r"size is \[224, 196\], no side of a square"),
+        ({"size": [224]}, r"size is \[224\], no side of a square"),
+        ({"size": ["224", "224"]}, "size is .*, no side of a square"),
+        ({"size": [[224], [224]]}, "size is .*, no side of a square"),
+        ({"size": "224"}, "size is 224, no side of a square"),
+        ({"size": True, "feature_extractor_type": "ViTFeatureExtractor"}, "size is True, no side of a square"),
+        ({"size": {"height": [224], "width": [224]}}, "no side of a square"),
+        ({"crop_size": ["a", "a"], "do_center_crop": True}, "crop_size is .*, no side of a square"),
+        ({"rescale_factor": "1/255"}, "rescale_factor is '1/255', not 1 / 255"),
+        ({"rescale_factor": [1]}, r"rescale_factor is \[1\], not 1 / 255"),
+        ({"resample": [2]}, r"resample is \[2\], none of PIL's 0 to 3"),
+        ({"resample": True}, "resample is True, none of PIL's 0 to 3"),
+        ({"image_mean": ["0.5"] * 3}, "image_mean is .*, no three numbers"),
+        ({"image_std": [0.5, float("nan"), 0.5]}, "image_std is .*, no three numbers"),
+        ({"image_std": [0.5, 0, 0.5]}, "image_std is .*, not above 0"),
+        ({"do_normalize": "no"}, "do_normalize is 'no', neither true nor false"),
     ],
 )
 def test_preprocessing_that_is_not_done_here_is_refused_by_its_key(processor, said, tmp_path):

@@ -36,6 +36,8 @@ def test_shapes_are_those_of_the_model():
         "head_width": 8,
         "outputs": 5,
         "pooling": "avg",
+        "norm_eps": 1e-6,
+        "activation": "GELU",
     }
 
 

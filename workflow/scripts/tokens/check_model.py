@@ -1,6 +1,7 @@
 """What a model is, and whether its weights give sensible answers."""
 
 import json
+import logging
 
 import torch
 
@@ -8,7 +9,7 @@ from maescope.base import logs, tidy
 from maescope.models import architectures, checkpoints
 from maescope.tokens import model_checks
 
-logs.begin(snakemake)
+logs.begin(snakemake, loud=logging.WARNING)  # what is doubtful about weights is told here, once per model
 torch.set_num_threads(snakemake.threads)
 
 spec = snakemake.params.model

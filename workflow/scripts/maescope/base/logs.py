@@ -12,24 +12,35 @@ from maescope.base import provenance
 from maescope.base.errors import InputError
 
 DONE = " INFO done"  # the end of the log of a job that went well
+LIBRARY = "maescope."
 SILENT = "it does not say why; was it killed, or out of memory?"
 
 
-def begin(job) -> None:
-    """The first line of a script, whose `snakemake` object is `job`."""
-    to_file(job.log[0])
+def begin(job, loud: int = logging.CRITICAL) -> None:
+    """The first line of a script, whose `snakemake` object is `job`.
+
+    Parameters
+    ----------
+    loud : level from which what the library says is on the terminal too
+    """
+    to_file(job.log[0], loud)
     provenance.begin(job)
 
 
-def to_file(path: str) -> None:
-    """Send logging, warnings and standard error of this process to a log file; what is critical also where it began."""
+def to_file(path: str, level: int = logging.CRITICAL) -> None:
+    """Send logging, warnings and standard error of this process to a log file; what is critical also where it began.
+
+    Parameters
+    ----------
+    level : from which what the library says goes there as well
+    """
     stream = open(path, "w", buffering=1)  # noqa: SIM115 - open as long as the process lives
     sys.stderr = stream
     logging.basicConfig(stream=stream, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
     logging.captureWarnings(True)
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # which tells of each font in each PDF
     loud = logging.StreamHandler(sys.__stderr__)
-    loud.setLevel(logging.CRITICAL)
+    loud.addFilter(lambda said: said.levelno >= (level if said.name.startswith(LIBRARY) else logging.CRITICAL))
     loud.setFormatter(logging.Formatter(f"{path}: %(message)s"))
     logging.getLogger().addHandler(loud)
     sys.excepthook = _report

@@ -35,7 +35,8 @@ DEEPEST = 9  # one may hold itself
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 UNDER = ("model", "state_dict", "model_state_dict", "module", "teacher", "target_encoder")  # one in the other too
 PROBE = {"head.0.running_mean", "head.0.running_var", "head.1.weight", "head.1.bias"}
-PROBE_EPSILON = 1e-6  # of the official MAE code, main_linprobe.py; no checkpoint says it
+PROBE_EPSILON = 1e-6  # of the official MAE code, main_linprobe.py, and of MMPretrain's; no checkpoint says it
+SMALL = 384  # width of a ViT-S
 BESIDE = ("state_dict_ema", "model_ema", "student", "encoder")  # other weights that trainings keep beside those read
 
 
@@ -63,6 +64,9 @@ def load(model: VisionTransformer, weights: str, sha256: str = "any", key: str |
     path = _cached(weights.removeprefix(HUB)) if weights.startswith(HUB) else weights
     digest = file_sha256(path, sha256)
     found = read(path, key)
+    if model.num_classes and found.between:
+        remedy = "set num_classes: 0 for the encoder alone"
+        raise InputError(f"{path}: {found.between} lies between its encoder and its head, which is not read; {remedy}")
     state = {name: value for name, value in found.state.items() if not name.startswith(DECODER)}
     state = {name: value for name, value in state.items() if not name.endswith(DERIVED)}
     if state.keys() >= PROBE:
@@ -333,15 +337,26 @@ def _require_fit(path: str, model: VisionTransformer, state: dict[str, Tensor]) 
 def _require_told(path: str, model: VisionTransformer, found: layouts.Found) -> None:
     """What no shape tells must be as the layout has it, or as config.json says beside weights of Hugging Face."""
     heads, eps, activation = found.heads, found.eps, None
+    own, norm = model.blocks[0].attn.num_heads, model.blocks[0].norm1.eps
     if found.naming == layouts.HUGGING_FACE.of:
         told = Path(path).with_name("config.json")
         if not told.is_file():
             log.warning("%s: no config.json beside it, so heads and the epsilon of norms are not checked", path)
             return
-        config = model_folders.read(told)
-        heads, eps = config.get("num_attention_heads"), config.get("layer_norm_eps")
-        activation = None if config.get("use_swiglu_ffn") else config.get("hidden_act")
-    own, norm = model.blocks[0].attn.num_heads, model.blocks[0].norm1.eps
+        heads, eps, activation = model_folders.told_beside(told)
+    elif "norm_pre.weight" in found.state:
+        log.warning(
+            "%s: is of CLIP, and no name or shape tells its activation; the model has %s. Weights of OpenAI, and of "
+            "OpenCLIP's models called quickgelu (DFN, MetaCLIP), need QuickGELU: architecture vit_*_clip_quickgelu_* "
+            "or arguments.act_layer: quick_gelu; others need GELU",
+            *(path, type(model.blocks[0].mlp.act).__name__),
+        )
+    elif heads is None and _fixed_small(found.state):
+        log.warning(
+            "%s: its positions are fixed ones and its width is %d, as of MoCo v3's ViT-S, which has 12 attention heads "
+            "where others have 6; no shape tells, the model has %d, and arguments.num_heads sets another number",
+            *(path, model.embed_dim, own),
+        )
     if heads not in (None, own):
         remedy = f"set arguments.num_heads: {heads}"
         raise InputError(f"{path}: is of {heads} attention heads, the model has {own}; {remedy}")
@@ -353,6 +368,12 @@ def _require_told(path: str, model: VisionTransformer, found: layouts.Found) -> 
         if not torch.allclose(model.blocks[0].mlp.act(points), get_act_layer(wanted)()(points), atol=1e-6):
             remedy = f"set arguments.act_layer: {wanted}"
             raise InputError(f"{path}: its activation is {activation}, not the model's; {remedy}")
+
+
+def _fixed_small(state: dict[str, Tensor]) -> bool:
+    """Whether positions are sines and cosines, by that of CLS, which is nothing then; of the width of a ViT-S."""
+    positions = state.get("pos_embed", torch.ones(1, 1, 1))
+    return positions.shape[-1] == SMALL and "cls_token" in state and not positions[:, 0].any()
 
 
 def _instead(name: str, expected: dict[str, Tensor], state: dict[str, Tensor]) -> str:

@@ -23,6 +23,11 @@ from maescope.models.layout_moves import (
 WRAPPERS = re.compile(r"_orig_mod\.|_fsdp_wrapped_module\.|_checkpoint_wrapped_module\.")  # of torch, anywhere in names
 DISTRIBUTED = "module."  # before all names, as torch.nn.parallel.DistributedDataParallel has them
 HEADS = r"(head|classifier|fc|linear)\.(weight|bias)$"  # what people call the linear layer beside a backbone
+NORMS = r"[^.]*(bn|norm)[^.]*\.(weight|bias|running_mean|running_var)$"  # what may lie before that
+NECK = r"neck\.(?!decoder_|mask_token)"  # likewise, where it is not the decoder of a masked autoencoder
+PROBE = (
+    "neck.bn."  # the batch norm of MMPretrain's linear probes, whose epsilon is that of MAE's, if nobody set another
+)
 SHOWN = 5  # groups of names left aside that a sentence has
 
 
@@ -167,12 +172,14 @@ TABLE = (  # of a naming the first row that fits
     Layout("OpenCLIP", OPEN_CLIP, eps=1e-5),
     Layout("torchvision", TORCHVISION, eps=1e-6),
 )
+ROTARY = "rotary positions (DINOv3, EVA-02, PE), which are not read yet"
 REFUSED = (  # pattern of a name, and what it is of
     (r"patch_embed\.proj\.\d", "convolutions before the patches (a conv stem), which mix pixels between them"),
     (r"(dist_token|embeddings\.distillation_token)$", "a distilled DeiT, whose second token is not read"),
-    (r"storage_tokens$|rope_embed\.|(^|\.)rope\.", "rotary positions (DINOv3, EVA-02, PE), which are not read yet"),
+    (r"storage_tokens$|rope_embed(dings)?\.|(^|\.)rope\.", ROTARY),
     (r"preprocessor\.patchifier\.", "AIMv2, whose norms and gated layers are not read"),
 )
+HUGGING_FACE_DINOV3 = "embeddings.patch_embeddings.weight", "embeddings.cls_token"  # ConvNeXt has the first alone
 ANY_REFUSED = re.compile("|".join(pattern for pattern, _ in REFUSED))
 ANY_RULE = {naming.of: re.compile("|".join(pattern for pattern, _ in naming.rules)) for naming in NAMINGS}
 RULES = {naming.of: [(re.compile(pattern), new) for pattern, new in naming.rules] for naming in NAMINGS}
@@ -192,6 +199,7 @@ class Found:
     heads: int | None = None  # of attention, where the layout tells
     eps: float | None = None  # of all layer norms, where the layout tells
     aside: str = ""  # what was left aside, in words
+    between: str = ""  # the first tensor between encoder and head that no linear layer can have in it
 
     @property
     def renamed(self) -> bool:
@@ -207,8 +215,10 @@ def found(path: str, state: State) -> Found:
         naming the file where it has two layouts, two models, names of two kinds, or a layout that cannot be read
     """
     state = unwrapped(path, state)
-    if name := next(filter(ANY_REFUSED.search, state), None):
-        what = next(what for pattern, what in REFUSED if re.search(pattern, name))
+    name = next(filter(ANY_REFUSED.search, state), None)
+    what = next((what for pattern, what in REFUSED if name and re.search(pattern, name)), ROTARY)
+    patches, cls = (next((name for name in state if name.endswith(part)), None) for part in HUGGING_FACE_DINOV3)
+    if name := name or (cls and patches):
         raise InputError(f"{path}: {name} is of {what}; give weights of a plain vision transformer")
     places = list(_places(state))
     if not places:
@@ -274,8 +284,11 @@ def _one_of(path: str, state: State, places: list[tuple[Naming, str]]) -> tuple[
         return places[0]
     (one, first), (other, second) = places[:2]
     said = f"{first}{one.patches} ({one.of}) and {second}{other.patches} ({other.of})"
-    keys = ", ".join(prefix.rstrip(".") for _, prefix in places if prefix) or "the one that is meant"
-    raise InputError(f"{path}: has two models, {said}; choose one with weights_key: {keys.replace(', ', ' or ')}")
+    prefixed = [prefix.rstrip(".") for _, prefix in places if prefix]
+    ways = [f"choose one with weights_key: {' or '.join(prefixed)}"] if prefixed else []
+    if len(prefixed) < len(places):  # a key takes what is behind a prefix, and the other has none
+        ways += [f"save {'what has no such prefix' if prefixed else 'one of them'} alone, and give that"]
+    raise InputError(f"{path}: has two models, {said}; {', or '.join(ways)}")
 
 
 def _refuse_halves(path: str, state: State) -> None:
@@ -302,14 +315,14 @@ def _translated(layout: Layout, prefix: str, inside: State, beside: State) -> Fo
     _require_different(names)
     own = {names[name]: inside[name] for name in names}
     has_one = plain or any(name.startswith("head.") for name in own)
-    head = {} if has_one else _head_beside(naming, layout, prefix, beside)
+    head, between = ({}, []) if has_one else _head_beside(naming, layout, prefix, beside)
     own |= {f"head.{name}": beside[full] for name, full in head.items()}
     for move in (*naming.moves, *layout.moves):
         own = move(own)
     told = layout.name if not prefix or layout.prefixes else f"{layout.name} behind {prefix}"
     width = own["patch_embed.proj.weight"].shape[0]
     aside = [*left, *(name for name in beside if name not in head.values())]
-    return Found(told, own, naming.of, layout.heads.get(width), layout.eps, _groups(aside))
+    return Found(told, own, naming.of, layout.heads.get(width), layout.eps, _groups(aside), min(between, default=""))
 
 
 def _renamed(naming: Naming, name: str) -> str:
@@ -318,18 +331,31 @@ def _renamed(naming: Naming, name: str) -> str:
     return name
 
 
-def _head_beside(naming: Naming, layout: Layout, prefix: str, beside: State) -> dict[str, str]:
-    """`weight` and `bias` of a linear layer beside the backbone, by their full names; none where there are several."""
+def _head_beside(naming: Naming, layout: Layout, prefix: str, beside: State) -> tuple[dict[str, str], list[str]]:
+    """`weight` and `bias` of a linear layer beside the backbone, by their full names; none where there are several.
+
+    And what lies between the two, but for the batch norm of a linear probe: that is `0.`, the linear layer `1.` then.
+    """
     if layout.prefixes:  # MoCo's and CLIP's other parts
-        tower = prefix.removesuffix("trunk.") + "head.proj.weight"
-        return {"weight": tower} if tower in beside else {}
+        tower = prefix.removesuffix("trunk.") + "head."
+        head = {kind: f"{tower}proj.{kind}" for kind in ("weight", "bias") if f"{tower}proj.{kind}" in beside}
+        return head, [name for name in beside if head and name.startswith(tower) and name not in head.values()]
     parts = prefix.split(".")[:-1]
     above = {"".join(f"{part}." for part in parts[:number]) for number in range(len(parts))}
-    matches = [(full, re.fullmatch(f"({'|'.join(map(re.escape, above))}){naming.head}", full)) for full in beside]
+    scope = f"({'|'.join(map(re.escape, above))})"
+    matches = [(full, re.fullmatch(scope + naming.head, full)) for full in beside]
     heads = {full: match for full, match in matches if match}
-    if len({match.group(1, 2) for match in heads.values()}) != 1:
-        return {}
-    return {match[3]: full for full, match in heads.items()}
+    if len(places := {match.group(1, 2) for match in heads.values()}) != 1:
+        return {}, []
+    head = {match[3]: full for full, match in heads.items()}
+    own, name = places.pop()
+    within = re.escape(own + name.rpartition(".")[0]) + r"\." if "." in name else "(?!)"
+    between = re.compile(f"{within}|{scope}({NECK}|{NORMS})", re.IGNORECASE)
+    lies = [name for name in beside if name not in heads and between.match(name)]
+    if naming is MMPRETRAIN and lies and all(name.startswith(own + PROBE) for name in lies):
+        norm = {f"0.{name.removeprefix(own + PROBE)}": name for name in lies}
+        return norm | {f"1.{kind}": full for kind, full in head.items()}, []
+    return head, lies
 
 
 def _groups(names: list[str]) -> str:

@@ -1,8 +1,11 @@
 """Tensors out of a pickle, of which nothing is executed: of the usual objects beside them nothing is made either."""
 
+import mmap
 import pickle
+import pickletools
 import re
 import zipfile
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
 from collections.abc import Iterable
 
@@ -23,6 +26,7 @@ PLAIN = re.compile(  # options and records of what trainings use; no function, a
     r"|(omegaconf|yacs|fvcore|mmengine|mmcv|mmcls|mmpretrain|addict|easydict|ml_collections|box|attrdict|lightning"
     r"|lightning_fabric|lightning_utilities|pytorch_lightning)\.[\w.]+"
 )
+BEFORE_STORAGES = 4  # pickles of such a file: a magic number, the version, the system, and what was saved
 MAPPING = re.compile(r"\.(CfgNode|ConfigDict|AttributeDict|AttrDict|EasyDict|Dict|Box|defaultdict|ChainMap)$")
 
 
@@ -64,11 +68,33 @@ def load(path: str) -> object:
     try:
         return _load(path, BESIDE)
     except pickle.UnpicklingError:
-        found = torch.serialization.get_unsafe_globals_in_checkpoint(path) if zipfile.is_zipfile(path) else []
+        zipped = zipfile.is_zipfile(path)
+        found = torch.serialization.get_unsafe_globals_in_checkpoint(path) if zipped else _named(path)
         others = {name for name in found if PLAIN.fullmatch(name)}.difference(BESIDE)
         if not others:
             raise
     return _load(path, (*BESIDE, *others))
+
+
+def _named(path: str) -> set[str]:
+    """The classes and functions that a file of torch before 1.6 names, read off its pickles without any being made.
+
+    None where these are not whole; torch then says so.
+    """
+    names = set()
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        try:
+            for _ in range(BEFORE_STORAGES):
+                instructions = pickletools.genops(content)  # which stop at the end of a pickle
+                names |= {_today(*name.split(" ", 1)) for code, name, _ in instructions if code.name == "GLOBAL"}
+        except ValueError:
+            return set()
+    return names
+
+
+def _today(module: str, name: str) -> str:
+    """What Python 3 calls what a pickle names as Python 2 did, which torch's do."""
+    return ".".join(NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name)))
 
 
 def _load(path: str, names: Iterable[str]) -> object:

@@ -6,7 +6,9 @@ preprocessor_config.json  from a picture to the model's input
 """
 
 import json
+import math
 import re
+from collections.abc import Container
 from pathlib import Path
 
 from maescope.base.errors import InputError
@@ -24,12 +26,12 @@ ACTIVATIONS = {  # name there -> in timm
 SQUARE = re.compile("ViT|DeiT|BeiT")  # processors for which a size of one number is both sides, not the shorter one
 
 
-def complete(name: str, model: dict, stated: set[str]) -> dict:
+def complete(name: str, model: dict, stated: dict) -> dict:
     """A model's entry with all that its `model_dir` tells and the configuration does not state.
 
     Parameters
     ----------
-    stated : keys that the configuration has; the others of `model` are defaults
+    stated : what the configuration has of it; all else in `model` are defaults
 
     Raises
     ------
@@ -39,24 +41,22 @@ def complete(name: str, model: dict, stated: set[str]) -> dict:
     key, folder = f"models.{name}.model_dir", Path(model["model_dir"])
     if model["preprocessing"] == "timm":
         raise InputError(f"models.{name}.preprocessing: timm records none of a model_dir; leave it out")
-    if clash := sorted(stated & {"architecture", "weights", "url", "training"}):
+    if clash := sorted(stated.keys() & {"architecture", "weights", "url", "training"}):
         raise InputError(f"{key}: says what {clash[0]} is; leave out one of them")
     try:
         config = read(folder / CONFIG)
         told = _of_config(folder / CONFIG, config) | {"weights": _weights(folder)}
-        if "preprocessing" not in stated:
-            told["preprocessing"] = preprocessing(folder / PREPROCESSOR)
+        told["preprocessing"] = _completed(folder / PREPROCESSOR, model, stated.get("preprocessing"))
     except InputError as error:
         raise InputError(f"{key}: {error}") from None
-    arguments = told.pop("arguments") | model["arguments"]
-    crop = (model if "preprocessing" in stated else told)["preprocessing"]["crop"]
+    arguments, crop = told.pop("arguments") | model["arguments"], told["preprocessing"]["crop"]
     if crop != arguments["img_size"] and not arguments.get("dynamic_img_size"):
         raise InputError(
             f"{key}: pictures are cropped to {crop} px, but positions are of {arguments['img_size']} px; state "
             "preprocessing with that crop, or arguments: {dynamic_img_size: true}, which resamples positions as timm "
             "does (Hugging Face has another filter)"
         )
-    own = {part: value for part, value in told.items() if part not in stated}
+    own = {part: value for part, value in told.items() if part not in stated or part == "preprocessing"}
     return {part: value for part, value in model.items() if part != "model_dir"} | own | {"arguments": arguments}
 
 
@@ -75,9 +75,18 @@ def read(path: Path) -> dict:
 
 def activation(path: Path, name: str) -> str:
     """What timm calls an activation."""
-    if name not in ACTIVATIONS:
+    if not isinstance(name, str) or name not in ACTIVATIONS:
         raise InputError(f"{path}: hidden_act is {name!r}, known are {', '.join(ACTIVATIONS)}; give another model")
     return ACTIVATIONS[name]
+
+
+def told_beside(path: Path) -> tuple[int | None, float | None, str | None]:
+    """Heads, epsilon of the norms and activation (in its words) that a config.json has; None where it says none."""
+    config = _without_nulls(read(path))
+    heads = _number(path, config, "num_attention_heads") if "num_attention_heads" in config else None
+    eps = _positive(path, config, "layer_norm_eps", 0) if "layer_norm_eps" in config else None
+    gated = _flag(path, config, "use_swiglu_ffn", False)
+    return heads, eps, None if gated else config.get("hidden_act")
 
 
 def in_yaml(number: float) -> str:
@@ -100,16 +109,19 @@ def _weights(folder: Path) -> str:
 
 def _of_config(path: Path, config: dict) -> dict:
     """Architecture, its arguments, the head and the pooling of a config."""
+    config = _without_nulls(config)
     kind = config.get("model_type")
     if kind not in READ:
-        raise InputError(f"{path}: model_type is {kind!r}, read are {', '.join(READ)}; state architecture and weights")
+        rotary = "its positions are rotary, which are not read yet" if str(kind).startswith("dinov3") else ""
+        way = rotary or "state architecture and weights"
+        raise InputError(f"{path}: model_type is {kind!r}, read are {', '.join(READ)}; {way}")
     size, patch = (_square(path, config, key) for key in ("image_size", "patch_size"))
     width, depth, heads = (
         _number(path, config, key) for key in ("hidden_size", "num_hidden_layers", "num_attention_heads")
     )
     if config.get("num_channels", 3) != 3:
         raise InputError(f"{path}: num_channels is {config['num_channels']}, but pictures are read as 3; give another")
-    gated, scaled = bool(config.get("use_swiglu_ffn")), kind.startswith("dinov2")
+    gated, scaled = _flag(path, config, "use_swiglu_ffn", False), kind.startswith("dinov2")
     arguments = {
         "img_size": size,
         "patch_size": patch,
@@ -117,26 +129,28 @@ def _of_config(path: Path, config: dict) -> dict:
         "depth": depth,
         "num_heads": heads,
         "mlp_ratio": _ratio(width, _hidden(path, config, kind, width, gated)),
-        "qkv_bias": bool(config.get("qkv_bias", True)),
-        "norm_eps": config.get("layer_norm_eps", EPSILON.get(kind, 1e-6)),
+        "qkv_bias": _flag(path, config, "qkv_bias", True),
+        "norm_eps": _positive(path, config, "layer_norm_eps", EPSILON.get(kind, 1e-6)),
     }
     if scaled:
         arguments["init_values"] = 1.0  # of the scales, which the weights then replace
     if not gated and (act := activation(path, config.get("hidden_act", "gelu"))) != "gelu":
         arguments["act_layer"] = act
     if kind == "dinov2_with_registers":
-        arguments |= {"reg_tokens": config.get("num_register_tokens", 4), "no_embed_class": True}
+        arguments |= {"reg_tokens": _number(path, config, "num_register_tokens", 4, 0), "no_embed_class": True}
     elif gated:
         arguments |= {"reg_tokens": 0}
     if kind == "pixio":
-        arguments["reg_tokens"] = config.get("n_cls_tokens", 8) - 1
+        arguments["reg_tokens"] = _number(path, config, "n_cls_tokens", 8) - 1
     # timm takes no MLP by its name, so a gated one is had of an architecture that has it
     architecture = "vit_giant_patch14_dinov2" if gated else "vit_base_patch16_224"
     # the head of DINOv2 reads CLS and the mean of the patches, which none here does
+    classes = config.get("architectures")
     has_head = not scaled and any(
-        str(of).endswith("ForImageClassification") for of in config.get("architectures") or []
+        str(of).endswith("ForImageClassification") for of in (classes if isinstance(classes, list) else [])
     )
-    outputs = len(config["id2label"]) if isinstance(config.get("id2label"), dict) else config.get("num_labels", 2)
+    told = isinstance(config.get("id2label"), dict)
+    outputs = len(config["id2label"]) if told else _number(path, config, "num_labels", 2)
     return {
         "architecture": architecture,
         "arguments": arguments,
@@ -149,7 +163,7 @@ def _hidden(path: Path, config: dict, kind: str, width: int, gated: bool) -> int
     """Width of the MLP's first layer; of a gated one both halves."""
     if not kind.startswith("dinov2") and kind != "pixio":
         return _number(path, config, "intermediate_size")
-    hidden = int(width * config.get("mlp_ratio", 4))
+    hidden = int(width * _positive(path, config, "mlp_ratio", 4))
     return 2 * ((int(hidden * 2 / 3) + 7) // 8 * 8) if gated else hidden
 
 
@@ -158,10 +172,18 @@ def _ratio(width: int, hidden: int) -> float:
     return hidden / width if int(width * (hidden / width)) == hidden else (hidden + 0.5) / width
 
 
-def _number(path: Path, config: dict, key: str) -> int:
-    if type(config.get(key)) is not int or config[key] < 1:
-        raise InputError(f"{path}: {key} is {config.get(key)!r}, no number of 1 or more; fetch it again")
-    return config[key]
+def _number(path: Path, config: dict, key: str, usual: int | None = None, least: int = 1) -> int:
+    value = config.get(key, usual)
+    if type(value) is not int or value < least:
+        raise InputError(f"{path}: {key} is {value!r}, no number of {least} or more; fetch it again")
+    return value
+
+
+def _positive(path: Path, config: dict, key: str, usual: float) -> float:
+    value = config.get(key, usual)
+    if not _is_number(value) or value <= 0:
+        raise InputError(f"{path}: {key} is {value!r}, no number above 0; fetch it again")
+    return value
 
 
 def _square(path: Path, config: dict, key: str) -> int:
@@ -173,8 +195,19 @@ def _square(path: Path, config: dict, key: str) -> int:
     return _number(path, {key: sides[0]}, key)
 
 
-def preprocessing(path: Path) -> dict:
+def _completed(path: Path, model: dict, stated: dict | None) -> dict:
+    """Preprocessing key by key: as the configuration states it, else as the file has it, else the default."""
+    if stated is not None and not path.is_file():
+        return model["preprocessing"]
+    return preprocessing(path, stated or ()) | {key: model["preprocessing"][key] for key in stated or ()}
+
+
+def preprocessing(path: Path, stated: Container[str] = ()) -> dict:
     """From a file to the model's input, as the configuration's `preprocessing` has it.
+
+    Parameters
+    ----------
+    stated : keys that are not looked for, and of which the file may say what is not done here
 
     Raises
     ------
@@ -183,44 +216,97 @@ def preprocessing(path: Path) -> dict:
     """
     if not path.is_file():
         raise InputError(f"there is no {path}; state preprocessing")
-    config = read(path)
-    kind = str(config.get("image_processor_type", config.get("feature_extractor_type", "")))
-    unusual = {"do_resize": True, "do_rescale": True}
-    for key, usual in unusual.items():
-        if config.get(key, usual) is not usual:
-            raise InputError(f"{path}: {key} is {config[key]}, which is not done here; state preprocessing")
-    if abs(config.get("rescale_factor", 1 / 255) * 255 - 1) > 1e-6:
-        raise InputError(f"{path}: rescale_factor is {config['rescale_factor']}, not 1 / 255; state preprocessing")
-    resize, squash = _size(path, config, kind)
-    crop = _side(path, config, "crop_size") if config.get("do_center_crop", "crop_size" in config) else resize
-    if config.get("resample") not in RESAMPLE:
-        raise InputError(f"{path}: resample is {config.get('resample')!r}, none of PIL's 0 to 3; state preprocessing")
-    normalised = config.get("do_normalize", True)
-    mean, std = (config.get(key) if normalised else [plain] * 3 for key, plain in (("image_mean", 0), ("image_std", 1)))
-    for key, value in (("image_mean", mean), ("image_std", std)):
-        if not (isinstance(value, list) and len(value) == 3):
-            raise InputError(f"{path}: {key} is {value!r}, no three numbers; state preprocessing")
-    own = {"resize": resize, "crop": crop, "interpolation": RESAMPLE[config["resample"]], "mean": mean, "std": std}
-    return own | ({"squash": True} if squash else {})
+    config = _without_nulls(read(path))
+    own = {key: of(path, config) for key, of in TOLD.items() if key not in stated}
+    return own | ({"squash": True} if "squash" not in stated and _squashes(config) else {})
 
 
-def _size(path: Path, config: dict, kind: str) -> tuple[int, bool]:
-    """To what pictures are resized, and whether both sides are, whatever shape they have."""
+def _resize(path: Path, config: dict) -> int:
+    """The side to which pictures are resized."""
+    if not _flag(path, config, "do_resize", True):
+        raise InputError(f"{path}: do_resize is False, which is not done here; state preprocessing")
     size = config.get("size")
     if isinstance(size, dict) and size.keys() == {"shortest_edge"}:
-        return _side(path, {"size": size["shortest_edge"]}, "size"), False
-    if isinstance(size, int) and not SQUARE.search(kind):
-        raise InputError(
-            f"{path}: size is {size} of {kind or 'an unnamed processor'}, one side or both; state preprocessing"
-        )
-    return _side(path, config, "size"), True
+        return _side(path, {"size": size["shortest_edge"]}, "size")
+    if isinstance(size, int) and not _squashes(config):
+        kind = _processor(config) or "an unnamed processor"
+        raise InputError(f"{path}: size is {size} of {kind}, one side or both; state preprocessing")
+    return _side(path, config, "size")
+
+
+def _squashes(config: dict) -> bool:
+    """Whether both sides are resized, whatever shape pictures have."""
+    size = config.get("size")
+    if isinstance(size, dict):
+        return size.keys() == {"height", "width"}
+    return isinstance(size, list) or (size is not None and bool(SQUARE.search(_processor(config))))
+
+
+def _processor(config: dict) -> str:
+    return str(config.get("image_processor_type", config.get("feature_extractor_type", "")))
+
+
+def _crop(path: Path, config: dict) -> int:
+    cropped = _flag(path, config, "do_center_crop", "crop_size" in config)
+    return _side(path, config, "crop_size") if cropped else _resize(path, config)
+
+
+def _interpolation(path: Path, config: dict) -> str:
+    number = config.get("resample")
+    if type(number) is not int or number not in RESAMPLE:
+        raise InputError(f"{path}: resample is {number!r}, none of PIL's 0 to 3; state preprocessing")
+    return RESAMPLE[number]
+
+
+def _mean(path: Path, config: dict) -> list:
+    return _channels(path, config, "image_mean", 0)
+
+
+def _std(path: Path, config: dict) -> list:
+    values = _channels(path, config, "image_std", 1)
+    if min(values) <= 0:
+        raise InputError(f"{path}: image_std is {values}, not above 0; state preprocessing")
+    return values
+
+
+def _channels(path: Path, config: dict, key: str, plain: float) -> list:
+    """A number for each channel, of values from 0 to 1; `plain` where they are not normalised."""
+    if not _flag(path, config, "do_rescale", True):
+        raise InputError(f"{path}: do_rescale is False, which is not done here; state preprocessing")
+    factor = config.get("rescale_factor", 1 / 255)
+    if not _is_number(factor) or abs(factor * 255 - 1) > 1e-6:
+        raise InputError(f"{path}: rescale_factor is {factor!r}, not 1 / 255; state preprocessing")
+    values = config.get(key) if _flag(path, config, "do_normalize", True) else [plain] * 3
+    if not (isinstance(values, list) and len(values) == 3 and all(map(_is_number, values))):
+        raise InputError(f"{path}: {key} is {values!r}, no three numbers; state preprocessing")
+    return values
+
+
+TOLD = {"resize": _resize, "crop": _crop, "interpolation": _interpolation, "mean": _mean, "std": _std}
 
 
 def _side(path: Path, config: dict, key: str) -> int:
     """A side in pixels, of a number or two that must be equal."""
     value = config.get(key)
-    sides = {value.get("height"), value.get("width")} if isinstance(value, dict) else {value}
-    side = sides.pop()
-    if sides or type(side) is not int or side < 1:
+    sides = [value.get("height"), value.get("width")] if isinstance(value, dict) else value
+    sides = sides if isinstance(sides, list) else [sides, sides]
+    if len(sides) != 2 or sides[0] != sides[1] or type(sides[0]) is not int or sides[0] < 1:
         raise InputError(f"{path}: {key} is {value}, no side of a square; state preprocessing")
-    return side
+    return sides[0]
+
+
+def _flag(path: Path, config: dict, key: str, usual: bool) -> bool:
+    value = config.get(key, usual)
+    if type(value) is not bool:
+        raise InputError(f"{path}: {key} is {value!r}, neither true nor false; mend it there")
+    return value
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _without_nulls(config: dict) -> dict:
+    """What is null in a file is as if it were not there: transformers then has a default of its own."""
+    parts = {key: _without_nulls(value) if isinstance(value, dict) else value for key, value in config.items()}
+    return {key: value for key, value in parts.items() if value is not None}

@@ -45,7 +45,7 @@ def check(
         config = folders.resolve(config)
         for name, model in config["models"].items():
             if "model_dir" in model:
-                config["models"][name] = model_folders.complete(name, model, set(stated["models"][name]))
+                config["models"][name] = model_folders.complete(name, model, stated["models"][name])
         labels = Validator(schema["$defs"]["labels"])
         config["lists"] = {
             name: dataset["classes"]

@@ -15,7 +15,7 @@ from maescope.tokens.forward import forward
 
 
 def describe(model: VisionTransformer) -> dict:
-    """Shapes of a model: input, patches, layers, heads, widths, outputs of the head."""
+    """Shapes of a model: input, patches, layers, heads, widths, outputs of the head; and what no shape tells."""
     block = model.blocks[0]
     return {
         "input_px": model.patch_embed.img_size[0],
@@ -28,6 +28,8 @@ def describe(model: VisionTransformer) -> dict:
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "outputs": model.num_classes,
         "pooling": model.global_pool,
+        "norm_eps": block.norm1.eps,
+        "activation": type(block.mlp.act).__name__,
     }
 
 
