@@ -69,6 +69,52 @@ def test_row_19_a_disk_too_small_for_tokens_is_refused_beforehand_or_when_it_is_
         assert all(same_file(path, undisturbed / path.name) for path in tokens.iterdir())
 
 
+def test_row_19_tokens_on_another_disk_than_what_is_kept_of_them(tmp_path, tmp_path_factory):
+    """As where results/tokens is a link: its room is told beforehand, and nothing is lost of what is copied."""
+    workflow, _ = another(tmp_path_factory, tmp_path / "clone")
+    config = workflow.config()
+    config["perturbations"]["mask"] = {"kind": "mask", "masks": 100}
+    workflow.configure(config)
+    folder = "results/tokens/vit/pets/mask"
+    target = f"{folder}/cat.h5"
+    workflow.must_run(target)
+    undisturbed = shutil.copytree(workflow / folder, tmp_path / "undisturbed")
+    shutil.rmtree(workflow / folder)
+    kept = workflow / "results/kept"
+    with disk(workflow / "results/tokens", "800k"):
+        refused = workflow.run(target)
+        line = rf"error: {folder}: 0\.\d+ GB free, but the tokens need 0\.\d+ GB; free some space"
+        assert refused.returncode == 1 and re.search(line, refused.stdout), refused.stdout
+
+        # Room for one of two, as another job has filled the disk meanwhile: both stay kept.
+        grow(workflow / "results/tokens", "64m")
+        hog = workflow / "results/tokens/hog"
+        room = int(sum(path.stat().st_size for path in undisturbed.iterdir()) * 0.7)
+        (workflow / "workflow/scripts/maescope/tokens/disk.py").write_text(
+            (workflow / "workflow/scripts/maescope/tokens/disk.py").read_text()
+            + f"""
+
+_before = require_space
+
+
+def require_space(folder, expected_bytes):
+    _before(folder, expected_bytes)
+    if str(folder).startswith("results/tokens"):
+        with open("results/tokens/hog", "wb") as hog:
+            hog.write(bytes(shutil.disk_usage(folder).free - {room}))
+"""
+        )
+        filled = workflow.run(target)
+        assert filled.returncode == 1 and re.search(rf"error: {folder}/(cat|dog)\.h5: {REMEDY}$", filled.stdout, re.M)
+        assert sorted(path.name for path in kept.rglob("[!.]*.h5")) == ["cat.h5", "dog.h5"]
+        assert not list((workflow / folder).glob("*"))
+        hog.unlink()
+        workflow.must_run(target)
+        log = (workflow / "results/logs/extract/vit/pets/mask.log").read_text()
+        assert "2 of 2 labels" in log and not list(kept.rglob("*.h5"))
+        assert all(same_file(workflow / folder / path.name, path) for path in undisturbed.iterdir())
+
+
 WRITE = """
 import sys
 import numpy as np

@@ -71,15 +71,19 @@ onstart:
 
 
 onsuccess:
-    kept_labels.forget_ended()
+    with logs.whatever_disks_do():
+        kept_labels.forget_ended()
 
 
 onerror:
-    kept_labels.forget_ended()
-    for failed in workflow.scheduler.failed:
-        paths = [str(path) for job in getattr(failed, "jobs", [failed]) for path in job.log]
-        for words in logs.last_words(paths, BEGUN):
-            atexit.register(print, words, file=sys.stderr)  # last of all, however quiet Snakemake is
-    if partition_file():
-        for words in cluster.explanations(Path(log[0]).read_text()):
-            print(f"What to change in the Slurm profile ({partition_file()}): {words}", file=sys.stderr)
+    with logs.whatever_disks_do():
+        for failed in workflow.scheduler.failed:
+            paths = [str(path) for job in getattr(failed, "jobs", [failed]) for path in job.log]
+            for words in logs.last_words(paths, BEGUN):
+                atexit.register(print, words, file=sys.stderr)  # last of all, however quiet Snakemake is
+    with logs.whatever_disks_do():
+        if partition_file():
+            for words in cluster.explanations(Path(log[0]).read_text()):
+                print(f"What to change in the Slurm profile ({partition_file()}): {words}", file=sys.stderr)
+    with logs.whatever_disks_do():
+        kept_labels.forget_ended()

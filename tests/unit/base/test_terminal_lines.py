@@ -125,8 +125,9 @@ class Run:
         self.tell("job_finished", f"Finished jobid: {number}", job_id=number)
         self.tell("progress", done=done, total=4)
 
-    def failed(self, number, *log, indent=False):
-        self.tell("job_error", "Error in rule", level=logging.ERROR, jobid=number, log=list(log), indent=indent)
+    def failed(self, number, *log, indent=False, reason=None):
+        more = {"jobid": number, "log": list(log), "indent": indent, "rule_msg": reason}
+        self.tell("job_error", "Error in rule", level=logging.ERROR, **more)
 
     def said(self):
         self.handler.close()
@@ -183,12 +184,84 @@ def test_remarks_are_left_to_the_log_warnings_and_errors_are_not():
     run.tell("error", "RuleException:\nCalledProcessError in file x, line 3:\nCommand 'python'", level=logging.ERROR)
     run.tell("error", "WorkflowError:\nAt least one job did not complete successfully.", level=logging.ERROR)
     run.tell("error", "LockException:\nError: cannot be locked", level=logging.ERROR)
+    run.tell("error", "CreateCondaEnvironmentException:\nCalledProcessError of conda", level=logging.ERROR)
+    run.tell(None, "RuleException in what a job said: At least one job did not complete", level=logging.ERROR)
     assert run.said()[1:-1] == [
         "Nothing to be done (all requested files are present and up to date).",
         "take care",
         "LockException:",
         "Error: cannot be locked",
+        "CreateCondaEnvironmentException:",
+        "CalledProcessError of conda",
+        "RuleException in what a job said: At least one job did not complete",
     ]
+
+
+# As snakemake-executor-plugin-slurm 2.8.0 and the interface of executors say it.
+TAIL = "For further error details see the cluster/cloud log and the log files of the involved rule(s)."
+CLUSTERS = [
+    (
+        "SLURM-job '7' failed, SLURM status is: 'OUT_OF_MEMORY'. Detailed failure reason unavailable (status command "
+        "is not 'sacct').",
+        "SLURM-job '7' failed, SLURM status is: 'OUT_OF_MEMORY'",
+    ),
+    (
+        "SLURM-job '7' failed due to a node failure, SLURM status is: 'NODE_FAIL'. Failed nodes will be excluded.",
+        "SLURM-job '7' failed due to a node failure, SLURM status is: 'NODE_FAIL'. Failed nodes will be excluded",
+    ),
+    (
+        "SLURM sbatch failed. The error message was 'sbatch: error: invalid account'.\n    sbatch call:\n        "
+        "sbatch --parsable\n    sbatch script:\n#!/bin/sh\n",
+        "SLURM sbatch failed. The error message was 'sbatch: error: invalid account'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("words", "reason"), CLUSTERS)
+def test_why_a_cluster_ended_a_job_is_said_with_its_logs(words, reason):
+    run = Run()
+    run.job(1, "sample", ["sample.log"], dataset="pets")
+    run.failed(1, "sample.log", "slurm_logs/7.log", reason=words + TAIL)
+    line = f"failed after 0:00: sample pets; {reason}; its log: sample.log; on the cluster: slurm_logs/7.log"
+    assert run.said()[1:-1] == [line]
+
+
+@pytest.mark.parametrize("words", [None, TAIL])
+def test_a_failure_without_a_reason_names_none(words):
+    run = Run()
+    run.job(1, "sample", ["sample.log"], dataset="pets")
+    run.failed(1, "sample.log", reason=words)
+    assert run.said()[1:-1] == ["failed after 0:00: sample pets"]
+
+
+def test_a_log_that_a_disk_does_not_give_hides_no_other(tmp_path):
+    """A file name that is too long is an error that even root gets."""
+    run = Run()
+    run.job(1, "sample", [f"{tmp_path}/{'x' * 300}.log"], dataset="pets")
+    run.job(2, "extract_pets", model="vit")
+    run.failed(1)
+    assert run.said()[2] == f"{tmp_path}/{'x' * 300}.log: cannot be read (File name too long)"
+
+
+def test_where_a_record_is_another_than_expected_snakemake_says_it_and_all_that_follows(capsys):
+    run = Run()
+    run.job(1, "sample", dataset="pets")
+    run.tell("job_info", "rule extract_pets:", jobid=2)  # without the name of the rule
+    run.job(3, "sample", dataset="birds")
+    run.tell("job_finished", "Finished jobid: 1", job_id=1)
+    run.tell("error", "WorkflowError:\nc.yaml: no", level=logging.ERROR)
+    lines = run.said()
+    assert lines[1].startswith("warning: from here on Snakemake says all itself, as these lines cannot go on (")
+    assert "'wildcards'" in lines[1] or "'rule_name'" in lines[1]
+    assert lines[2:] == [
+        "rule extract_pets:",
+        "",
+        "Finished jobid: 1",
+        "WorkflowError:",
+        "c.yaml: no",
+        "error: c.yaml: no",
+    ]
+    assert "Logging error" not in capsys.readouterr().err
 
 
 def test_why_a_job_failed_is_said_at_once_where_others_go_on(tmp_path):
@@ -265,6 +338,33 @@ def test_what_jobs_write_stands_above_the_bar_and_the_bar_is_gone_at_the_end(col
     lines = ["Traceback", "  in a job", "printed", "2 of 3 done", "from Snakemake itself", "half a line", "last"]
     assert seen.lines() == lines[-rows + 1 :]
     assert b"10 s left | sample pets" in seen.said and (seen.screen.cursor.x, seen.screen.cursor.hidden) == (0, False)
+
+
+STUMBLES = """
+import logging, sys, time
+from types import SimpleNamespace
+from maescope.base.terminal import Terminal
+
+def bar(self):
+    raise OSError(116, "Stale file handle")
+
+Terminal._bar = bar
+settings = SimpleNamespace(dryrun=False, verbose=False, debug_dag=False, nocolor=True, quiet=None)
+handler = Terminal(logging.StreamHandler(), settings, None, False)
+for record in ({"event": "workflow_started"}, {"event": "run_info", "stats": {"sample": 1, "total": 1}}):
+    handler.handle(logging.makeLogRecord(record))
+time.sleep(2)
+handler.handle(logging.makeLogRecord({"event": "job_info", "msg": "rule sample:"}))
+handler.close()
+"""
+
+
+def test_where_the_bar_cannot_be_drawn_snakemake_says_all(tmp_path):
+    library = str(Path(terminal.__file__).parents[2])
+    seen = Seen([sys.executable, "-c", STUMBLES], tmp_path, PYTHONPATH=library, columns=200)
+    assert seen.closed() == 0
+    first, warning, last = seen.lines()
+    assert (first, last) == ("1 job", "rule sample:") and "OSError: [Errno 116] Stale file handle" in warning
 
 
 CLOSED = """

@@ -1,6 +1,8 @@
 """Labels that a killed extraction has finished, and what of them is taken over."""
 
 import os
+import shutil
+import time
 from pathlib import Path
 
 import h5py
@@ -102,15 +104,53 @@ def touch(path):
     os.utime("cat2.png")
 
 
-@pytest.mark.parametrize("damage", [cut, flip, relabel, unweigh, touch])
+def exchange(path):
+    """As `cp -p` and `rsync -a` do: another picture, of an older time."""
+    Path("other.png").write_bytes(b"PIXELS")
+    os.utime("other.png", (1, 1))
+    shutil.copy2("other.png", "cat2.png")
+
+
+def rename(path):
+    Path("other.png").write_bytes(b"PIXELS")
+    os.utime("other.png", (1, 1))
+    os.replace("other.png", "cat2.png")
+
+
+def link(path):
+    """To a picture that was there before."""
+    Path("cat2.png").unlink()
+    Path("cat2.png").symlink_to("hen1.png")
+    os.utime("cat2.png", (1, 1), follow_symlinks=False)
+
+
+@pytest.mark.parametrize("damage", [cut, flip, relabel, unweigh, touch, exchange, rename, link])
 def test_a_kept_label_that_is_not_what_it_should_be_is_made_again_and_named(rows, damage, caplog):
     first = keeper(rows)
     extract(first, rows, "cat", "hen")
-    os.utime(first.own / "cat.h5", (2, 2))
+    time.sleep(0.05)  # several ticks of the clock that files have
     damage(first.own / "cat.h5")
     second = keeper(rows)
     assert second.take_over() == 2 and list(second.missing()) == ["cat", "dog"]
     assert f"{first.own}/cat.h5: " in caplog.text and "made again" in caplog.text
+
+
+def test_pictures_that_are_as_they_were_are_no_reason(rows):
+    """Of whatever time, read again meanwhile, and of a time that they were given before."""
+    first = keeper(rows)
+    extract(first, rows, *OUTPUTS)
+    for path in rows["path"]:
+        Path(path).read_bytes()
+    assert keeper(rows).take_over() == 6
+
+
+def test_a_picture_that_is_gone_is_left_to_the_reader(rows, caplog):
+    first = keeper(rows)
+    extract(first, rows, "cat", "hen")
+    Path("cat2.png").unlink()
+    second = keeper(rows)
+    assert second.take_over() == 2 and list(second.missing()) == ["cat", "dog"]
+    assert f"{first.own}/cat.h5: cat2.png cannot be read any more; made again" in caplog.text
 
 
 def test_other_images_of_a_label_are_made_again(rows, caplog):
@@ -160,3 +200,59 @@ def test_what_is_kept_of_an_extraction_that_has_not_ended_stays(rows):
     extract(first, rows, "cat")
     kept_labels.forget_ended()
     assert keeper(rows).take_over() == 2
+
+
+@pytest.fixture
+def other_disk(rows, tmp_path):
+    """Where results/tokens leads to: a folder of another file system."""
+    folder = Path("/dev/shm", f"maescope-{os.getpid()}-{tmp_path.name}")
+    if not os.access("/dev/shm", os.W_OK) or os.stat("/dev/shm").st_dev == os.stat(tmp_path).st_dev:
+        pytest.skip("no second file system")
+    folder.mkdir()
+    Path("results").mkdir()
+    Path("results/tokens").symlink_to(folder)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("on_cluster", [False, True])
+def test_labels_are_copied_to_another_disk_and_stay_kept_until_all_are_there(rows, other_disk, on_cluster, monkeypatch):
+    if on_cluster:
+        monkeypatch.setenv(kept_labels.ON_CLUSTER, "1")
+    first = keeper(rows)
+    extract(first, rows, *OUTPUTS)
+    written = {path.name: path.read_bytes() for path in first.own.iterdir()}
+    assert first.elsewhere() == {Path("results/tokens/m/d/clean"): 6}
+    (first.own / "hen.h5").rename("hen.h5")
+    assert not first.hand_over() and first.elsewhere() == {Path("results/tokens/m/d/clean"): 2}
+    assert sorted(os.listdir(first.own)) == ["cat.h5", "dog.h5"]  # Snakemake removes their copies if it is killed now
+    Path("hen.h5").rename(first.own / "hen.h5")
+    assert first.hand_over()
+    assert {path.name: path.read_bytes() for path in (other_disk / "m/d/clean").iterdir()} == written
+    assert sorted(os.listdir(first.own)) == (sorted(written) if on_cluster else [])
+
+
+def test_on_one_disk_no_other_needs_room(rows):
+    assert keeper(rows).elsewhere() == {}
+
+
+def test_what_is_kept_is_named_with_whom_it_is_for(rows):
+    """By its list, whether it has ended; by the configuration, whether something makes it."""
+    assert list(kept_labels.remarks(bool)) == []
+    first = keeper(rows)
+    extract(first, rows, "cat", "hen")
+    size = sum(path.stat().st_size for path in first.own.iterdir())
+    (first.own / "cat.h5").write_bytes(bytes(3_000_000 + (first.own / "cat.h5").stat().st_size - size))
+    (first.own / ".tmp.here.1.dog.h5").touch()
+    place = "kept: results/kept/tokens/m/d/clean: 2 labels, 0.003 GB: "
+    asked = []
+    (goes_on,) = kept_labels.remarks(lambda path: not asked.append(path))
+    (not_made,) = kept_labels.remarks(lambda path: False)
+    assert goes_on == f"{place}the extraction has not ended; its next attempt takes them over"
+    assert not_made.startswith(f"{place}nothing makes them with this configuration; if no other study does")
+    assert asked == [str(LISTED)]
+    LISTED.parent.mkdir(parents=True)
+    LISTED.touch()
+    os.link(first.own / "cat.h5", "results/tokens/m/d/cat.h5")  # so that nothing is freed
+    (ended,) = kept_labels.remarks(bool)
+    assert ended.endswith("2 labels, 0.000 GB: the extraction has ended; the end of the next run removes them")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from maescope.base import tidy
-from maescope.base.errors import InputError
+from maescope.base.errors import InputError, StaleError
 from maescope.tokens import disk, store
 
 GONE = 2**31 - 2  # no process has this number
@@ -122,6 +122,16 @@ def test_an_unknown_level_or_token_is_refused_by_name(tmp_path):
             tokens.read("20", "mean")
         with pytest.raises(InputError, match=r"0\.h5: has no patch for level 10"):
             tokens.read("10", "patch")
+
+
+@pytest.mark.parametrize("asked", ["abc", None])
+def test_a_file_of_another_schema_is_refused_by_name_whatever_its_settings(tmp_path, asked):
+    """As those that an earlier version has written."""
+    write(tmp_path / "0.h5")
+    with h5py.File(tmp_path / "0.h5", "r+") as file:
+        file.attrs["schema"] = store.SCHEMA - 1
+    with pytest.raises(StaleError, match=r"0\.h5: was made with other settings; delete it"):
+        store.open_tokens(str(tmp_path / "0.h5"), asked).__enter__()
 
 
 def test_a_file_that_was_never_completed_is_refused_by_name(tmp_path):

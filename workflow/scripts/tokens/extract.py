@@ -65,6 +65,7 @@ with progress.counting(f"{snakemake.wildcards.model} {name}", "image", len(rows)
             spec["tokens_dtype"],
             params.clean_hash,
             snakemake.threads,
+            kept.elsewhere(),
         )
         for images in done:
             count(images)

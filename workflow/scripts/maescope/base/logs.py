@@ -4,7 +4,8 @@ import atexit
 import logging
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -55,9 +56,16 @@ def last_words(paths: Sequence[str], since: float = 0.0) -> list[str]:
     paths : logs of a job, or of the jobs of a group
     since : when the run began, in seconds; what was last written before is another run's
     """
-    words, begun = [], [path for path in map(Path, paths) if path.is_file() and path.stat().st_mtime >= since]
-    for path in begun:
-        lines = path.read_text(errors="replace").splitlines()
+    words, begun = [], []
+    for path in map(Path, paths):
+        try:
+            if not path.is_file() or path.stat().st_mtime < since:
+                continue
+            begun.append(path)
+            lines = path.read_text(errors="replace").splitlines()
+        except OSError as error:  # as a network disk has them
+            words.append(f"{path}: cannot be read ({error.strerror})")
+            continue
         begins = [number for number, line in enumerate(lines) if line.startswith(("error: ", "Traceback "))]
         if begins:
             said = lines[begins[-1] :] if lines[begins[-1]].startswith("error: ") else lines[-1:]
@@ -65,6 +73,15 @@ def last_words(paths: Sequence[str], since: float = 0.0) -> list[str]:
         elif not (lines and lines[-1].endswith(DONE)):
             words.append(f"{path}: {SILENT}")
     return words or [f"{', '.join(map(str, begun or paths)) or 'a job'}: {SILENT}"]
+
+
+@contextmanager
+def whatever_disks_do() -> Iterator[None]:
+    """Around what is done once a run has ended: a disk that fails then is a line, and no other end of the run."""
+    try:
+        yield
+    except OSError as error:
+        print(f"warning: after the end of the run: {error}", file=sys.stderr)
 
 
 def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

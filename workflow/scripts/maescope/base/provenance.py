@@ -94,6 +94,11 @@ def newer(path: str | Path, than: str | Path) -> bool:
     return max(os.stat(path).st_mtime_ns, os.lstat(path).st_mtime_ns) > os.stat(than).st_mtime_ns
 
 
+def arrived(path: str | Path) -> int:
+    """When a file, or the link that leads to it, came to be as it is, in ns, whatever time a copy has given to it."""
+    return max(time for found in (os.stat(path), os.lstat(path)) for time in (found.st_mtime_ns, found.st_ctime_ns))
+
+
 def touched(path: str | Path, made: str | Path) -> bool:
     """Whether a file is newer than the record of what was made from it, as after a copy that keeps no times."""
     place = record_path(made)

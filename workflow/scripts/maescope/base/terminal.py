@@ -23,7 +23,13 @@ USUAL = "DefaultStreamHandler"  # Snakemake's name of the handler whose place th
 HEAVY = {"pretrain": 60, "finetune": 60, "train": 60, "extract": 6}
 PROGRESS = re.compile(rb": (\d+) of (\d+) (\w+), [\d.]+ s$", re.MULTILINE)  # a line of `base.progress`
 SAID = re.compile("Nothing to be done|Terminating processes|Will exit after")  # of Snakemake's plain remarks
-UNSAID = re.compile("Exiting because a job execution failed|At least one job did not complete|CalledProcessError")
+UNSAID = re.compile(  # of what is wrong: that of a job is in its log
+    r"Exiting because a job execution failed|WorkflowError:\s+At least one job did not complete"
+    r"|RuleException:\s+CalledProcessError in file"
+)
+ELSEWHERE = re.compile(
+    r"\s*(For further error details see|sbatch call:|Detailed failure reason unavailable).*", re.DOTALL
+)
 PLACE = re.compile(r'\s*File ".*", line \d+')  # of a traceback
 TICK = 1.0  # seconds between two looks at what runs
 PAUSE = 0.3  # seconds after which it is known whether a job fails because of Ctrl-C, which all of them get
@@ -196,20 +202,32 @@ class Terminal(logging.Handler):
         self.over = threading.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
-        event = str(getattr(record, "event", None) or "")
         try:
-            if event == "error":
-                self._error(record)
-            elif event == "workflow_started" and not (self.whole or self.dryrun):
-                self.ours = True
-            elif not self.ours:
-                self.usual.handle(record)
-            elif event in EVENTS:
-                EVENTS[event](self, record)
-            elif record.levelno >= logging.WARNING or event == "shellcmd" or SAID.match(str(record.msg)):
-                self._remark(record)
-        except Exception:
-            self.handleError(record)
+            self._say(record)
+        except Exception as error:  # it is another Snakemake, or a disk fails
+            self._leave_it(error)
+            self.usual.handle(record)
+
+    def _say(self, record: logging.LogRecord) -> None:
+        event = str(getattr(record, "event", None) or "")
+        if event == "error":
+            self._error(record)
+        elif event == "workflow_started" and not (self.whole or self.dryrun):
+            self.ours = True
+        elif not self.ours:
+            self.usual.handle(record)
+        elif event in EVENTS:
+            EVENTS[event](self, record)
+        elif record.levelno >= logging.WARNING or event == "shellcmd" or SAID.match(str(record.msg)):
+            self._remark(record)
+
+    def _leave_it(self, error: Exception) -> None:
+        """To Snakemake's handler, from now on."""
+        self.ours, self.whole, self.total = False, True, 0
+        self.over.set()
+        self.screen.end()
+        why = f"{type(error).__name__}: {error}"
+        self._line(f"warning: from here on Snakemake says all itself, as these lines cannot go on ({why})", loud=True)
 
     def close(self) -> None:
         """The last of all: how far the run came, on a terminal that is as it was."""
@@ -273,12 +291,12 @@ class Terminal(logging.Handler):
 
     def _job_failed(self, record: logging.LogRecord) -> None:
         if not record.indent:  # those of groups have been told
-            self._failed([record.jobid], record.log)
+            self._failed([record.jobid], record.log, getattr(record, "rule_msg", None))
 
     def _group_failed(self, record: logging.LogRecord) -> None:
         self._failed([job["jobid"] for job in record.job_error_info], record.aux_logs)
 
-    def _failed(self, numbers: list[int], paths: list[str]) -> None:
+    def _failed(self, numbers: list[int], paths: list[str], reason: str | None = None) -> None:
         jobs = [self.running.pop(number) for number in numbers if number in self.running]
         if not self.failed:
             time.sleep(PAUSE)
@@ -286,9 +304,11 @@ class Terminal(logging.Handler):
         if not jobs or self.stopped or self.quiet & {"RULES", "ALL"}:
             return
         begun, own = min(job.begun for job in jobs), [path for job in jobs for path in job.logs]
-        cluster = "".join(f"; on the cluster: {path}" for path in paths if path not in own)
-        words = f"{', '.join(job.words for job in jobs)}{cluster}"
-        self._line(f"failed after {clock(time.time() - begun)}: {words}", loud=True)
+        words = [f"failed after {clock(time.time() - begun)}: {', '.join(job.words for job in jobs)}"]
+        if reason := " ".join(ELSEWHERE.sub("", reason or "").split()).rstrip("."):
+            words += [reason, *(f"its log: {path}" for path in own)]
+        words += [f"on the cluster: {path}" for path in paths if path not in own]
+        self._line("; ".join(words), loud=True)
         if self.running:  # so that the end may be far away
             for words in logs.last_words(own, begun - 5):
                 self._line(words, loud=True)
@@ -298,11 +318,11 @@ class Terminal(logging.Handler):
         said = str(record.msg)
         reason = why(said)
         heard = self.whole and self.usual.handle(record)
-        if not UNSAID.search(said) and (reason or not heard):
+        if not UNSAID.match(said) and (reason or not heard):
             self._line(f"error: {reason}" if reason else said, loud=True)
 
     def _remark(self, record: logging.LogRecord) -> None:
-        if self.usual.filter(record) and not UNSAID.search(str(record.msg)):
+        if self.usual.filter(record) and not UNSAID.match(str(record.msg)):
             self._line(self.usual.format(record), loud=record.levelno >= logging.ERROR)
 
     def _line(self, text: str, loud: bool = False) -> None:
@@ -334,8 +354,12 @@ class Terminal(logging.Handler):
     def _keep_drawing(self) -> None:
         while not self.over.wait(TICK):
             with self.lock:
-                if not self.over.is_set():
+                if self.over.is_set():
+                    return
+                try:
                     self.screen.draw(self._bar())
+                except Exception as error:
+                    self._leave_it(error)
 
 
 EVENTS = {

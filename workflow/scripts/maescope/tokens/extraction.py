@@ -3,7 +3,7 @@
 import logging
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -152,6 +152,7 @@ def extract(
     tokens_dtype: str = "float32",
     clean_hash: str = "",
     workers: int = 2,
+    elsewhere: Mapping[Path, int] | None = None,
 ) -> Iterator[int]:
     """Write one token file per label, all levels of it, reading each image once and the next ones ahead of their use.
 
@@ -163,6 +164,7 @@ def extract(
     attributes : root attributes of every file
     clean_hash : settings that the clean token files must have been made with
     workers : threads that decode
+    elsewhere : folder on another disk, to which token files go in the end -> how many images it will hold
 
     Yields
     ------
@@ -186,7 +188,8 @@ def extract(
                 ranks = None if ranking is None else ranking[batch]
                 for level, arrays in extractor.passes(next(pixels), names[batch], ranks, tokens_dtype, read.levels):
                     if number == 0 and read.start == 0 and level == levels[0]:
-                        _require_space(path, arrays(), len(read.paths), total * len(levels))
+                        room = {Path(path).parent: total} | dict(elsewhere or {})
+                        _require_space(room, arrays(), len(read.paths), len(levels))
                     write(file, level, read.start, arrays)
                 if read.levels[-1] == levels[-1]:
                     yield len(read.paths)
@@ -262,10 +265,10 @@ def _reader(extractor: Extractor) -> Callable[[str], np.ndarray]:
     return lambda path: reading.read(path, extractor.preprocessing)
 
 
-def _require_space(path: str, arrays: dict[str, np.ndarray], images: int, all_images: int) -> None:
-    """The first batch tells how much room the whole job needs."""
-    expected = sum(array.nbytes for array in arrays.values()) * all_images // images
-    disk.require_space(Path(path).parent, expected)
+def _require_space(room: Mapping, arrays: dict[str, np.ndarray], images: int, levels: int) -> None:
+    """The first batch tells how much room the whole job needs, in each folder for so many images."""
+    for folder, count in room.items():
+        disk.require_space(folder, sum(array.nbytes for array in arrays.values()) * count * levels // images)
 
 
 def _half(images: int) -> int:

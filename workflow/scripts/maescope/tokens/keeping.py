@@ -1,5 +1,6 @@
 """An extraction goes on where a killed one was: token files are kept label by label, and handed over at the end."""
 
+import errno
 import logging
 import os
 import shutil
@@ -73,7 +74,20 @@ class Keeper:
         for label, output in self.outputs.items():
             if label not in self.given and _put(self._kept(label), Path(output)):
                 self.given.add(label)
-        return len(self.given) == len(self.outputs)
+        whole = len(self.given) == len(self.outputs)
+        if whole and kept_labels.ON_CLUSTER not in os.environ:
+            for label in self.outputs:  # those that were copied: not before, as copies of a killed job are removed
+                self._kept(label).unlink(missing_ok=True)
+        return whole
+
+    def elsewhere(self) -> dict[Path, int]:
+        """The folder of the token files, with how many more images it will hold, where that is another disk."""
+        folder = Path(next(iter(self.outputs.values()))).parent
+        for place in (folder, self.own):
+            place.mkdir(parents=True, exist_ok=True)
+        if os.stat(folder).st_dev == os.stat(self.own).st_dev:
+            return {}
+        return {folder: int(self.rows["label"].isin(self.outputs.keys() - self.given).sum())}
 
     def _kept(self, label: str) -> Path:
         return self.own / Path(self.outputs[label]).name
@@ -84,20 +98,35 @@ class Keeper:
     def _unfit(self, label: str, path: Path) -> str | None:
         """Why a kept file cannot be taken over."""
         try:
+            made = path.stat().st_mtime_ns
             tokens = store.read_all(str(path), self.attributes["config_hash"])
         except InputError as error:
             return str(error).split("; delete it")[0]
+        except FileNotFoundError:
+            return f"{path}: another attempt has handed it over"
         wanted = self.attributes | {"label": label}
         if any(str(tokens.attributes.get(name)) != str(value) for name, value in wanted.items()):
             return f"{path}: is of other settings than its folder"
         if tokens.images != self._of(label)["image"].tolist():
             return f"{path}: is of other images"
-        changed = next((picture for picture in self.pictures(self._of(label)) if provenance.newer(picture, path)), None)
-        return changed and f"{path}: {changed} has changed since"
+        reasons = (_altered(picture, made) for picture in self.pictures(self._of(label)))
+        reason = next(filter(None, reasons), None)
+        return reason and f"{path}: {reason}"
+
+
+def _altered(picture: str, since: int) -> str | None:
+    """What has happened to a picture since a time, in ns, if anything."""
+    try:
+        return f"{picture} has changed since" if provenance.arrived(picture) > since else None
+    except OSError:
+        return f"{picture} cannot be read any more"
 
 
 def _put(kept: Path, output: Path) -> bool:
-    """A kept file into its place, whole or not at all; whether there was one. On a cluster it stays kept as well."""
+    """A kept file into its place, whole or not at all; whether there was one.
+
+    On a cluster, and where the place is on another disk, it stays kept as well.
+    """
     if kept_labels.ON_CLUSTER in os.environ:
         with suppress(OSError):  # a file system without hard links
             with replacing(output) as temporary:
@@ -109,5 +138,20 @@ def _put(kept: Path, output: Path) -> bool:
         os.replace(kept, output)
     except FileNotFoundError:
         return False
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        return _copy(kept, output)
     os.utime(output)  # no older than what it was made from
+    return True
+
+
+def _copy(kept: Path, output: Path) -> bool:
+    """A kept file onto another disk, whole or not at all; whether there was one."""
+    try:
+        source = kept.open("rb")
+    except FileNotFoundError:
+        return False
+    with source, replacing(output) as temporary, temporary.open("wb") as target:
+        shutil.copyfileobj(source, target, 2**24)
     return True
