@@ -12,7 +12,8 @@ import pytest
 from terminals import Terminal as Seen
 
 from maescope.base import progress, terminal
-from maescope.base.terminal import Job, Pace, about, clock, why
+from maescope.base.pace import Pace, about, clock
+from maescope.base.terminal import Job, why
 
 
 def test_the_rest_takes_as_long_as_jobs_of_the_same_rule_did():
