@@ -11,9 +11,8 @@ from pathlib import Path
 
 RESULTS = Path("results")
 KEPT = RESULTS / "kept"
-ON_CLUSTER = (
-    "MAESCOPE_ON_CLUSTER"  # set where a job that has ended well may yet have its outputs removed, with its group
-)
+# Set where a job that has ended well may yet have its outputs removed, with its group.
+ON_CLUSTER = "MAESCOPE_ON_CLUSTER"
 
 
 def folder_of(tokens: str | os.PathLike) -> Path:
