@@ -76,7 +76,7 @@ def test_there_are_none_unless_given():
         ({"mask": "clean"}, {"study.pretrained": None}, "conventions.other.mask: needs study.pretrained"),
         (
             {"mask": "few"},
-            {"perturbations.few": {"kind": "mask", "ratio": 0.98}, "datasets.digits.count": 10,
+            {"perturbations.few": {"kind": "mask", "ratio": 0.96}, "datasets.digits.count": 10,
              "study.tsne": {"images": 10}, "analysis.perplexity": 5, "analysis.subspace": {"k": 6},
              "models.mae_pretrained.patch_tokens": ["mask", "clean", "few"]},
             "conventions.other.mask: 6 dimensions are above the rank of half a class, at most 5 (5 images of 1 visible",
@@ -85,7 +85,7 @@ def test_there_are_none_unless_given():
         ({"subspace": {"k": 97}}, {}, "conventions.other.subspace.k: 97 dimensions, but mae_pretrained is 96 wide"),
         ({"subspace": {"k": 5}}, {"study.pretrained": None}, "conventions.other.subspace: needs study.pretrained"),
         ({"features": {}}, {}, "conventions.other.features: says nothing; give k or threshold"),
-        ({"features": {"k": 9}}, {}, "features.k: the top 9 dimensions, but a head of mae_finetuned has 8"),
+        ({"features": {"k": 17}}, {}, "features.k: the top 17 dimensions, but a head of mae_finetuned has 16"),
         ({"features": {"threshold": 1.5}}, {}, "conventions.other.features.threshold: 1.5 is greater than"),
         ({"distance": "with_cls"}, {"study.pretrained": None}, "conventions.other.distance: needs study.pretrained"),
     ],

@@ -41,7 +41,7 @@ def embedded(**changes):
         ("analysis.neighbours", 89, "analysis.neighbours: 89, but must be below the 89 other images that t-SNE shows"),
         ("study.mask", "blur", "study.mask: blur is of kind blur, but mae_pretrained is to see masked images"),
         ("study.mask", "gone", "study.mask: 'gone' is not among perturbations"),
-        ("perturbations.mask.ratio", 0.99, "study.mask: a ratio of 0.99 leaves none of the 64 patches of mae_"),
+        ("perturbations.mask.ratio", 0.99, "study.mask: a ratio of 0.99 leaves none of the 36 patches of mae_"),
         ("models.mae_pretrained.patch_tokens", [], "models.mae_pretrained.patch_tokens: Figures 2 and 4 need those"),
         ("perturbations.mask_variants.masks", 1, "mask_variants has 1 mask per image, but masks are compared: 2"),
         ("study.mask_variants.dataset", "gone", "study.mask_variants.dataset: 'gone' is not among datasets"),
@@ -75,7 +75,7 @@ def test_k_above_the_rows_of_half_a_class():
     changes = {"analysis.subspace": {"k": 40}, "datasets.digits.count": 5, "study.tsne": {"images": 5}}
     with pytest.raises(InputError) as caught:
         settings.check(embedded(**changes, **{"analysis.perplexity": 5}), SCHEMA)
-    assert "above the rank of half a class, at most 32 (2 images of 16 visible patches of mae_pretrained)" in str(
+    assert "above the rank of half a class, at most 18 (2 images of 9 visible patches of mae_pretrained)" in str(
         caught.value
     )
 

@@ -16,9 +16,10 @@ SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").rea
 
 
 def checked(**changes):
-    """The embedded study without a count, and with values at dotted paths changed."""
+    """The embedded study without a count, subspaces that one image spans, and values at dotted paths changed."""
     config = yaml.safe_load((REPOSITORY / "config/config.yaml").read_text())
-    for path, value in ({"datasets.digits.count": None, "datasets.digits.labels": ["0", "1", "2"]} | changes).items():
+    own = {"datasets.digits.count": None, "datasets.digits.labels": ["0", "1", "2"], "analysis.subspace.k": 9}
+    for path, value in (own | changes).items():
         *parents, key = path.split(".")
         inner = config
         for parent in parents:
@@ -67,12 +68,12 @@ def test_neighbours_are_counted_among_the_images_shown():
 
 
 def test_half_a_class_must_span_its_subspace():
-    """16 of 64 patches are visible: 40 dimensions need 3 images of half a class, 6 in all."""
-    (problem,) = said([40, 40, 5], **{"analysis.subspace": {"k": [5, 40]}})
+    """9 of 36 patches are visible: 40 dimensions need 5 images of half a class, 10 in all."""
+    (problem,) = said([40, 40, 9], **{"analysis.subspace": {"k": [5, 40]}})
     assert problem == (
-        "analysis.subspace.k: 40 dimensions, of 16 patches of half the images, need 6 per label, but 2 has 5" + REMEDY
+        "analysis.subspace.k: 40 dimensions, of 9 patches of half the images, need 10 per label, but 2 has 9" + REMEDY
     )
-    assert said([40, 40, 6], **{"analysis.subspace": {"k": [5, 40]}}) == []
+    assert said([40, 40, 10], **{"analysis.subspace": {"k": [5, 40]}}) == []
 
 
 def test_other_images_and_other_measures_ask_nothing():
