@@ -16,12 +16,16 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import warm_jobs
+
 IMPORTED = ["snakemake.cli", "snakemake.executors.local", "snakemake.report.html_reporter", "jsonschema", "h5py"]
 COMMANDS = Path(sys.executable).parent
 
 
 def run(command: list, folder: Path, environment: dict[str, str], stderr: int = subprocess.PIPE):
     """What `subprocess.run` would say of a Python program in `folder`; `command` begins with the program's path."""
+    if not {"-n", "--dry-run", "--lint"} & set(command):
+        environment = environment | {warm_jobs.SOCKET: warm_jobs.socket()}
     with tempfile.NamedTemporaryFile("r+") as out, tempfile.NamedTemporaryFile("r+") as errors:
         outputs = [out.name, out.name if stderr == subprocess.STDOUT else errors.name]
         asked = {"command": list(map(str, command)), "folder": str(folder), "environment": environment}
@@ -61,6 +65,8 @@ def _become(command: list[str], folder: str, environment: dict[str, str], output
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    if warm_jobs.SOCKET in environment:
+        sys.executable = str(warm_jobs.PYTHON)
     sys.argv, sys.path[0] = command, str(Path(command[0]).parent)
     runpy.run_path(command[0], run_name="__main__")
 

@@ -1,0 +1,85 @@
+"""The scripts of Snakemake's jobs, in forks of a process that has imported torch, timm and the like already.
+
+This file is three things: what starts that process (`socket`), the process itself (`serve`), and, as the program
+`warm_python`, what Snakemake calls in the place of Python. A job still has a process of its own, with the folder,
+environment and outputs that it would be started with, and ends with its Snakemake.
+"""
+
+import atexit
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+IMPORTED = ["torch", "timm", "h5py", "pandas", "sklearn.linear_model", "matplotlib.pyplot", "scipy.stats"]
+PYTHON = Path(__file__).with_name("warm_python")
+SOCKET = "MAESCOPE_WARM_JOBS"  # the variable of the environment that says where the process listens
+
+
+@cache
+def socket() -> str:
+    """Where the process listens that forks, one of each process that asks."""
+    path = tempfile.mkdtemp(prefix="warm") + "/jobs"
+    environment = dict(os.environ, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", **{SOCKET: path})
+    server = subprocess.Popen([sys.executable, __file__], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    atexit.register(server.stdin.close)  # which ends it
+    server.stdout.readline()
+    return path
+
+
+def _serve(path: str) -> None:
+    from socket import AF_UNIX, recv_fds
+    from socket import socket as Socket
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    listening = Socket(AF_UNIX)
+    listening.bind(path)
+    listening.listen()
+    print("listening", flush=True)  # who asks now waits for the imports
+    for name in IMPORTED:
+        importlib.import_module(name)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those below
+    while listening in select.select([listening, sys.stdin], [], [])[0]:
+        connection, _ = listening.accept()
+        if os.fork():
+            connection.close()
+            continue
+        listening.close()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        asked, outputs, _, _ = recv_fds(connection, 1 << 20, 3)
+        if (job := os.fork()) == 0:
+            connection.close()
+            return _become(outputs, **json.loads(asked))
+        ended = os.pidfd_open(job)
+        if ended not in select.select([ended, connection], [], [])[0]:
+            os.kill(job, signal.SIGKILL)  # whoever asked is gone
+        _, status = os.waitpid(job, 0)
+        connection.send(str(os.waitstatus_to_exitcode(status)).encode())
+        os._exit(0)
+
+
+def _become(outputs: list[int], arguments: list[str], folder: str, environment: dict[str, str]) -> None:
+    """In the fork: the script, from its beginning to the end of this process."""
+    from threadpoolctl import threadpool_limits
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, opened in enumerate(outputs):
+        os.dup2(opened, number)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    threadpool_limits(int(environment.get("OMP_NUM_THREADS", os.cpu_count())), "blas")
+    sys.argv = arguments
+    sys.path[:1] = [str(Path(arguments[0]).parent), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    runpy.run_path(arguments[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    _serve(os.environ[SOCKET])
