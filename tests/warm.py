@@ -5,10 +5,10 @@ what it changes goes away with it. Nothing of maescope is imported beforehand: e
 """
 
 import atexit
+import gc
 import importlib
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -50,6 +50,7 @@ def _serve() -> None:
     for name in IMPORTED:
         importlib.import_module(name)
     sys.modules["snakemake.cli"].get_argument_parser()  # which looks for plugins, and imports them
+    gc.freeze()  # else each fork copies all of it, to look for garbage
     for line in sys.stdin:
         if (process := os.fork()) == 0:
             return _become(**json.loads(line))
@@ -68,7 +69,7 @@ def _become(command: list[str], folder: str, environment: dict[str, str], output
     if warm_jobs.SOCKET in environment:
         sys.executable = str(warm_jobs.PYTHON)
     sys.argv, sys.path[0] = command, str(Path(command[0]).parent)
-    runpy.run_path(command[0], run_name="__main__")
+    warm_jobs.to_its_end(command[0])
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ environment and outputs that it would be started with, and ends with its Snakema
 """
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -15,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -28,7 +30,8 @@ def socket() -> str:
     """Where the process listens that forks, one of each process that asks."""
     path = tempfile.mkdtemp(prefix="warm") + "/jobs"
     environment = dict(os.environ, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", **{SOCKET: path})
-    server = subprocess.Popen([sys.executable, __file__], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    server = subprocess.Popen([sys.executable, __file__], env=environment, **pipes)
     atexit.register(server.stdin.close)  # which ends it
     server.stdout.readline()
     return path
@@ -45,6 +48,7 @@ def _serve(path: str) -> None:
     print("listening", flush=True)  # who asks now waits for the imports
     for name in IMPORTED:
         importlib.import_module(name)
+    gc.freeze()  # else each fork copies all of it, to look for garbage
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those below
     while listening in select.select([listening, sys.stdin], [], [])[0]:
         connection, _ = listening.accept()
@@ -78,7 +82,28 @@ def _become(outputs: list[int], arguments: list[str], folder: str, environment: 
     threadpool_limits(int(environment.get("OMP_NUM_THREADS", os.cpu_count())), "blas")
     sys.argv = arguments
     sys.path[:1] = [str(Path(arguments[0]).parent), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
-    runpy.run_path(arguments[0], run_name="__main__")
+    to_its_end(arguments[0])
+
+
+def to_its_end(program: str) -> None:
+    """Run a Python program, and end this process as it ends, but without taking apart what was imported: seconds."""
+    code = 0
+    try:
+        runpy.run_path(program, run_name="__main__")
+    except SystemExit as ended:
+        code = 1
+        if ended.code is None or isinstance(ended.code, int):
+            code = ended.code or 0
+        else:
+            print(ended.code, file=sys.stderr)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    threading._shutdown()  # waits for threads, as the end of Python does
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr, sys.__stderr__):
+        stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """How a script begins: its words go into its log, an error that can be mended as one line; its files are recorded."""
 
 import atexit
+import gc
 import logging
 import sys
 import traceback
@@ -24,6 +25,7 @@ def begin(job, loud: int = logging.CRITICAL) -> None:
     ----------
     loud : level from which what the library says is on the terminal too
     """
+    gc.freeze()  # else Python looks through all that was imported once more at its end: a second, of torch and timm
     to_file(job.log[0], loud)
     provenance.begin(job)
 
