@@ -6,7 +6,7 @@ import time
 from importlib.util import find_spec
 
 from maescope.base import logs
-from maescope.study import cluster, kept_labels
+from maescope.study import cluster, cluster_watch, kept_labels
 
 BEGUN = time.time() - 5  # clocks of a cluster's machines are that close
 TOGETHER = ("tokens_{model}", "measures_{model}")  # groups of jobs
@@ -21,9 +21,20 @@ PROFILE = Path(str(workflow.current_basedir), "../../profiles/slurm/config.yaml"
 if workflow.resource_settings.nodes and PROFILE.is_file() and find_spec("snakemake_executor_plugin_slurm"):
     # on a cluster, before the plugin trips over it; in a dry run nothing tells which profile is in use
     import snakemake_executor_plugin_slurm
+    import snakemake_executor_plugin_slurm_jobstep
     from snakemake_executor_plugin_slurm.partitions import PartitionLimits
+    from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
     cluster.without_accounting(snakemake_executor_plugin_slurm)
+    cluster.keep_slurm_conf(snakemake_executor_plugin_slurm, snakemake_executor_plugin_slurm_jobstep)
+    try:
+        ExecutorPluginRegistry().get_plugin("slurm").executor = cluster_watch.watched(snakemake_executor_plugin_slurm)
+    except AttributeError as lacking:
+        print(
+            f"warning: the plugin of Slurm, or Snakemake, has no more {lacking}: a job that is preempted, and a Slurm that is "
+            "away for a minute, may leave this run waiting for ever; install the versions of requirements.txt",
+            file=sys.stderr,
+        )
     given = yaml.safe_load(PROFILE.read_text())
     for words in cluster.problems(given, TOGETHER):
         print(f"warning: {PROFILE.resolve()}: {words}", file=sys.stderr)

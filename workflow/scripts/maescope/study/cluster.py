@@ -6,12 +6,14 @@ there, and does not pass on why a group of jobs was refused; Slurm says that, bu
 
 import dataclasses
 import difflib
+import os
 import re
 import shlex
 import shutil
 import subprocess
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 MAPPINGS = {"set-threads", "resources", "set-scatter", "batch", "set-resource-scopes", "default-resources", "config"}
 MAPPINGS |= {"groups", "group-components", "consider-ancient", "set-resources", "partitions"}
@@ -126,6 +128,29 @@ def without_accounting(plugin) -> None:
         plugin.get_account = lambda logger: None
     if not shutil.which("sacctmgr"):
         plugin.validate_account = lambda account, logger: account
+
+
+def keep_slurm_conf(plugin, jobstep) -> None:
+    """Let a run that was started inside a job, and its jobs, find Slurm where SLURM_CONF alone says where it is.
+
+    The plugins take all that begins with SLURM_ out of the environment of what they start.
+
+    Parameters
+    ----------
+    plugin, jobstep : the modules `snakemake_executor_plugin_slurm` and `snakemake_executor_plugin_slurm_jobstep`
+    """
+    if place := os.environ.get("SLURM_CONF"):
+        forget = plugin.delete_slurm_environment
+
+        def delete_slurm_environment() -> None:
+            forget()
+            os.environ["SLURM_CONF"] = place
+
+        def popen(*command, env, **more) -> subprocess.Popen:
+            return subprocess.Popen(*command, env=env | {"SLURM_CONF": place}, **more)
+
+        plugin.delete_slurm_environment = delete_slurm_environment
+        jobstep.subprocess = SimpleNamespace(**vars(subprocess) | {"Popen": popen})
 
 
 def refusal(partition: str, *options: str) -> str | None:
