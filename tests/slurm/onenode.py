@@ -150,6 +150,13 @@ def stop_controller() -> None:
     end("slurmctld", signal.SIGTERM)
 
 
+def remember(seconds: int) -> None:
+    """Ended jobs, for so long; they are forgotten within a minute more."""
+    configure(seconds)
+    stop_controller()
+    start_controller()
+
+
 def hide(folder: Path) -> None:
     """From now on this process, and what it starts, finds a folder where Slurm looks for its configuration."""
     if ctypes.CDLL(None).unshare(NEW_NAMESPACE):

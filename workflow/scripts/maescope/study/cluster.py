@@ -115,6 +115,26 @@ def unknown(where: str, keys: Iterable[str], known: Collection[str]) -> Iterator
             yield f"{where}unknown key {key!r} (did you mean {' or '.join(map(repr, close[:3]))}?)"
 
 
+def too_much(rule: str, gpus: int, gres: str, ceiling: float) -> Iterator[str]:
+    """What a rule asks for of GPUs that a job cannot have: its group is given fewer, and it fails again and again.
+
+    Parameters
+    ----------
+    rule : its name
+    gpus, gres : its resources of these names, 0 and "" for none
+    ceiling : how many GPUs a job may have, by `resources` of the profile
+    """
+    if gpus > ceiling:
+        change = "an extraction uses one: take `gpu` out of its line under set-resources"
+        if not rule.startswith("extract_"):
+            change = f"write `gpu={gpus}` there, or let the rule ask for less"
+        yield f"{rule} asks for gpu={gpus}, and no job gets more than `resources: gpu={ceiling}` allows; {change}"
+    if gpus and re.match(r"gpu\b", gres):
+        model = next(iter(re.findall(r"gpu:([a-zA-Z]\w*)", gres)), None)
+        instead = f"write `gpu_model: {model}` instead" if model else "take gres out"
+        yield f"{rule} asks for gpu={gpus} and for `gres: {gres}`, and Slurm would be given both; {instead}"
+
+
 def without_accounting(plugin) -> None:
     """Let the plugin of Slurm go on where there is no `sacct`, which it asks for an account, or no `sacctmgr`.
 

@@ -13,7 +13,7 @@ import re
 import shlex
 import subprocess
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -28,17 +28,12 @@ QUESTIONS = {  # by the setting slurm-status-command: a line per job, with numbe
     "sacct": ["sacct", "--noheader", "--allocations", "--parsable2", "--format=JobID,State"],
 }
 FORGOTTEN = "Slurm knows it no more, and it left no sign of having ended well"
-FLEETING = {
-    "BOOT_FAIL",
-    "NODE_FAIL",
-    "PREEMPTED",
-    FORGOTTEN,
-}  # may yet be requeued, or its mark seen: only the second time
+FLEETING = {"BOOT_FAIL", "NODE_FAIL", "PREEMPTED", FORGOTTEN}  # may yet be requeued or marked: believed when seen twice
 ENDED = {"CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "OUT_OF_MEMORY", "TIMEOUT"} | FLEETING
 STANDING = {"PENDING", "REQUEUE_HOLD", "SPECIAL_EXIT", "STOPPED", "SUSPENDED"}
 ORDINARY = {"", "BeginTime", "Cleaning", "None", "Priority", "Prolog", "Resources"}  # reasons to wait that pass
 REASONS = {  # for others -> what to do
-    r"not_?avail|\bDOWN\b|DRAIN|Inactive": "its nodes or its partition are down, drained or reserved (`sinfo -R` says "
+    r"(?i)not_?avail|down|drain|inactive": "its nodes or its partition are down, drained or reserved (`sinfo -R` says "
     "why); it begins when they are back, another partition goes under `partitions` of the profile",
     r"Limit|^(Assoc|QOS)": "a limit of the account, the partition or its QOS; it begins when there is room, or ask for "
     "less under set-resources of the profile",
@@ -46,11 +41,12 @@ REASONS = {  # for others -> what to do
 }
 ABSENT = re.compile("Unable to contact slurm controller", re.IGNORECASE)  # so no job was made
 UNKNOWN = re.compile("Invalid job id", re.IGNORECASE)
+ELSE = "; to stop instead, Ctrl-C: the same command goes on from there"
 MADE_ROOM = "DUE TO PREEMPTION"  # in the log of a job
 PATIENCE = 60  # seconds for an answer
 LONGEST = 180  # seconds between two looks, while nothing ends
 AGAIN = 300  # seconds after which the same is told again
-PREEMPTIONS = 20  # of one attempt
+PREEMPTIONS = 20  # of a job, before it counts as failed
 
 
 class Status(NamedTuple):
@@ -77,6 +73,7 @@ def watched(plugin) -> type:
     """
     if lacking := [name for name in INTERFACE if not hasattr(plugin.Executor, name)]:
         raise AttributeError(", ".join(lacking))
+    plugin.validate_status_command_settings = lambda settings, logger: None  # would advise sacct
 
     class Executor(Watch, plugin.Executor):
         pass
@@ -90,7 +87,7 @@ class Watch:
     def __init__(self, *given):
         self.marks: dict[str, Path] = {}  # number of a job in Snakemake -> what is there once it has ended well
         self.looked_at = []  # jobs, while Slurm is asked about them
-        self.again = []  # jobs to be submitted as they are
+        self.again: deque = deque()  # jobs to be submitted as they are
         self.doubted: dict[str, float] = {}  # number in Slurm -> since when a job seems to have ended
         self.preempted: Counter = Counter()
         self.told: dict[str, float] = {}
@@ -108,13 +105,13 @@ class Watch:
     def report_job_error(self, job_info, msg=None, **more) -> None:
         """A job that nobody was there to take has not failed."""
         if job_info.external_jobid is None and ABSENT.search(msg or ""):
-            self._tell("Slurm", "Slurm cannot be reached to take jobs; they are submitted as soon as it can")
+            self._tell("Slurm", f"Slurm cannot be reached to take jobs; they are submitted as soon as it can{ELSE}")
             self.again.append(job_info.job)
         else:
             super().report_job_error(job_info, msg=msg, **more)
 
     def cancel_jobs(self, active_jobs) -> None:
-        self.again = []
+        self.again.clear()
         super().cancel_jobs([*active_jobs, *(job for job in self.looked_at if job not in active_jobs)])
 
     async def check_active_jobs(self, active_jobs) -> AsyncIterator:
@@ -131,15 +128,14 @@ class Watch:
             try:
                 found = await asyncio.to_thread(statuses, [job.external_jobid for job in active_jobs], command)
             except Silent as why:
-                self._tell("Slurm", f"Slurm does not answer ({why}); jobs and this run go on when it does")
+                self._tell("Slurm", f"Slurm does not answer ({why}); jobs and this run go on when it does{ELSE}")
             else:
                 self.told.pop("Slurm", None)
                 still = [job for job in active_jobs if self._goes_on(job, found.get(job.external_jobid))]
                 self._tell_why_they_wait({job.external_jobid: found.get(job.external_jobid) for job in still})
                 quiet = len(still) == len(active_jobs) and not self.doubted and not self.again
-                again, self.again = self.again, []
-                for job in again:
-                    await asyncio.to_thread(self.run_job, job)
+                for _ in range(len(self.again)):
+                    await asyncio.to_thread(self.run_job, self.again.popleft())
                 if quiet:
                     self.next_seconds_between_status_checks = max(first, min(before + 10, LONGEST))
             for job in still:
@@ -189,10 +185,8 @@ class Watch:
                 why = status.state if status.reason in ORDINARY else status.reason
                 waiting.setdefault(why, []).append(number)
         for why, numbers in waiting.items():
-            many = (
-                f"job {numbers[0]} waits" if len(numbers) == 1 else f"{len(numbers)} jobs wait, {numbers[0]} among them"
-            )
-            self._tell(why, f"Slurm: {many}: {why}: {remedy(why, numbers[0])}")
+            who = f"job {numbers[0]} waits" if len(numbers) == 1 else f"{len(numbers)} jobs wait, as {numbers[0]}"
+            self._tell(why, f"Slurm: {who}: {why}: {remedy(why, numbers[0])}")
 
     def _tell(self, key: str, words: str) -> None:
         """A warning, once in a while."""
