@@ -130,8 +130,8 @@ def test_the_controller_is_away_when_jobs_are_submitted_and_while_they_run(study
     assert [job["JobState"] for job in jobs(workflow)] == ["COMPLETED"]
 
 
-def test_two_nodes_with_gpus_one_of_which_is_drained_and_fails(slurm, sampled, undisturbed, tmp_path):
-    """Five extractions on four GPUs: the last finds its place on the node that is left, as does one whose node fails."""
+def test_two_nodes_with_gpus_one_of_which_is_drained(slurm, sampled, undisturbed, tmp_path):
+    """Five extractions on four GPUs, one of which is cancelled on the node that is drained: two find the other node."""
     workflow = sampled.moved(tmp_path / "clone")
     config = workflow.config()
     config["models"]["mae_finetuned"]["device"] = "auto"

@@ -105,6 +105,19 @@ def test_a_mistake_in_the_profile_is_named_before_any_job(study, old, new, said)
 
 
 @pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("extract_three:gpu=2", "no job gets more than `resources: gpu=1` allows"),
+        ("extract_three:gres='gpu:1'", "`gres: gpu:1`, and Slurm would be given both; take gres out"),
+    ],
+)
+def test_gpus_that_no_job_gets_are_refused_before_any(study, asked, said):
+    text = Run(study, "--set-resources", asked, "--", *CLEAN).ends(1)
+    assert f"profiles/slurm/config.yaml: extract_three asks for gpu={2 if '2' in asked else 1}" in text and said in text
+    assert "has been submitted" not in text
+
+
+@pytest.mark.parametrize(
     ("new", "said"),
     [
         ("  nogpu: {max_gpu: 8}", ["partition=nogpu --gpus=1", "not available", "state max_gpu only for"]),

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 # What of the interface is built upon; without one of these the plugin is left as it is.
-INTERFACE = ("check_active_jobs", "run_job", "report_job_error", "report_job_success", "report_job_submission")
-INTERFACE += ("cancel_jobs", "get_job_exec_suffix", "next_seconds_between_status_checks", "tmpdir")
+INTERFACE = ("cancel_jobs", "check_active_jobs", "get_job_exec_suffix", "next_seconds_between_status_checks")
+INTERFACE += ("report_job_error", "report_job_success", "run_job", "tmpdir")
 CLUSTERS = ("cluster", "clusters", "slurm_cluster")  # resources of jobs that go to another cluster: left to the plugin
 QUESTIONS = {  # by the setting slurm-status-command: a line per job, with number, state and why it waits
     "squeue": ["squeue", "--noheader", "--array", "--states=all", "--format=%i|%T|%r", f"--user={os.getuid()}"],
@@ -137,7 +137,7 @@ class Watch:
                 for _ in range(len(self.again)):
                     await asyncio.to_thread(self.run_job, self.again.popleft())
                 if quiet:
-                    self.next_seconds_between_status_checks = max(first, min(before + 10, LONGEST))
+                    self.next_seconds_between_status_checks = max(first, min(before + first / 2, LONGEST))
             for job in still:
                 yield job
             self.looked_at = []
