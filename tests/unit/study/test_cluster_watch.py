@@ -225,7 +225,7 @@ def test_a_job_that_waits_for_a_reason_is_told_once_in_a_while(executor, says, t
 
 
 def test_an_executor_that_lacks_what_is_built_upon_is_named():
-    with pytest.raises(AttributeError, match="cancel_jobs, check_active_jobs, .*run_job, tmpdir"):
+    with pytest.raises(AttributeError, match=r"^cancel_jobs, check_active_jobs, "):
         watched(SimpleNamespace(Executor=object))
     assert watched(snakemake_executor_plugin_slurm).__mro__[1:3] == (
         cluster_watch.Watch,

@@ -1,6 +1,6 @@
 """One extraction, killed twenty times and preempted five times in a row. On demand, as it takes minutes:
 
-MAESCOPE_SOAK=10 python -m pytest -s tests/slurm/test_kills.py
+MAESCOPE_SOAK=10 python -m pytest -s tests/slurm/test_killed_again.py
 """
 
 import os
