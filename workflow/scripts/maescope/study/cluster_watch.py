@@ -216,7 +216,8 @@ def statuses(numbers: Collection[str], command: str | None = None) -> dict[str, 
     for number in set(numbers) - found.keys():
         try:
             record = dict(re.findall(r"(JobState|Reason)=(\S*)", ask("scontrol", "--oneliner", "show", "job", number)))
-            found[number] = Status(record["JobState"], record.get("Reason", ""))
+            if "JobState" in record:
+                found[number] = Status(record["JobState"], record.get("Reason", ""))
         except Silent as why:
             if not UNKNOWN.search(str(why)):
                 raise
