@@ -59,7 +59,7 @@ layouts-test: $(STAMP) .layouts/requirements.txt  ## weights of transformers and
 	PATH="$(BIN):$$PATH" PYTHONPATH="$(abspath .layouts)" MAESCOPE_LIBRARIES=1 $(BIN)/python -m pytest \
 	    tests/unit/models/test_libraries.py
 
-slurm-test: $(STAMP)  ## on a real Slurm of one node; needs root and Debian's packages
+slurm-test: $(STAMP)  ## on a real Slurm of its own; needs root and Debian's packages
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -rs tests/slurm
 
 scale-test: $(STAMP)  ## ViT-B/16 for real: parity, and a run of config/imagenet.yaml to every figure and table

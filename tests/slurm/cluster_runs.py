@@ -15,6 +15,7 @@ import onenode
 from conftest import Workflow
 
 COMMAND = ("snakemake", "--cores", "8", "--profile", "slurm")
+QUICK = ("--slurm-init-seconds-before-status-checks", "2")  # a user waits longer, the tests need not
 FIELD = re.compile(r"(\w+)=(\S*)")
 ENVIRONMENT = Path(sys.executable).parent
 STARTED = []  # every run of this session, for end_all

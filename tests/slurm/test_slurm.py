@@ -9,19 +9,14 @@ import sysconfig
 import time
 from collections.abc import Iterator
 
-import onenode
 import pytest
-import torch
 import yaml
-from cluster_runs import COMMAND, ENVIRONMENT, Run, Watch, accuracy, clone, edit, end_all, half_files, jobs
-from conftest import REPOSITORY, SMALLEST, Workflow
+from cluster_runs import COMMAND, ENVIRONMENT, QUICK, Run, Watch, accuracy, clone, edit, half_files, jobs
+from conftest import REPOSITORY, SMALLEST
 from onenode import wait_until
-from safetensors.torch import save_file
 
-from maescope.models import architectures
-
+pytest_plugins = ["on_slurm"]
 CLEAN = accuracy("clean")
-QUICK = ("--slurm-init-seconds-before-status-checks", "2")  # a user waits longer, the tests need not
 PERTURBED = ("clean", "blur", "gaussian_noise")
 FIGURES = [f"figure_{number}" for number in (*range(1, 9), "masks")] + ["training_curves", "reconstruction"]
 TABLES = ["table_1", "table_2", "table_3", "claims", "shifts"]
@@ -43,49 +38,6 @@ FAULTS = f"""
                     yield images
 
             done = faulty(done){LOOP}"""
-
-
-@pytest.fixture(scope="session")
-def slurm():
-    """A one-node Slurm, stopped whatever happens, after all that uses it."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a killed session stops its daemons too
-    try:
-        lock = onenode.claim()
-    except onenode.Unavailable as reason:
-        pytest.skip(str(reason))
-    with lock:
-        try:
-            onenode.start()
-            yield onenode
-        except onenode.Unavailable as reason:
-            pytest.skip(str(reason))
-        finally:
-            end_all()
-            onenode.stop()
-
-
-@pytest.fixture(scope="session")
-def small(tmp_path_factory) -> dict:
-    """A study of one model whose weights are there, so that extraction comes at once."""
-    config = yaml.safe_load(SMALLEST.read_text())
-    entry = config["models"]["mae_finetuned"]
-    entry["weights"] = str(tmp_path_factory.mktemp("weights") / "vit.safetensors")
-    del entry["training"]
-    torch.manual_seed(0)
-    vit = architectures.build(entry["architecture"], entry["arguments"], entry["num_classes"], entry["pooling"])
-    save_file(vit.state_dict(), entry["weights"])
-    config["study"] = {"name": "small", "finetuned": ["mae_finetuned"], "dataset": "three"}
-    del config["conventions"]  # of the pretrained model
-    config["models"] = {"mae_finetuned": entry}
-    return config
-
-
-@pytest.fixture(scope="session")
-def reference(small, tmp_path_factory) -> Workflow:
-    """The small study's measures, made without a cluster and without a fault."""
-    workflow = clone(tmp_path_factory.mktemp("reference") / "clone", small)
-    workflow.must_run("--", *accuracy("clean", "blur", "gaussian_noise"))
-    return workflow
 
 
 @pytest.fixture(scope="session")
@@ -150,6 +102,19 @@ def test_a_mistake_in_the_profile_is_named_before_any_job(study, old, new, said)
         assert words in text, text
     assert "has been submitted" not in text
     assert not (study / "results/tokens").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("extract_three:gpu=2", "no job gets more than `resources: gpu=1` allows"),
+        ("extract_three:gres='gpu:1'", "`gres: gpu:1`, and Slurm would be given both; take gres out"),
+    ],
+)
+def test_gpus_that_no_job_gets_are_refused_before_any(study, asked, said):
+    text = Run(study, "--set-resources", asked, "--", *CLEAN).ends(1)
+    assert f"profiles/slurm/config.yaml: extract_three asks for gpu={2 if '2' in asked else 1}" in text and said in text
+    assert "has been submitted" not in text
 
 
 @pytest.mark.parametrize(

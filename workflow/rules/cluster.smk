@@ -1,12 +1,13 @@
 # What Snakemake and Slurm have against this run, said before it begins; what a job asks for is in maescope.study.cluster_requests.
 
 import atexit
+import math
 import os
 import time
 from importlib.util import find_spec
 
 from maescope.base import logs
-from maescope.study import cluster, kept_labels
+from maescope.study import cluster, cluster_watch, kept_labels
 
 BEGUN = time.time() - 5  # clocks of a cluster's machines are that close
 TOGETHER = ("tokens_{model}", "measures_{model}")  # groups of jobs
@@ -21,9 +22,20 @@ PROFILE = Path(str(workflow.current_basedir), "../../profiles/slurm/config.yaml"
 if workflow.resource_settings.nodes and PROFILE.is_file() and find_spec("snakemake_executor_plugin_slurm"):
     # on a cluster, before the plugin trips over it; in a dry run nothing tells which profile is in use
     import snakemake_executor_plugin_slurm
+    import snakemake_executor_plugin_slurm_jobstep
     from snakemake_executor_plugin_slurm.partitions import PartitionLimits
+    from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
     cluster.without_accounting(snakemake_executor_plugin_slurm)
+    cluster.keep_slurm_conf(snakemake_executor_plugin_slurm, snakemake_executor_plugin_slurm_jobstep)
+    try:
+        ExecutorPluginRegistry().get_plugin("slurm").executor = cluster_watch.watched(snakemake_executor_plugin_slurm)
+    except AttributeError as lacking:
+        print(
+            f"warning: the plugin of Slurm, or Snakemake, has no more {lacking}: a job that is preempted, and a Slurm that is "
+            "away for a minute, may leave this run waiting for ever; install the versions of requirements.txt",
+            file=sys.stderr,
+        )
     given = yaml.safe_load(PROFILE.read_text())
     for words in cluster.problems(given, TOGETHER):
         print(f"warning: {PROFILE.resolve()}: {words}", file=sys.stderr)
@@ -51,6 +63,15 @@ def refusals():
             yield cluster.refusal(name, gpu, f"--account={account}" if account else "")
 
 
+def too_much():
+    """What rules of this run ask for of GPUs and no job can have."""
+    ceiling = getattr(workflow.global_resources.get("gpu"), "value", math.inf)
+    asking = [job for job in workflow.dag.needrun_jobs() if {"gpu", "gres"} & job.rule.resources.keys()]
+    found = ((job.rule.name, job.resources.get("gpu"), job.resources.get("gres")) for job in asking)
+    for rule, gpus, gres in dict.fromkeys(found):
+        yield from cluster.too_much(rule, gpus or 0, gres or "", ceiling)
+
+
 def without_timers(scheduler):
     """No limit to jobs a second where none was set: for the default one, each job that has ended makes Snakemake look at all
     others again every second, of hundreds a whole core, and wait for the last of these looks before it ends."""
@@ -64,6 +85,8 @@ onstart:
     for key, asked in ASKED.items():
         for words in cluster.not_rules(key, asked, [one.name for one in workflow.rules]):
             print(f"warning: {words}", file=sys.stderr)
+    if partition_file() and (wrong := [f"{partition_file()}: {words}" for words in too_much()]):
+        raise WorkflowError("\n".join(wrong))
     for words in filter(None, refusals()):
         if cluster.hopeless(words):
             raise WorkflowError(f"{partition_file()}: partitions: {words}")

@@ -30,6 +30,7 @@ STUDY_MODULES = (
     "target_lookups",
     "cluster_requests",
     "cluster",
+    "cluster_watch",
     "kept_labels",
     "sweep",
     "convention_lookups",

@@ -1,6 +1,9 @@
 """What Slurm and Snakemake say, and what it is to be made of."""
 
 import logging
+import os
+import re
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -175,6 +178,46 @@ def test_a_profile_that_names_a_former_rule_is_told_the_new_name(asked, said):
     rules = ["accuracy", "subspaces", "angles", "angles_by_convention", "extract_digits"]
     (words,) = cluster.not_rules("set-threads", [asked, "accuracy", "extract_digits"], rules)
     assert words.startswith("set-threads: ") and said in words
+
+
+@pytest.mark.parametrize(
+    ("rule", "gpus", "gres", "ceiling", "said"),
+    [
+        ("extract_digits", 1, "", 1, None),
+        ("extract_digits", 0, "gpu:1", 1, None),  # a model on CPUs
+        ("extract_digits", 1, "nvme:1", 1, None),
+        ("extract_digits", 8, "", float("inf"), None),
+        (
+            "extract_digits",
+            2,
+            "",
+            1,
+            "gpu=2, and .*`resources: gpu=1`.* take `gpu` out of its line",
+        ),
+        ("own", 2, "", 1, "own asks for gpu=2, .*write `gpu=2` there"),
+        ("extract_digits", 1, "gpu", 1, "`gres: gpu`, .*take gres out"),
+        ("extract_digits", 1, "gpu:2", 1, "`gres: gpu:2`, .*take gres out"),
+        ("extract_digits", 1, "gpu:a100:1", 1, "write `gpu_model: a100` instead"),
+    ],
+)
+def test_gpus_that_a_job_cannot_have_are_refused_with_the_line_to_change(rule, gpus, gres, ceiling, said):
+    words = list(cluster.too_much(rule, gpus, gres, ceiling))
+    assert len(words) == bool(said)
+    assert not said or re.search(said, words[0]), words
+
+
+@pytest.mark.parametrize("place", ["/elsewhere/slurm.conf", None])
+def test_what_the_plugins_start_finds_slurm_by_slurm_conf_and_forgets_the_job_around_it(monkeypatch, place):
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    monkeypatch.setenv("SLURM_CONF", place) if place else monkeypatch.delenv("SLURM_CONF", raising=False)
+    plugin = SimpleNamespace(delete_slurm_environment=snakemake_executor_plugin_slurm.delete_slurm_environment)
+    jobstep = SimpleNamespace(subprocess=subprocess)
+    cluster.keep_slurm_conf(plugin, jobstep)
+    plugin.delete_slurm_environment()
+    assert (os.environ.get("SLURM_CONF"), os.environ.get("SLURM_JOB_ID")) == (place, None)
+    how = {"shell": True, "text": True, "stdout": subprocess.PIPE, "env": {"A": "b"}}
+    started = jobstep.subprocess.Popen("echo $SLURM_CONF", **how)
+    assert started.communicate()[0].strip() == (place or "")
 
 
 def account_of(job, plugin):

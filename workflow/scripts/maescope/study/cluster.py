@@ -6,12 +6,14 @@ there, and does not pass on why a group of jobs was refused; Slurm says that, bu
 
 import dataclasses
 import difflib
+import os
 import re
 import shlex
 import shutil
 import subprocess
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 MAPPINGS = {"set-threads", "resources", "set-scatter", "batch", "set-resource-scopes", "default-resources", "config"}
 MAPPINGS |= {"groups", "group-components", "consider-ancient", "set-resources", "partitions"}
@@ -113,6 +115,26 @@ def unknown(where: str, keys: Iterable[str], known: Collection[str]) -> Iterator
             yield f"{where}unknown key {key!r} (did you mean {' or '.join(map(repr, close[:3]))}?)"
 
 
+def too_much(rule: str, gpus: int, gres: str, ceiling: float) -> Iterator[str]:
+    """What a rule asks for of GPUs that a job cannot have: its group is given fewer, and it fails again and again.
+
+    Parameters
+    ----------
+    rule : its name
+    gpus, gres : its resources of these names, 0 and "" for none
+    ceiling : how many GPUs a job may have, by `resources` of the profile
+    """
+    if gpus > ceiling:
+        change = "an extraction uses one: take `gpu` out of its line under set-resources"
+        if not rule.startswith("extract_"):
+            change = f"write `gpu={gpus}` there, or let the rule ask for less"
+        yield f"{rule} asks for gpu={gpus}, and no job gets more than `resources: gpu={ceiling}` allows; {change}"
+    if gpus and re.match(r"gpu\b", gres):
+        model = next(iter(re.findall(r"gpu:([a-zA-Z]\w*)", gres)), None)
+        instead = f"write `gpu_model: {model}` instead" if model else "take gres out"
+        yield f"{rule} asks for gpu={gpus} and for `gres: {gres}`, and Slurm would be given both; {instead}"
+
+
 def without_accounting(plugin) -> None:
     """Let the plugin of Slurm go on where there is no `sacct`, which it asks for an account, or no `sacctmgr`.
 
@@ -126,6 +148,29 @@ def without_accounting(plugin) -> None:
         plugin.get_account = lambda logger: None
     if not shutil.which("sacctmgr"):
         plugin.validate_account = lambda account, logger: account
+
+
+def keep_slurm_conf(plugin, jobstep) -> None:
+    """Let a run that was started inside a job, and its jobs, find Slurm where SLURM_CONF alone says where it is.
+
+    The plugins take all that begins with SLURM_ out of the environment of what they start.
+
+    Parameters
+    ----------
+    plugin, jobstep : the modules `snakemake_executor_plugin_slurm` and `snakemake_executor_plugin_slurm_jobstep`
+    """
+    if place := os.environ.get("SLURM_CONF"):
+        forget = plugin.delete_slurm_environment
+
+        def delete_slurm_environment() -> None:
+            forget()
+            os.environ["SLURM_CONF"] = place
+
+        def popen(*command, env, **more) -> subprocess.Popen:
+            return subprocess.Popen(*command, env=env | {"SLURM_CONF": place}, **more)
+
+        plugin.delete_slurm_environment = delete_slurm_environment
+        jobstep.subprocess = SimpleNamespace(**vars(subprocess) | {"Popen": popen})
 
 
 def refusal(partition: str, *options: str) -> str | None:

@@ -1,0 +1,204 @@
+"""What a cluster does to a run that is no fault of a job: the run ends all the same, and its results are right.
+
+In each, an extraction waits behind the first of its three labels until it may go on; what is to happen happens then.
+"""
+
+import signal
+import time
+from pathlib import Path
+
+import onenode
+import pytest
+from cluster_runs import COMMAND, ENVIRONMENT, QUICK, Run, clone, edit, jobs
+from conftest import Workflow
+from onenode import wait_until
+
+pytest_plugins = ["on_slurm"]
+
+SOON = 300  # seconds after an event in which a run has to end
+LOOP = "\n        for images in done:\n"
+GATE = f"""
+        def until_told(batches):
+            import pathlib
+            import time
+
+            for number, images in enumerate(batches):
+                while number == 2 and not pathlib.Path("go").exists():
+                    time.sleep(0.1)
+                yield images
+
+        done = until_told(done){LOOP}"""
+
+
+@pytest.fixture(scope="session")
+def sampled(small, tmp_path_factory) -> Workflow:
+    """A study of which only the extraction is to do, which waits for a file `go`."""
+    workflow = clone(tmp_path_factory.mktemp("sampled") / "clone", small)
+    workflow.must_run("--until", "check_labels", "--", target("clean"))
+    edit(workflow, "workflow/scripts/tokens/extract.py", LOOP, GATE)
+    return workflow
+
+
+@pytest.fixture(scope="session")
+def undisturbed(sampled, tmp_path_factory) -> Workflow:
+    workflow = sampled.moved(tmp_path_factory.mktemp("undisturbed") / "clone")
+    (workflow / "go").touch()
+    workflow.must_run("--", target("clean"), target("blur"))
+    return workflow
+
+
+@pytest.fixture
+def study(slurm, sampled, tmp_path):
+    """A copy whose jobs enter one partition."""
+
+    def copy(partition: str) -> Workflow:
+        workflow = sampled.moved(tmp_path / "clone")
+        edit(workflow, "profiles/slurm/config.yaml", "  cpu: {}", f"  {partition}: {{}}")
+        return workflow
+
+    return copy
+
+
+def target(perturbation: str) -> str:
+    return f"results/tokens/mae_finetuned/three/{perturbation}.csv"
+
+
+def same(workflow: Workflow, undisturbed: Workflow, *perturbations: str) -> None:
+    """Token files are those of an undisturbed run, bit for bit."""
+    for name in perturbations:
+        of = Path("results/tokens/mae_finetuned/three")
+        files = [of / f"{name}.csv", *((of / name / f"{label}.h5") for label in range(3))]
+        for path in files:
+            assert (workflow / path).read_bytes() == (undisturbed / path).read_bytes(), path
+
+
+def waits_at_the_gate(workflow: Workflow, *perturbations: str) -> None:
+    for name in perturbations:
+        kept = workflow / f"results/kept/tokens/mae_finetuned/three/{name}"
+        wait_until(lambda kept=kept: len(list(kept.rglob("*.h5"))) > 1, 300, f"{name} to have a label")
+
+
+def make_room() -> None:
+    """A job that needs the whole of node two, and has it."""
+    onenode.said("srun", "--quiet", "--partition=urgent", "--exclusive", "true")
+
+
+@pytest.mark.parametrize(("partition", "states"), [("cancel", ["PREEMPTED", "COMPLETED"]), ("requeue", ["COMPLETED"])])
+def test_preempted(study, undisturbed, partition, states):
+    """At first its node is drained, which is told."""
+    workflow = study(partition)
+    onenode.said("scontrol", "update", "nodename=two", "state=drain", "reason=test")
+    with Run(workflow, *QUICK, "--", target("clean")) as run:
+        wait_until(lambda: "`sinfo -R` says why" in run.said, 120, "a word on why the job waits")
+        onenode.said("scontrol", "update", "nodename=two", "state=resume")
+        waits_at_the_gate(workflow, "clean")
+        make_room()
+        (workflow / "go").touch()
+        since = time.monotonic()
+        said = run.ends(0)
+        assert time.monotonic() - since < SOON
+    same(workflow, undisturbed, "clean")
+    own = jobs(workflow)
+    assert [job["JobState"] for job in own] == states
+    assert len({job["MinMemoryNode"] for job in own}) == 1
+    assert own[0]["Restarts"] == str(int(partition == "requeue"))
+    assert said.count(f"Slurm job {own[0]['JobId']} (tokens_mae_finetuned_extract_three) was preempted") == 2 * (
+        partition == "cancel"  # on the terminal and in Snakemake's log
+    )
+    log = (workflow / "results/logs/extract/mae_finetuned/three/clean.log").read_text()
+    assert "1 of 3 labels" in log, log
+
+
+def test_the_controller_is_away_when_jobs_are_submitted_and_while_they_run(study, undisturbed):
+    workflow = study("cpu")
+    onenode.stop_controller()
+    try:
+        run = Run(workflow, *QUICK, "--", target("clean"))
+        wait_until(lambda: "Slurm cannot be reached to take jobs" in run.said, 120, "a job to be refused")
+        onenode.start_controller()
+        waits_at_the_gate(workflow, "clean")
+        onenode.stop_controller()
+        wait_until(lambda: "Slurm does not answer (squeue: " in run.said, 60, "Snakemake to miss it")
+        (workflow / "go").touch()
+        time.sleep(20)  # of the minute that it may be away
+    finally:
+        onenode.start_controller()
+    since = time.monotonic()
+    run.ends(0)
+    assert time.monotonic() - since < SOON
+    same(workflow, undisturbed, "clean")
+    assert [job["JobState"] for job in jobs(workflow)] == ["COMPLETED"]
+
+
+def test_two_nodes_with_gpus_one_of_which_is_drained(slurm, sampled, undisturbed, tmp_path):
+    """Five extractions on four GPUs, one of which is cancelled on the node that is drained: two find the other node."""
+    workflow = sampled.moved(tmp_path / "clone")
+    config = workflow.config()
+    config["models"]["mae_finetuned"]["device"] = "auto"
+    workflow.configure(config)
+    edit(workflow, "profiles/slurm/config.yaml", "  gpu: {max_gpu", "  pair: {max_gpu")
+    names = ("clean", "blur", "gaussian_noise", "frost", "mask")
+    alone = ("--group-components", "tokens_{model}=1")
+    with Run(workflow, *QUICK, *alone, "--", *map(target, names)) as run:
+        running = lambda: [job["NodeList"] for job in jobs(workflow) if job["JobState"] == "RUNNING"]  # noqa: E731
+        wait_until(lambda: sorted(running()) == ["one", "one", "two", "two"], 120, "jobs on both nodes")
+        onenode.said("scontrol", "update", "nodename=two", "state=drain", "reason=test")
+        onenode.said("scancel", next(job["JobId"] for job in jobs(workflow) if job["NodeList"] == "two"))
+        (workflow / "go").touch()
+        since = time.monotonic()
+        run.ends(0)
+        assert time.monotonic() - since < SOON
+    onenode.said("scontrol", "update", "nodename=two", "state=resume")
+    same(workflow, undisturbed, "clean", "blur")
+    own = jobs(workflow)
+    assert all(job["TresPerJob"] == "gres:gpu:1" for job in own)
+    assert sorted((job["NodeList"], job["JobState"]) for job in own) == [
+        *[("one", "COMPLETED")] * 4,
+        ("two", "CANCELLED"),
+        ("two", "COMPLETED"),
+    ]
+
+
+def test_snakemake_is_stopped_until_slurm_has_forgotten_its_jobs(slurm, study, undisturbed):
+    """One of them has ended well by then, the other was killed. MinJobAge is shorter than the plugin trusts in."""
+    workflow = study("cpu")
+    onenode.remember(5)
+    try:
+        alone = ("--group-components", "tokens_{model}=1")
+        with Run(workflow, *QUICK, *alone, "--latency-wait", "5", "--", target("clean"), target("blur")) as run:
+            waits_at_the_gate(workflow, "clean", "blur")
+            run.process.send_signal(signal.SIGSTOP)
+            _, killed = (job["JobId"] for job in jobs(workflow))
+            onenode.said("scancel", killed)
+            (workflow / "go").touch()
+            wait_until(lambda: not jobs(workflow), 180, "Slurm to forget the jobs")
+            run.process.send_signal(signal.SIGCONT)
+            since = time.monotonic()
+            said = run.ends(0)
+            assert time.monotonic() - since < SOON
+    finally:
+        onenode.remember(3600)
+    same(workflow, undisturbed, "clean", "blur")
+    assert f"Slurm job {killed}: Slurm knows it no more" in said
+    assert "sacct" not in said.replace("sacctmgr", "")
+
+
+def test_no_sacct_and_no_sacctmgr(study, undisturbed, tmp_path):
+    workflow = study("cpu")
+    (workflow / "go").touch()
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for folder in (ENVIRONMENT, Path("/usr/bin"), Path("/bin")):
+        for tool in folder.iterdir():
+            if not tool.name.startswith("sacct") and not (tools / tool.name).is_symlink():
+                (tools / tool.name).symlink_to(tool)
+    Run(workflow, *QUICK, "--", target("clean"), PATH=str(tools)).ends(0)
+    same(workflow, undisturbed, "clean")
+
+
+def test_only_slurm_conf_says_where_slurm_is_and_snakemake_runs_in_a_job(study, undisturbed):
+    workflow = study("hidden")
+    (workflow / "go").touch()
+    inside = {"SLURM_CONF": str(onenode.FILES / "slurm.conf"), "SLURM_JOB_ID": "1"}
+    Run(workflow, *QUICK, "--", target("clean"), command=onenode.hidden(COMMAND), **inside).ends(0)
+    same(workflow, undisturbed, "clean")
