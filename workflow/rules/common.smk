@@ -1,5 +1,6 @@
 # What every stage needs: the checked configuration, what is looked up in it, and the code of a script as a param.
 
+import gc
 import sys
 from functools import cache
 from pathlib import Path
@@ -47,6 +48,8 @@ from maescope.base.errors import InputError
 from maescope.study import lookups, settings, target_lookups
 from maescope.study.cluster_requests import ClusterRequests, growing
 from maescope.study.settled_inputs import SettledInputs
+
+gc.freeze()  # Snakemake's own modules: to look through them again and again took a sixth of planning
 
 if workflow.is_main_process:
     terminal.take_over(logger, workflow.output_settings, whole=not workflow.modifier.is_main_snakefile())
