@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import timm
 import torch
+from safetensors.torch import save_file
 from timm.models import Beit, Eva
 
-from maescope.models import architectures
+from maescope.base.errors import InputError
+from maescope.models import architectures, checkpoints
 from maescope.tokens.forward import forward
 
 GRID, PATCH, WIDTH, HEADS, DEPTH, CLASSES = (3, 5), 4, 32, 2, 3, 5
@@ -80,7 +82,7 @@ def pictures(count=2):
 
 
 def watched(model, images):
-    """timm's own pass: outputs of blocks (L, B, T, D), A V (L, B, T, H d), attention (L, B, H, T, T), logits, pooling."""
+    """timm's own pass: blocks (L, B, T, D), A V (L, B, T, H d), attention (L, B, H, T, T), logits, pooling (B, T)."""
     blocks, joined, maps, pooled, handles = [], [], [], [], []
     for block in model.blocks:
         block.attn.fused_attn = False
@@ -264,3 +266,26 @@ def test_heads_without_prefix_tokens_are_those_of_patches_alone(name):
         value = value + (attn.v_bias.detach().numpy().reshape(HEADS, 1, -1) if name == "CAE" else 0)
     wanted = (maps[0] / maps[0].sum(-1, keepdims=True) @ value[:, :, first:]).mean(2)
     assert np.abs(tokens.head[0].numpy() - wanted).max() <= 1e-6 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_random_weights_are_those_of_their_seed(name):
+    architecture, pooling, further, *_ = FAMILIES[name]
+    models = []
+    for seed in (7, 7, 8):
+        model = architectures.build(architecture, TINY | further, CLASSES, pooling)
+        models.append((checkpoints.load(model, f"random:{seed}"), model.state_dict()))
+    (one, state), (again, other), (different, _) = models
+    assert one == again != different and all(value.equal(other[key]) for key, value in state.items())
+
+
+def test_a_pooling_head_that_was_left_out_is_asked_for(tmp_path):
+    own, _ = of_library("SigLIP")
+    save_file(own.state_dict(), tmp_path / "siglip.safetensors")
+    model = architectures.build("vit_base_patch16_siglip_gap_224", TINY, CLASSES, "avg")
+    with pytest.raises(InputError, match=r"siglip\.safetensors: .* set pooling: map$"):
+        checkpoints.load(model, str(tmp_path / "siglip.safetensors"))
+    model = architectures.build("vit_base_patch16_siglip_224", TINY, CLASSES, "map")
+    checkpoints.load(model, str(tmp_path / "siglip.safetensors"))
+    with torch.inference_mode():
+        assert (forward(model, pictures()).logits - own(pictures())).abs().max() <= 1e-5

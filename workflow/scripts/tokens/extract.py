@@ -44,6 +44,8 @@ attributes = {
     "device": str(extractor.device),
 }
 decides = provenance.deciding() | {"batch_size": snakemake.resources.batch_size, "kind": devices.kind(extractor.device)}
+if model.cls_token is None:
+    attributes["cls_token"] = 0
 kept = keeping.Keeper(
     store.by_label(snakemake.output.tokens),
     rows,

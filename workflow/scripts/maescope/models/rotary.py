@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import torch
 from timm.layers import AttentionRope, apply_rot_embed_cat
+from timm.layers.pos_embed_sincos import init_random_2d_freqs
 from timm.models import Eva
 from timm.models.eva import EvaAttention
 from torch import Tensor, nn
@@ -71,6 +72,16 @@ def plain(model: Eva) -> Eva:
     if model.rope is not None:
         model.rope._apply = types.MethodType(_moved, model.rope)
     return model
+
+
+def draw_rest(model: Eva) -> None:
+    """Draw anew what timm draws only where it builds a model: the pooling's query, and the mixed frequencies."""
+    if model.attn_pool is not None:
+        model.attn_pool.init_weights()
+    if model.rope_mixed:
+        rope = model.rope
+        drawn = init_random_2d_freqs(rope.dim // rope.num_heads, rope.depth, rope.num_heads, rope.temperature)
+        rope.freqs.data.copy_(drawn)
 
 
 def _moved(rope: nn.Module, to: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:

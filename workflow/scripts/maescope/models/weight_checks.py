@@ -54,6 +54,7 @@ def require_fit(path: str, model: VisionTransformer, state: dict[str, Tensor]) -
             raise InputError(f"{path}: {name} has values that are not finite; fetch or train it again")
     if left := sorted(set(state) - set(expected)):
         hint = "; set num_classes for a model with a head" if "head.weight" in left else ""
+        hint = "; its head pools by attention: set pooling: map" if left[0].startswith("attn_pool.") else hint
         raise InputError(f"{path}: has {left[0]} and {len(left) - 1} more that the architecture does not{hint}")
 
 

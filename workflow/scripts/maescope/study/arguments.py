@@ -28,8 +28,11 @@ def problems(name: str, model: dict) -> Iterator[str]:
             yield f"{key}.arguments.{argument}: {arguments[argument]}; {remedy}"
     if arguments.get("in_chans", 3) != 3:
         yield f"{key}.arguments.in_chans: {arguments['in_chans']}, but pictures are read as red, green and blue: 3"
-    if not arguments.get("class_token", True):
-        yield f"{key}.arguments.class_token: false, but a CLS token is needed; leave it out"
+    if model["pooling"] == "token" and not sizes.has_cls(model):
+        yield (
+            f"{key}.pooling: token reads CLS, which {model['architecture']} has not; set avg, or map where the head "
+            "pools by attention (SigLIP)"
+        )
     width, heads = sizes.width_of(model), sizes.heads_of(model)
     if width and heads and width % heads and "embed_dim" in arguments:
         yield f"{key}.arguments.embed_dim: {width} is no multiple of the {heads} attention heads (num_heads)"
@@ -46,6 +49,12 @@ def _pretraining_problems(key: str, model: dict, width: int | None) -> Iterator[
     if sizes.needs_all_patches(model):
         yield f"{key}.training: a BEiT needs all patches and cannot be pretrained with a mask; take a ViT"
     registers = sizes.registers_of(model)
+    if sizes.is_eva(model):
+        yield f"{key}.training: pretraining here knows no rotary positions, as {model['architecture']} has; take a ViT"
+    if not sizes.has_cls(model):
+        yield f"{key}.training: pretraining here needs a CLS token; {model['architecture']} has none, take another ViT"
+    if model["pooling"] == "map":
+        yield f"{key}.pooling: map, but pretraining here has no head that would pool; set avg or token"
     if registers and "reg_tokens" in arguments:
         yield f"{key}.arguments.reg_tokens: {registers}, but pretraining here knows no register tokens; leave them out"
     elif registers:
