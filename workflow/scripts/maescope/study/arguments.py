@@ -30,8 +30,8 @@ def problems(name: str, model: dict) -> Iterator[str]:
         yield f"{key}.arguments.in_chans: {arguments['in_chans']}, but pictures are read as red, green and blue: 3"
     if model["pooling"] == "token" and not sizes.has_cls(model):
         yield (
-            f"{key}.pooling: token reads CLS, which {model['architecture']} has not; set avg, or map where the head "
-            "pools by attention (SigLIP)"
+            f"{key}.pooling: token reads CLS, but {name} has no CLS token; set avg, or map where the head pools by "
+            "attention (SigLIP)"
         )
     width, heads = sizes.width_of(model), sizes.heads_of(model)
     if width and heads and width % heads and "embed_dim" in arguments:
@@ -48,7 +48,7 @@ def _pretraining_problems(key: str, model: dict, width: int | None) -> Iterator[
     arguments, decoder = model["arguments"], model["training"]["decoder"]
     if sizes.needs_all_patches(model):
         yield f"{key}.training: a BEiT needs all patches and cannot be pretrained with a mask; take a ViT"
-    registers = sizes.registers_of(model)
+    registers = 0 if sizes.is_eva(model) else sizes.registers_of(model)
     if sizes.is_eva(model):
         yield f"{key}.training: pretraining here knows no rotary positions, as {model['architecture']} has; take a ViT"
     if not sizes.has_cls(model):
