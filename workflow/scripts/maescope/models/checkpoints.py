@@ -68,12 +68,22 @@ def load(model: VisionTransformer, weights: str, sha256: str = "any", key: str |
     elif found.renamed and "head.weight" in state and not model.num_classes:
         log.warning("%s: its head is left aside; to use it set num_classes: %d", path, len(state["head.weight"]))
         state = {name: value for name, value in state.items() if not name.startswith("head.")}
+    state = _without_no_biases(model, state)
     weight_checks.require_names(path, model.state_dict(), state)
     weight_checks.require_fit(path, model, state)
     weight_checks.require_told(path, model, found)
     model.load_state_dict(state)
     model.layout = found.layout
     return digest
+
+
+def _without_no_biases(model: VisionTransformer, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights without biases of queries and values that are all zero, where the model has none: the larger DINOv3."""
+    own = model.state_dict()
+    biases = [name for name in state if name.endswith(("attn.q_bias", "attn.v_bias")) and name not in own]
+    if any(state[name].any() for name in biases):
+        return state
+    return {name: value for name, value in state.items() if name not in biases}
 
 
 def _draw(model: VisionTransformer, seed: int) -> str:
