@@ -233,7 +233,7 @@ def test_a_model_that_is_none_of_these_is_refused_by_its_key(config, said, tmp_p
 
 def test_positions_of_another_size_than_the_crop_are_resampled_only_when_asked(tmp_path):
     path = folder(tmp_path / "vit", CONFIG | {"image_size": 512})
-    with pytest.raises(InputError, match=r"cropped to 224 px, but positions are of 512 px; .*dynamic_img_size: true"):
+    with pytest.raises(InputError, match=r"cropped to 224 px, but positions are of 512 px; .*resample_positions: true"):
         checked(path)
     assert checked(path, arguments={"dynamic_img_size": True})["arguments"]["img_size"] == 512
     assert checked(path, preprocessing={"resize": 512, "crop": 512})["arguments"]["img_size"] == 512

@@ -11,6 +11,7 @@ from maescope.base import provenance
 from maescope.base.errors import InputError
 from maescope.models.architectures import recorded_preprocessing
 from maescope.study import class_lists, completion, settings, weight_files
+from maescope.study.target_lookups import TargetLookUps
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -260,6 +261,28 @@ def test_patches_cannot_be_dropped_from_a_beit(config):
     assert f"conventions.drop.occlusion: {said}" in problems(config)
     config["study"]["occlusion"] = ["dropped"]
     assert f"study.occlusion: {said}" in problems(config)
+
+
+def test_inputs_are_squares(config):
+    config["models"]["vit"]["arguments"] = {"img_size": [224, 196]}
+    said = "img_size: [224, 196], but crops are squares; give one number, or resample_positions: true"
+    assert f"models.vit.arguments.{said}" in problems(config)
+    config["models"]["vit"]["resample_positions"] = True  # the model is set to the crop
+    settings.check(config, SCHEMA)
+
+
+def test_positions_are_resampled_where_it_is_asked_for_and_that_is_in_the_fingerprint(config):
+    hashes = []
+    for changes in ({}, {"resample_positions": True}):
+        own = copy.deepcopy(config)
+        own["models"]["vit"] |= changes | {"arguments": {"img_size": 224}}
+        checked = settings.check(own, SCHEMA)
+        assert checked["models"]["vit"].get("resample_positions", False) == bool(changes)
+        hashes.append(TargetLookUps(checked).config_hash_of("vit", "pets", "clean"))
+    assert hashes[0] != hashes[1]
+    config["models"]["vit"]["resample_positions"] = True
+    config["models"]["vit"]["training"] = {"recipe": "scratch", "dataset": "pets", "epochs": 1}
+    assert "models.vit.resample_positions: a model that is trained here is of the size of its crops" in problems(config)
 
 
 def test_patches_are_not_ranked_by_a_cls_token_that_is_not_there(config):

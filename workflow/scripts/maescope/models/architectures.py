@@ -119,11 +119,12 @@ def recorded_preprocessing(identifier: str) -> dict:
     } | ({"squash": True} if squash else {})
 
 
-def require_input(model: VisionTransformer, crop: int, *, exact: bool = False) -> None:
-    """Crops must be of the model's input size; one of `dynamic_img_size` is set to theirs, once its weights are in.
+def require_input(model: VisionTransformer, crop: int, *, resample: bool = False, exact: bool = False) -> None:
+    """Crops must be of the model's input size, or it is set to theirs, once its weights are in.
 
-    Its positions are resampled as timm does in each pass, and its grid is that of the crops from then on. `exact` is of
-    a model that is trained: its weights would be of another grid than those that its entry describes.
+    That is done to a model of `dynamic_img_size`, and to any where `resample` asks for it. Its positions are resampled
+    as timm does, and its grid is that of the crops from then on. `exact` is of a model that is trained: its weights
+    would be of another grid than those that its entry describes.
 
     Raises
     ------
@@ -134,8 +135,10 @@ def require_input(model: VisionTransformer, crop: int, *, exact: bool = False) -
     if (crop, crop) == (height, width):
         return
     patch = model.patch_embed.patch_size
-    if exact or not getattr(model, "dynamic_img_size", False):
-        raise InputError(f"preprocessing.crop is {crop} px, but the model's input is {height} x {width} px")
+    if exact or not (resample or getattr(model, "dynamic_img_size", False)):
+        said = f"preprocessing.crop is {crop} px, but the model's input is {height} x {width} px"
+        remedy = "; take crops of that size" + (", or set resample_positions: true" if not exact else "")
+        raise InputError(said + remedy)
     if crop % patch[0] or crop % patch[1]:
         raise InputError(f"preprocessing.crop is {crop} px, no multiple of the model's patches of {patch[0]} px")
     model.set_input_size((crop, crop))

@@ -8,7 +8,8 @@ keep timm's names: weights load as they are.
 import types
 
 import torch
-from timm.models.beit import Attention, Beit
+from timm.layers import resize_rel_pos_bias_table
+from timm.models.beit import Attention, Beit, gen_relative_position_index
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -24,6 +25,7 @@ class RelativeAttention(nn.Module):
         self.q_bias, self.v_bias = attn.q_bias, attn.v_bias
         self.relative_position_bias_table = attn.relative_position_bias_table  # (relative positions, H) or None
         self.register_buffer("relative_position_index", attn.relative_position_index, persistent=False)  # (T, T)
+        self.window_size = attn.window_size  # the grid, None without a bias
 
     def q_norm(self, query: Tensor) -> Tensor:
         """Queries (B, H, T, d) with their bias."""
@@ -35,6 +37,16 @@ class RelativeAttention(nn.Module):
             return None
         bias = self.relative_position_bias_table[self.relative_position_index]  # (T, T, H)
         return bias.permute(2, 0, 1).contiguous()  # else a GPU's fused attention would refuse it
+
+    def set_window_size(self, grid: tuple[int, int]) -> None:
+        """Of another grid of patches: biases resampled as timm does, which calls this where an input size is set."""
+        if self.relative_position_bias_table is None or tuple(grid) == tuple(self.window_size):
+            return
+        shape = ((2 * grid[0] - 1) * (2 * grid[1] - 1) + 3, self.num_heads)  # three offsets are those of CLS
+        table = resize_rel_pos_bias_table(self.relative_position_bias_table.detach(), grid, shape, self.window_size)
+        self.relative_position_bias_table = nn.Parameter(table)
+        self.relative_position_index = gen_relative_position_index(grid).to(table.device)
+        self.window_size = grid
 
     def forward(self, x: Tensor, shared_rel_pos_bias: None = None) -> Tensor:
         """(B, T, D) -> (B, T, D), T of the full image: the bias belongs to places in it."""

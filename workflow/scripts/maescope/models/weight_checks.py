@@ -130,5 +130,6 @@ def _of_size(model: VisionTransformer, name: str, state: dict[str, Tensor]) -> s
         grid = (math.sqrt(max(0, given[0] - 3)) + 1) / 2
     if side and grid and grid == int(grid) and embedding.grid_size != (grid, grid):
         size = int(grid) * side
-        return f": its images are of {size} px; set arguments.img_size and preprocessing.crop: {size}"
+        alone = f"arguments.img_size: {size} and resample_positions: true"
+        return f": its images are of {size} px; set arguments.img_size and preprocessing.crop: {size}, or {alone}"
     return ""

@@ -50,10 +50,11 @@ def complete(name: str, model: dict, stated: dict) -> dict:
     except InputError as error:
         raise InputError(f"{key}: {error}") from None
     arguments, crop = told.pop("arguments") | model["arguments"], told["preprocessing"]["crop"]
-    if crop != arguments["img_size"] and not arguments.get("dynamic_img_size"):
+    resampled = arguments.get("dynamic_img_size") or model.get("resample_positions")
+    if crop != arguments["img_size"] and not resampled:
         raise InputError(
             f"{key}: pictures are cropped to {crop} px, but positions are of {arguments['img_size']} px; state "
-            "preprocessing with that crop, or arguments: {dynamic_img_size: true}, which resamples positions as timm "
+            "preprocessing with that crop, or resample_positions: true, which resamples them as timm "
             "does (Hugging Face has another filter)"
         )
     own = {part: value for part, value in told.items() if part not in stated or part == "preprocessing"}
