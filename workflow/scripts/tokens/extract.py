@@ -39,14 +39,12 @@ attributes = {
     "config_hash": params.config_hash,
     "weights_sha256": digest,
     "weights_layout": model.layout,
-    "prefix_tokens": model.num_prefix_tokens,
+    **extraction.beside_patches(model),
     "seed": params.seed,
     "threads": snakemake.threads,
     "device": str(extractor.device),
 }
 decides = provenance.deciding() | {"batch_size": snakemake.resources.batch_size, "kind": devices.kind(extractor.device)}
-if model.cls_token is None:
-    attributes["cls_token"] = 0
 kept = keeping.Keeper(
     store.by_label(snakemake.output.tokens),
     rows,
