@@ -238,7 +238,7 @@ def test_rotary_attention_is_that_of_its_definition(name, angles, halves, masked
             assert np.abs(tokens.head[0, image, head].numpy() - wanted).max() <= 1e-5 * np.abs(wanted).max()
 
 
-@pytest.mark.parametrize("name", ["EVA-02", "DINOv3", "rotary, mixed"])
+@pytest.mark.parametrize("name", ["EVA-02", "rotary, mixed"])  # those of DINOv3 timm keeps so itself
 def test_angles_stay_in_single_precision_in_a_model_of_bfloat16(name):
     _, model = of_library(name)
     exact = model.rope.get_embed(shape=GRID)
