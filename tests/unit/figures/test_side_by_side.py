@@ -160,7 +160,7 @@ def test_a_layer_without_a_rank_is_a_gap_in_its_curve():
 
 
 def test_models_without_cls_are_named_where_they_have_no_curve_and_alone_have_no_panel():
-    rows = grid(model=["vit", "gap"], token=["cls", "mean"], layer=[1, 2])
+    rows = grid(model=["gap", "vit"], token=["cls", "mean"], layer=[1, 2])
     rows = rows[(rows["model"] == "vit") | (rows["token"] == "mean")].assign(effective_rank=3.0, most=20, noise=8.0)
     rows = rows.assign(silhouette=0.1, knn_accuracy=0.8, probe_accuracy=0.9, chance=0.1)
     for draw, across in ((depth.figure_rank, 1), (depth.figure_models, 3)):
@@ -169,7 +169,9 @@ def test_models_without_cls_are_named_where_they_have_no_curve_and_alone_have_no
             ["without CLS: gap"],
             [],
         ]
-        assert named(figure)[:2] == ["vit", "gap"] and len(figure.axes) == 2 * across
+        assert named(figure)[:2] == ["gap", "vit"] and len(figure.axes) == 2 * across
+        (above, *_), (_, below, *_) = (figure.axes[place].get_lines() for place in (0, across))
+        assert above.get_label() == below.get_label() == "vit" and above.get_color() == below.get_color()
         assert len(whole(draw(rows[rows["model"] == "gap"])).axes) == across
 
 

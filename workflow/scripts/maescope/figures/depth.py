@@ -21,12 +21,12 @@ def figure_rank(ranks: pd.DataFrame) -> Figure:
     ranks : model, token, layer, effective_rank, noise, most
     """
     ranks, label = along_depth(ranks)
-    tokens = _there(ranks)
+    tokens, styles = _there(ranks), {model: style for model, _, style in models(ranks)}
     figure, axes = plt.subplots(1, len(tokens), figsize=(PAGE, 2.8), sharey=True, squeeze=False)
     for axis, (token, name) in zip(axes[0], tokens.items(), strict=True):
         part = ranks[ranks["token"] == token]
-        for model, curve, style in models(part):
-            axis.plot(curve["x"], curve["effective_rank"], label=model, **style)
+        for model, curve, _ in models(part):
+            axis.plot(curve["x"], curve["effective_rank"], label=model, **styles[model])
         ranks_of_noise = sorted(part["noise"].round().unique())
         words = " or ".join(f"{noise:.0f}" for noise in ranks_of_noise)
         for noise in ranks_of_noise:
@@ -50,15 +50,15 @@ def figure_models(separation: pd.DataFrame) -> Figure:
     """
     measures = {"silhouette": "silhouette", "knn_accuracy": "k-NN accuracy", "probe_accuracy": "linear probe accuracy"}
     separation, label = along_depth(separation)
-    tokens = _there(separation)
+    tokens, styles = _there(separation), {model: style for model, _, style in models(separation)}
     size = (PAGE, 0.6 + 2 * len(tokens))
     figure, axes = plt.subplots(len(tokens), len(measures), figsize=size, sharex=True, sharey="col", squeeze=False)
     for row, (token, name) in zip(axes, tokens.items(), strict=True):
         part = separation[separation["token"] == token]
         _name_lacking(row[0], separation, part)
         for axis, (column, title) in zip(row, measures.items(), strict=True):
-            for model, curve, style in models(part):
-                axis.plot(curve["x"], curve[column], label=model, **style)
+            for model, curve, _ in models(part):
+                axis.plot(curve["x"], curve[column], label=model, **styles[model])
             if column == "silhouette":
                 reference(axis, 0, "silhouette 0: as near to another class")
             else:
@@ -80,4 +80,7 @@ def _name_lacking(axis: Axes, frame: pd.DataFrame, part: pd.DataFrame) -> None:
     lacking = [model for model in frame["model"].unique() if model not in set(part["model"])]
     if lacking:
         words = fill(f"without CLS: {', '.join(lacking)}", 40)
-        axis.text(0.02, 0.02, words, transform=axis.transAxes, fontsize=6, color="0.35", va="bottom", zorder=3)
+        box = {"facecolor": "white", "alpha": 0.85, "linewidth": 0, "pad": 1}
+        axis.text(
+            0.02, 0.03, words, transform=axis.transAxes, fontsize=6, color="0.35", va="bottom", bbox=box, zorder=3
+        )
