@@ -46,7 +46,7 @@ rule all:
         rules.figure_rank.output if STUDY["compared"] else [],
         rules.figure_heads.output if STUDY["compared"] else [],
         rules.figure_spectrum.output if look.seen_whole else [],
-        rules.figure_class_attention.output if look.seen_whole else [],
+        rules.figure_class_attention.output if look.seen_by_cls else [],
         rules.training_curves.output if look.trained else [],
         rules.reconstruction.output if look.pretrained_here else [],
         rules.table_1.output,

@@ -301,7 +301,7 @@ rule figure_heads:
 
 rule figure_class_attention:
     input:
-        measures=look.compared("class_attention", look.seen_whole),
+        measures=look.compared("class_attention", look.seen_by_cls),
     output:
         **figure("figure_class_attention", "Beyond the paper", "What CLS looks at", "numbers"),
     log:
@@ -314,6 +314,7 @@ rule figure_class_attention:
         login=1,
     params:
         code=code("figures/figure_class_attention"),
+        left_out=[model for model in look.seen_whole if model in look.without_cls],  # for the caption
     script:
         "../scripts/figures/figure_class_attention.py"
 

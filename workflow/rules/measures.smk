@@ -343,7 +343,7 @@ rule spectrum:
 
 rule class_attention:
     input:
-        unpack(token_files(tokens=look.tokens)),
+        unpack(token_files(tokens=look.tokens_with_cls)),
     output:
         measure="results/measures/class_attention/{model}/{dataset}/{perturbation}.csv",
     log:

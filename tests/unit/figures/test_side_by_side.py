@@ -159,6 +159,22 @@ def test_a_layer_without_a_rank_is_a_gap_in_its_curve():
     assert np.isnan(curve).tolist() == [False, True, False]
 
 
+def test_models_without_cls_are_named_where_they_have_no_curve_and_alone_have_no_panel():
+    rows = grid(model=["gap", "vit"], token=["cls", "mean"], layer=[1, 2])
+    rows = rows[(rows["model"] == "vit") | (rows["token"] == "mean")].assign(effective_rank=3.0, most=20, noise=8.0)
+    rows = rows.assign(silhouette=0.1, knn_accuracy=0.8, probe_accuracy=0.9, chance=0.1)
+    for draw, across in ((depth.figure_rank, 1), (depth.figure_models, 3)):
+        figure = whole(draw(rows))
+        assert [[text.get_text() for text in axis.texts] for axis in figure.axes[::across]] == [
+            ["without CLS: gap"],
+            [],
+        ]
+        assert named(figure)[:2] == ["gap", "vit"] and len(figure.axes) == 2 * across
+        (above, *_), (_, below, *_) = (figure.axes[place].get_lines() for place in (0, across))
+        assert above.get_label() == below.get_label() == "vit" and above.get_color() == below.get_color()
+        assert len(whole(draw(rows[rows["model"] == "gap"])).axes) == across
+
+
 @pytest.mark.parametrize("name", ["heads", "class_attention"])
 def test_every_head_of_every_model_has_a_dot_in_a_named_row(name):
     heads = pd.concat([grid(model=["a"], layer=[1, 2], head=[1, 2, 3]), grid(model=["b"], layer=[1], head=[1])])

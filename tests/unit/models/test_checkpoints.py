@@ -224,7 +224,9 @@ def test_a_digest_that_differs_from_the_configured_one_is_refused(tmp_path):
 
 def test_a_crop_that_is_not_the_input_is_refused_with_both_sizes():
     architectures.require_input(tiny(), 8)
-    with pytest.raises(InputError, match=r"preprocessing\.crop is 12 px, but the model's input is 8 x 8 px"):
+    with pytest.raises(
+        InputError, match=r"crop is 12 px, but the model's input is 8 x 8 px; .* resample_positions: true$"
+    ):
         architectures.require_input(tiny(), 12)
 
 
@@ -281,7 +283,7 @@ def test_build_makes_the_vit_that_is_asked_for_in_evaluation_mode():
         ("vit_base_patch16_224.mea", {}, r"Invalid pretrained tag .*timm has vit_base_patch16_224\.mae"),
         ("vit_tiny_patch16_224", {"pach_size": 4}, "pach_size"),
         ("vit_tiny_patch16_224", {"num_heads": 7}, "divisible"),
-        ("eva02_tiny_patch14_224", {}, "is of timm's class Eva; maescope reads"),
+        ("vit_relpos_base_patch16_cls_224", {"depth": 1}, "is of timm's class VisionTransformerRelPos; maescope reads"),
     ],
 )
 def test_what_timm_does_not_know_or_is_no_vit_is_refused(architecture, arguments, match):
@@ -649,7 +651,7 @@ def test_a_file_without_positions_is_said_to_have_none(tmp_path):
 def test_positions_of_another_grid_name_the_size_to_set(changes, tmp_path):
     state = tiny(img_size=24, **changes).state_dict()
     path = saved(state, tmp_path / "w.safetensors")
-    match = r"pos_embed has shape .*: its images are of 24 px; set arguments\.img_size and preprocessing\.crop: 24$"
+    match = r"images are of 24 px; set arguments\.img_size and preprocessing\.crop: 24, or .* resample_positions: true$"
     refused(tiny(**changes), path, match)
     model = tiny(img_size=24, **changes)
     checkpoints.load(model, path)

@@ -16,7 +16,6 @@ import torch
 from PIL import Image
 from timm.utils import CheckpointSaver, ModelEmaV3
 
-from maescope.base.errors import InputError
 from maescope.images import reading
 from maescope.models import architectures, checkpoints
 from maescope.study import model_folders
@@ -145,7 +144,20 @@ def pixio(transformers):
     return model, model.layers, {}
 
 
+def dinov3(transformers):
+    config = transformers.DINOv3ViTConfig(**SIZES, intermediate_size=64, num_register_tokens=4)
+    model = moved(transformers.DINOv3ViTModel(config))
+    return model, model.get_submodule("model.layer" if hasattr(model, "model") else "layer"), {}
+
+
+def dinov3_gated(transformers):
+    config = transformers.DINOv3ViTConfig(**SIZES, intermediate_size=64, use_gated_mlp=True, hidden_act="silu")
+    model = moved(transformers.DINOv3ViTModel(config))
+    return model, model.get_submodule("model.layer" if hasattr(model, "model") else "layer"), {}
+
+
 HUGGING_FACE = [vit, vit_encoder, masked_autoencoder, dinov2, dinov2_gated, dinov2_registers, dinov2_head, pixio]
+HUGGING_FACE += [dinov3, dinov3_gated]
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "in memory"])
@@ -161,20 +173,6 @@ def test_a_folder_of_hugging_face_is_enough(make, kind, tmp_path):
     assert model.layout.startswith("Hugging Face")
     require_equal(model, tokens, answer.logits if model.num_classes else None)
     assert model.num_classes == (CLASSES if make is vit else 0)
-
-
-@pytest.mark.parametrize("kind", ["on disk", "in memory"])
-def test_dinov3_is_refused_for_its_positions(kind, tmp_path):
-    transformers = library("transformers")
-    theirs = transformers.DINOv3ViTModel(transformers.DINOv3ViTConfig(**SIZES, intermediate_size=64))
-    theirs.save_pretrained(tmp_path)
-    path = tmp_path / "model.safetensors"
-    if kind == "in memory":
-        torch.save(theirs.state_dict(), path := tmp_path / "pytorch_model.bin")
-    with pytest.raises(InputError, match=r"is of rotary positions \(DINOv3"):
-        checkpoints.load(built(), str(path))
-    with pytest.raises(InputError, match=r"model_type is 'dinov3_vit', .*; its positions are rotary"):
-        of_folder(tmp_path)
 
 
 @pytest.mark.parametrize("size", [(40, 30), (24, 24), (13, 50)])

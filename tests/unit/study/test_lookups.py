@@ -185,6 +185,23 @@ def test_what_figures_and_tables_read(look):
     assert look_up(paper="config/paper").published("table_1") == ["config/paper/table_1.csv"]
 
 
+def test_models_without_cls_are_left_out_of_what_is_measured_of_it():
+    config = yaml.safe_load(SMALLEST.read_text())
+    config["models"]["siglip"] = {"architecture": "vit_base_patch16_siglip_224", "weights": "random:0"}
+    config["models"]["siglip"] |= {"pooling": "map", "patch_tokens": ["clean"]}
+    config["study"]["compared"] = ["mae_pretrained", "siglip"]
+    look = TargetLookUps(settings.check(config, SCHEMA))
+    assert (look.without_cls, look.seen_by_cls) == (["siglip"], ["mae_pretrained"])
+    assert look.seen_whole == ["mae_pretrained", "siglip"]
+    assert look.tokens_with_cls(of(model="mae_pretrained", dataset="three", perturbation="clean"))
+    with pytest.raises(InputError, match=r"models\.siglip: vit_base_patch16_siglip_224 has no CLS token"):
+        look.tokens_with_cls(of(model="siglip", dataset="three", perturbation="clean"))
+    config["study"]["compared"] = ["siglip"]
+    look = TargetLookUps(settings.check(config, SCHEMA))
+    with pytest.raises(InputError, match=r"study\.compared: siglip have no CLS token"):
+        look.compared("class_attention", look.seen_by_cls)(of())
+
+
 def test_heat_maps_and_corruptions_have_titles(look):
     assert look.panels("blur") == {"clean": "clean", "I": "I", "II": "II"}
     assert look.panels("occlusion") == {"clean": "clean", "50": "50 %", "90": "90 %"}

@@ -216,7 +216,8 @@ def test_kinds_of_processors(processor, expected, tmp_path):
         ({"num_channels": 4}, "num_channels is 4, but pictures are read as 3"),
         ({"hidden_act": "maxout"}, "hidden_act is 'maxout', known are gelu"),
         ({"hidden_act": ["gelu"]}, r"hidden_act is \['gelu'\], known are gelu"),
-        ({"model_type": "dinov3_vit"}, "model_type is 'dinov3_vit', read are .*; its positions are rotary"),
+        ({"model_type": "dinov3_vit", "key_bias": True}, "key_bias is true, but keys of timm's DINOv3 have none"),
+        ({"model_type": "dinov3_vit", "hidden_act": "silu"}, "an MLP of silu and 3072 units is none of DINOv3's"),
         ({"layer_norm_eps": "1e-12"}, "layer_norm_eps is '1e-12', no number above 0"),
         ({"model_type": "dinov2", "mlp_ratio": "4"}, "mlp_ratio is '4', no number above 0"),
         ({"model_type": "dinov2_with_registers", "num_register_tokens": "4"}, "num_register_tokens is '4', no number"),
@@ -232,7 +233,7 @@ def test_a_model_that_is_none_of_these_is_refused_by_its_key(config, said, tmp_p
 
 def test_positions_of_another_size_than_the_crop_are_resampled_only_when_asked(tmp_path):
     path = folder(tmp_path / "vit", CONFIG | {"image_size": 512})
-    with pytest.raises(InputError, match=r"cropped to 224 px, but positions are of 512 px; .*dynamic_img_size: true"):
+    with pytest.raises(InputError, match=r"cropped to 224 px, but positions are of 512 px; .*resample_positions: true"):
         checked(path)
     assert checked(path, arguments={"dynamic_img_size": True})["arguments"]["img_size"] == 512
     assert checked(path, preprocessing={"resize": 512, "crop": 512})["arguments"]["img_size"] == 512

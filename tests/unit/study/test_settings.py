@@ -11,6 +11,7 @@ from maescope.base import provenance
 from maescope.base.errors import InputError
 from maescope.models.architectures import recorded_preprocessing
 from maescope.study import class_lists, completion, settings, weight_files
+from maescope.study.target_lookups import TargetLookUps
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -259,6 +260,44 @@ def test_patches_cannot_be_dropped_from_a_beit(config):
     config["study"]["finetuned"] = ["beit", "vit"]
     assert f"conventions.drop.occlusion: {said}" in problems(config)
     config["study"]["occlusion"] = ["dropped"]
+    assert f"study.occlusion: {said}" in problems(config)
+
+
+def test_inputs_are_squares(config):
+    config["models"]["vit"]["arguments"] = {"img_size": [224, 196]}
+    said = "img_size: [224, 196], but crops are squares; give one number, or resample_positions: true"
+    assert f"models.vit.arguments.{said}" in problems(config)
+    config["models"]["vit"]["resample_positions"] = True  # the model is set to the crop
+    settings.check(config, SCHEMA)
+
+
+def test_positions_are_resampled_where_it_is_asked_for_and_that_is_in_the_fingerprint(config):
+    hashes = []
+    for changes in ({}, {"resample_positions": True}):
+        own = copy.deepcopy(config)
+        own["models"]["vit"] |= changes | {"arguments": {"img_size": 224}}
+        checked = settings.check(own, SCHEMA)
+        assert checked["models"]["vit"].get("resample_positions", False) == bool(changes)
+        hashes.append(TargetLookUps(checked).config_hash_of("vit", "pets", "clean"))
+    assert hashes[0] != hashes[1]
+    config["models"]["vit"]["resample_positions"] = True
+    config["models"]["vit"]["training"] = {"recipe": "scratch", "dataset": "pets", "epochs": 1}
+    assert "models.vit.resample_positions: a model that is trained here is of the size of its crops" in problems(config)
+
+
+def test_patches_are_not_ranked_by_a_cls_token_that_is_not_there(config):
+    config["perturbations"]["by_cls"] = {"kind": "occlusion", "rollout": "cls"}
+    config["models"]["gap"] = config["models"]["vit"] | {"architecture": "vit_huge_patch14_gap_224", "pooling": "avg"}
+    config["study"]["finetuned"] = ["vit", "gap"]
+    config["conventions"] = {"cls": {"occlusion": "by_cls"}, "heads": {"heads": "without_cls"}}
+    settings.check(config, SCHEMA)  # conventions are of the first model
+    config["study"]["finetuned"] = ["gap", "vit"]
+    said = "by_cls ranks patches by what feeds CLS (rollout: cls), but gap has none; leave it out"
+    assert f"conventions.cls.occlusion: {said}" in problems(config)
+    assert "conventions.heads.heads: gap has neither CLS nor registers, so this changes nothing" in problems(config)
+    config["models"]["gap"]["arguments"] = {"reg_tokens": 4}
+    assert "conventions.heads.heads" not in problems(config)
+    config["study"]["occlusion"] = ["by_cls"]
     assert f"study.occlusion: {said}" in problems(config)
 
 
@@ -673,7 +712,10 @@ def test_a_class_that_yaml_takes_for_nothing_is_to_be_quoted(config, text, said)
         ({"checkpoint_path": "/w.pth"}, "models.vit.arguments.checkpoint_path: /w.pth; leave it out; `weights` names"),
         ({"num_classes": 5}, "models.vit.arguments.num_classes: 5; leave it out; `num_classes` beside"),
         ({"global_pool": "avg"}, "models.vit.arguments.global_pool: avg; leave it out; `pooling` beside"),
-        ({"class_token": False}, "models.vit.arguments.class_token: false, but a CLS token is needed"),
+        (
+            {"class_token": False},
+            "models.vit.pooling: token reads CLS, but vit has no CLS token; set avg, or map where",
+        ),
         (
             {"embed_dim": 30, "num_heads": 4},
             "models.vit.arguments.embed_dim: 30 is no multiple of the 4 attention heads",
@@ -732,6 +774,15 @@ def test_of_width_and_heads_the_key_that_was_written_is_named(config, arguments,
         ),
         ({"arguments": {"no_embed_class": True}}, "models.vit.arguments.no_embed_class: true, but pretraining"),
         ({"arguments": {"embed_dim": 30, "num_heads": 3}}, "embed_dim: 30 is no multiple of 4, as sine-cosine"),
+        (
+            {"architecture": "vit_small_patch16_dinov3"},
+            "models.vit.training: pretraining here knows no rotary positions, as vit_small_patch16_dinov3 has",
+        ),
+        (
+            {"architecture": "vit_base_patch16_siglip_gap_224", "pooling": "avg"},
+            "models.vit.training: pretraining here needs a CLS token; vit_base_patch16_siglip_gap_224 has none",
+        ),
+        ({"pooling": "map"}, "models.vit.pooling: map, but pretraining here has no head that would pool"),
         ({"architecture": "beit_base_patch16_224"}, "models.vit.training: a BEiT needs all patches and cannot be"),
         ({"decoder": {"width": 64, "heads": 3}}, "models.vit.training.decoder.width: 64 is no multiple of the 3 heads"),
     ],

@@ -35,6 +35,7 @@ def test_models_state_where_their_weights_come_from():
     assert table.loc["mine", "weights"] == "trained here: finetune, 6 epochs"
     assert table.loc["mine", "SHA-256"] == "ab12" and table.loc["mine", "head"] == "5 classes, avg"
     assert table.loc["theirs", "weights"] == "hub:timm/vit" and table.loc["theirs", "SHA-256"] == "not a file"
+    assert table["beside patches"].tolist() == ["CLS", "CLS"]
     assert table.loc["theirs", "head"] == "none" and table.loc["theirs", "architecture"] == "vit depth 2"
 
 

@@ -303,3 +303,21 @@ def test_the_file_of_a_label_is_whole_before_the_next_is_done(pets, tmp_path):
         done += images
         there[pets["label"][done - 1]] = sorted(path.stem for path in tmp_path.glob("[a-z]*.h5"))  # no temporary ones
     assert there == {"cat": [], "dog": ["cat"], "owl": ["cat", "dog"]}
+
+
+@pytest.mark.parametrize("cls", [True, False])
+def test_a_file_says_whether_there_is_cls_and_has_what_is_of_it(cls, pets, tmp_path):
+    torch.manual_seed(0)
+    size = {"img_size": 8, "patch_size": 4, "embed_dim": 16, "depth": 2, "num_heads": 2, "reg_tokens": 3}
+    model = VisionTransformer(**size, num_classes=5, global_pool="avg", class_token=cls).eval()
+    extractor = extraction.Extractor(model, perturbations.Clean(), PREPROCESSING, patch=True, attention=True)
+    attributes = {"config_hash": "h"} | extraction.beside_patches(model)
+    assert attributes["prefix_tokens"] == 3 + cls and ("cls_token" in attributes) != cls
+    path = str(tmp_path / "cat.h5")
+    list(extraction.extract(extractor, pets, {"cat": path}, None, attributes, 64))
+    with store.open_tokens(path, "h") as tokens:
+        assert tokens.embeddings == (("cls", "mean") if cls else ("mean",))
+        there = set(tokens.file["levels/clean"])
+        assert {"cls", "cls_attention", "rollout_cls"} <= there if cls else not any("cls" in name for name in there)
+        assert tokens.read("clean", "rollout").shape == (3, 4)
+    store.read_all(path, "h")

@@ -12,7 +12,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from maescope.base.errors import InputError
-from maescope.models import architectures, beit
+from maescope.models import architectures, beit, rotary
 from maescope.tokens.forward import forward
 
 GRID, PATCH, WIDTH, HEADS, DEPTH = (5, 7), 3, 24, 3, 3
@@ -248,8 +248,7 @@ def test_masked_tokens_follow_the_order_of_the_visible_ids(model, pictures, visi
 
 SHAPE = {"img_size": 16, "patch_size": 4, "embed_dim": WIDTH, "depth": 1, "num_heads": HEADS}
 OTHERS = {  # architecture, arguments and what of the fault the workflow names
-    "without CLS": ("vit_base_patch16_siglip_224", SHAPE, "no CLS token"),
-    "another class": ("eva02_tiny_patch14_224", {"img_size": 28, "depth": 1}, "Eva"),
+    "another class": ("vit_relpos_base_patch16_224", SHAPE, "VisionTransformerRelPos"),
     "overlapping patches": ("vit_tiny_r_s16_p8_224", {"depth": 1}, "HybridEmbed, which mixes"),
     "parallel blocks": ("vit_small_patch16_18x2_224", SHAPE, "other than plain attention blocks"),
 }
@@ -268,12 +267,18 @@ def test_a_model_that_the_workflow_refuses_is_refused_in_the_same_words(what):
     assert str(by_workflow.value) == said.replace("the model", f"architecture {architecture}", 1)
 
 
-def test_a_beit_as_timm_has_it_is_named_with_what_makes_it_plain():
+@pytest.mark.parametrize(
+    ("architecture", "what", "plain"),
+    [("beit_base_patch16_224", "a BEiT", beit.plain), ("eva02_tiny_patch14_224", "an Eva", rotary.plain)],
+)
+def test_a_beit_or_eva_as_timm_has_it_is_named_with_what_makes_it_plain(architecture, what, plain):
     arguments = SHAPE | {"num_heads": 2}
-    raw = timm.create_model("beit_base_patch16_224", num_classes=0, **arguments).eval()
-    with pytest.raises(InputError, match=r"the model is a BEiT as timm has it: maescope\.models\.architectures\.build"):
+    raw = timm.create_model(architecture, num_classes=0, **arguments).eval()
+    with pytest.raises(
+        InputError, match=rf"the model is {what} as timm has it: maescope\.models\.architectures\.build"
+    ):
         forward(raw, torch.zeros(1, 3, 16, 16))
-    assert forward(beit.plain(raw), torch.zeros(1, 3, 16, 16)).cls.shape == (1, 1, WIDTH)
+    assert forward(plain(raw), torch.zeros(1, 3, 16, 16)).cls.shape == (1, 1, WIDTH)
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 15, 20), (3, 15, 21), (1, 1, 15, 21), (1, 3, 21, 15)])

@@ -30,6 +30,8 @@ def test_shapes_are_those_of_the_model():
         "input_px": 8,
         "patch_px": 4,
         "patches": 4,
+        "cls_token": True,
+        "registers": 0,
         "layers": 2,
         "heads": 2,
         "width": 16,
@@ -58,6 +60,15 @@ def test_the_hash_is_that_of_the_logits_on_fixed_noise_and_changes_with_any_weig
 def test_an_encoder_answers_with_the_cls_token_of_its_last_layer():
     found = model_checks.fingerprint(tiny(num_classes=0, global_pool="token"), "vit.pth", seed=3)
     assert found["of"] == "cls" and found["std"] > 0
+
+
+def test_an_encoder_without_cls_answers_with_the_mean_token():
+    model = tiny(num_classes=0, class_token=False, reg_tokens=3)
+    assert model_checks.fingerprint(model, "vit.pth", seed=3)["of"] == "mean"
+    assert [model_checks.describe(model)[key] for key in ("cls_token", "registers")] == [False, 3]
+    torch.nn.init.constant_(model.blocks[1].mlp.fc2.bias, float("inf"))
+    with pytest.raises(InputError, match=r"vit\.pth: noise makes layer 2 not finite"):
+        model_checks.fingerprint(model, "vit.pth", seed=3)
 
 
 def test_weights_that_overflow_are_named_with_the_layer():

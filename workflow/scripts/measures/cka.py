@@ -14,7 +14,7 @@ others = store.token_files(params.labels, snakemake.input.other, params.other_ha
 for label in params.labels:
     (store.require_pair if names.model == names.other else store.require_same_images)(others[label], files[label])
 first, second = files[params.labels[0]], others[params.labels[0]]
-for token in ("cls", "mean"):
+for token in (kind for kind in first.embeddings if kind in second.embeddings):
     layers = range(1, second.shape("clean", token)[0] + 1)
     known = {layer: cka.prepared(embeddings.values(others, "clean", token, layer)) for layer in layers}
     for level in first.levels:

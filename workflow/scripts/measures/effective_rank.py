@@ -14,7 +14,7 @@ first = files[params.labels[0]]
 shape = sum(len(file.images) for file in files.values()), first.shape(first.levels[0], "mean")[-1]  # (n, D)
 noise = effective_rank.effective_rank(seeds.generator(params.seed, "effective_rank").normal(size=shape))
 for level in first.levels:
-    for token in ("cls", "mean"):
+    for token in first.embeddings:
         for layer in range(1, first.shape(level, token)[0] + 1):
             own = embeddings.values(files, level, token, layer)  # (n, D)
             embeddings.warn_if_collapsed(own, token, layer)

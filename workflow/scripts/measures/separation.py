@@ -14,7 +14,7 @@ shown = {label: files[label] for label in params.shown}
 first = next(iter(files.values()))
 level = first.levels[0]
 for scope, part, images in (("shown", shown, params.images), ("all", files, None)):
-    for token in ("cls", "mean", *(["patch"] if params.patch and scope == "shown" else [])):
+    for token in (*first.embeddings, *(["patch"] if params.patch and scope == "shown" else [])):
         for layer in range(1, first.shape(level, token)[0] + 1):
             tokens = embeddings.collect(part, level, token, layer, images)
             if scope == "all":

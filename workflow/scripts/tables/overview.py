@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from maescope.base import logs, provenance, tidy
+from maescope.study import sizes
 from maescope.tables import accuracies, overview
 
 logs.begin(snakemake)
@@ -26,6 +27,10 @@ sections = {
 accuracy = tidy.read(snakemake.input.accuracy, "model")
 note = params.config["study"]["note"]
 warnings = [note] if note else []
+without = [name for name in params.used if not sizes.has_cls(params.config["models"][name])]
+warnings += (
+    [f"Without a CLS token, so left out of all that is measured of it: {', '.join(without)}."] if without else []
+)
 warnings += accuracies.notes_on_doubts(accuracy, params.outputs, params.choices)
 lead = f"Fingerprint of the settings, as in all figures and tables: {provenance.fingerprint(snakemake.config)}. "
 lead += "A study with the same fingerprint was asked the same."

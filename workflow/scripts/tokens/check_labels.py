@@ -15,7 +15,7 @@ torch.set_num_threads(snakemake.threads)
 spec, outputs = snakemake.params.model, snakemake.params.outputs
 model = architectures.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
 found = {"sha256": checkpoints.load(model, spec["weights"], snakemake.resources.sha256, spec.get("weights_key"))}
-architectures.require_input(model, spec["preprocessing"]["crop"])
+architectures.require_input(model, spec["preprocessing"]["crop"], resample=spec.get("resample_positions", False))
 found["classes"] = {"first": outputs[0], "last": outputs[-1]}
 rows = model_checks.few(tidy.read([snakemake.input.images]), 20)
 found["clean"] = model_checks.clean_accuracy(model, rows, reading.Preprocessing(**spec["preprocessing"]), outputs)

@@ -16,7 +16,7 @@ spec = snakemake.params.model
 model = architectures.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
 digest = checkpoints.load(model, spec["weights"], snakemake.resources.sha256, spec.get("weights_key"))
 found = {"weights": spec["weights"], "sha256": digest, "layout": model.layout}
-architectures.require_input(model, spec["preprocessing"]["crop"])
+architectures.require_input(model, spec["preprocessing"]["crop"], resample=spec.get("resample_positions", False))
 found |= {
     "shapes": model_checks.describe(model),
     "answer": model_checks.fingerprint(model, spec["weights"], snakemake.params.seed),

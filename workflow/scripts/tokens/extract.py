@@ -20,6 +20,7 @@ perturbation = perturbations.build(params.perturbation, params.seed, params.data
 extraction.require_corrupted(perturbation, rows)
 model = architectures.build(spec["architecture"], spec["arguments"], spec["num_classes"], spec["pooling"])
 digest = checkpoints.load(model, spec["weights"], snakemake.resources.sha256, spec.get("weights_key"))
+architectures.require_input(model, spec["preprocessing"]["crop"], resample=spec.get("resample_positions", False))
 model = devices.to_device(model, snakemake.resources.device, spec["precision"])
 
 extractor = extraction.Extractor(
@@ -38,7 +39,7 @@ attributes = {
     "config_hash": params.config_hash,
     "weights_sha256": digest,
     "weights_layout": model.layout,
-    "prefix_tokens": model.num_prefix_tokens,
+    **extraction.beside_patches(model),
     "seed": params.seed,
     "threads": snakemake.threads,
     "device": str(extractor.device),

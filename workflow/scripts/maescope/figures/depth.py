@@ -1,7 +1,10 @@
 """Effective rank and separation of classes by layer, models side by side."""
 
+from textwrap import fill
+
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from maescope.figures.axes import along_depth, below, models, name_depth, reference, sparse
@@ -18,21 +21,23 @@ def figure_rank(ranks: pd.DataFrame) -> Figure:
     ranks : model, token, layer, effective_rank, noise, most
     """
     ranks, label = along_depth(ranks)
-    figure, axes = plt.subplots(1, len(TOKENS), figsize=(PAGE, 2.8), sharey=True)
-    for axis, (token, name) in zip(axes, TOKENS.items(), strict=True):
+    tokens, styles = _there(ranks), {model: style for model, _, style in models(ranks)}
+    figure, axes = plt.subplots(1, len(tokens), figsize=(PAGE, 2.8), sharey=True, squeeze=False)
+    for axis, (token, name) in zip(axes[0], tokens.items(), strict=True):
         part = ranks[ranks["token"] == token]
-        for model, curve, style in models(part):
-            axis.plot(curve["x"], curve["effective_rank"], label=model, **style)
+        for model, curve, _ in models(part):
+            axis.plot(curve["x"], curve["effective_rank"], label=model, **styles[model])
         ranks_of_noise = sorted(part["noise"].round().unique())
         words = " or ".join(f"{noise:.0f}" for noise in ranks_of_noise)
         for noise in ranks_of_noise:
             reference(axis, noise, f"noise of the same shape ({words})")
         axis.set(title=f"{name} tokens", yscale="log")
+        _name_lacking(axis, ranks, part)
         name_depth(axis, part, label)
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter(sparse)
-    axes[0].set_ylabel("effective rank (log scale)")
-    below(figure, axes[0])
+    axes[0, 0].set_ylabel("effective rank (log scale)")
+    below(figure, axes[0, -1])  # of mean tokens, which all models have
     return figure
 
 
@@ -45,12 +50,15 @@ def figure_models(separation: pd.DataFrame) -> Figure:
     """
     measures = {"silhouette": "silhouette", "knn_accuracy": "k-NN accuracy", "probe_accuracy": "linear probe accuracy"}
     separation, label = along_depth(separation)
-    figure, axes = plt.subplots(len(TOKENS), len(measures), figsize=(PAGE, 4.6), sharex=True, sharey="col")
-    for row, (token, name) in zip(axes, TOKENS.items(), strict=True):
+    tokens, styles = _there(separation), {model: style for model, _, style in models(separation)}
+    size = (PAGE, 0.6 + 2 * len(tokens))
+    figure, axes = plt.subplots(len(tokens), len(measures), figsize=size, sharex=True, sharey="col", squeeze=False)
+    for row, (token, name) in zip(axes, tokens.items(), strict=True):
         part = separation[separation["token"] == token]
+        _name_lacking(row[0], separation, part)
         for axis, (column, title) in zip(row, measures.items(), strict=True):
-            for model, curve, style in models(part):
-                axis.plot(curve["x"], curve[column], label=model, **style)
+            for model, curve, _ in models(part):
+                axis.plot(curve["x"], curve[column], label=model, **styles[model])
             if column == "silhouette":
                 reference(axis, 0, "silhouette 0: as near to another class")
             else:
@@ -58,5 +66,21 @@ def figure_models(separation: pd.DataFrame) -> Figure:
             axis.set(title=f"{title}, {name}")
     for axis in axes[-1]:
         name_depth(axis, separation, label)
-    below(figure, *axes[0])
+    below(figure, *axes[-1])
     return figure
+
+
+def _there(frame: pd.DataFrame) -> dict[str, str]:
+    """The kinds of token of which there is any; a model may have no CLS."""
+    return {token: name for token, name in TOKENS.items() if (frame["token"] == token).any()}
+
+
+def _name_lacking(axis: Axes, frame: pd.DataFrame, part: pd.DataFrame) -> None:
+    """Name the models that a panel has no curve of."""
+    lacking = [model for model in frame["model"].unique() if model not in set(part["model"])]
+    if lacking:
+        words = fill(f"without CLS: {', '.join(lacking)}", 40)
+        box = {"facecolor": "white", "alpha": 0.85, "linewidth": 0, "pad": 1}
+        axis.text(
+            0.02, 0.03, words, transform=axis.transAxes, fontsize=6, color="0.35", va="bottom", bbox=box, zorder=3
+        )

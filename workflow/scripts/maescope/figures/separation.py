@@ -21,7 +21,8 @@ def figure_1(tsne: pd.DataFrame, separation: pd.DataFrame) -> Figure:
     tsne : token, layer, label, x, y
     separation : token, layer, scope, silhouette, knn_accuracy, probe_accuracy, chance, classes, images
     """
-    return _maps_and_curves(tsne, separation, ["cls", "mean"], {"s": 5, "alpha": 0.9})
+    tokens = [token for token in ("cls", "mean") if (separation["token"] == token).any()]  # some models have no CLS
+    return _maps_and_curves(tsne, separation, tokens, {"s": 5, "alpha": 0.9})
 
 
 def figure_2(tsne: pd.DataFrame, separation: pd.DataFrame) -> Figure:

@@ -5,20 +5,26 @@ import math
 
 import timm
 from timm.layers import Attention, PatchEmbed
-from timm.models import Beit, PretrainedCfg, VisionTransformer
+from timm.models import Beit, Eva, PretrainedCfg, VisionTransformer
 from torch import nn
 
 from maescope.base.errors import InputError
-from maescope.models import beit
+from maescope.models import beit, rotary
+
+OTHERS = {  # classes of timm: what one is, what gives it the names of a VisionTransformer, and its attention then
+    Beit: ("a BEiT", beit.plain, beit.RelativeAttention),
+    Eva: ("an Eva", rotary.plain, rotary.RotaryAttention),
+}
 
 
 def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str = "token") -> VisionTransformer:
-    """A timm VisionTransformer, or a BEiT with its names, in evaluation mode, weights not yet loaded.
+    """A timm VisionTransformer, or a BEiT or Eva with its names, in evaluation mode, weights not yet loaded.
 
     Parameters
     ----------
     arguments : of timm, and `norm_eps`, the epsilon of all layer norms
-    pooling : "avg" pools the patch tokens and applies fc_norm, as MAE's fine-tuned models; "token" reads CLS
+    pooling : "avg" pools the patch tokens and applies fc_norm, as MAE's fine-tuned models; "token" reads CLS; "map"
+        pools all tokens by attention of its own, as SigLIP
 
     Raises
     ------
@@ -38,8 +44,9 @@ def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str
     for module in model.modules():
         if isinstance(module, nn.LayerNorm):
             module.eps = arguments.get("norm_eps", module.eps)
-    if type(model) is Beit:
-        return beit.plain(model).eval()
+    if type(model) in OTHERS:
+        _, plain, _ = OTHERS[type(model)]
+        model = plain(model)
     require_plain(model, f"architecture {architecture}")
     return model.eval()
 
@@ -53,22 +60,25 @@ def require_plain(model: nn.Module, called: str = "the model") -> None:
         beginning with what it is called
     """
     if fault := _unsupported(model):
-        raise InputError(f"{called} {fault}; maescope reads timm's plain VisionTransformers and BEiT")
+        raise InputError(f"{called} {fault}; maescope reads timm's plain VisionTransformers, BEiT and Eva")
 
 
 def _unsupported(model: nn.Module) -> str | None:
     """Why tokens of a model would not be what their names say, None if they are."""
-    if type(model) is Beit:
-        plain = all(isinstance(block.attn, beit.RelativeAttention) for block in model.blocks)
-        return None if plain else "is a BEiT as timm has it: maescope.models.architectures.build makes it a plain one"
+    mixed = None
+    if type(model.patch_embed) is not PatchEmbed:
+        mixed = f"makes its patches by {type(model.patch_embed).__name__}, which mixes pixels between them"
+    if type(model) in OTHERS:
+        what, _, attention = OTHERS[type(model)]
+        if not all(isinstance(block.attn, attention) for block in model.blocks):
+            return f"is {what} as timm has it: maescope.models.architectures.build makes it a plain one"
+        return mixed
     of_timm = type(model).__module__.startswith("timm.")  # whose own subclasses have further tokens, or others
     if not isinstance(model, VisionTransformer) or (of_timm and type(model) is not VisionTransformer):
         whose = "timm's" if of_timm else "the"
         return f"is of {whose} class {type(model).__name__}"
-    if type(model.patch_embed) is not PatchEmbed:
-        return f"makes its patches by {type(model.patch_embed).__name__}, which mixes pixels between them"
-    if model.cls_token is None:
-        return "has no CLS token"
+    if mixed is not None:
+        return mixed
     if any(type(getattr(block, "attn", None)) is not Attention for block in model.blocks):
         return "has other than plain attention blocks"
     if any(block.attn.gate is not None or not isinstance(block.attn.norm, nn.Identity) for block in model.blocks):
@@ -109,11 +119,12 @@ def recorded_preprocessing(identifier: str) -> dict:
     } | ({"squash": True} if squash else {})
 
 
-def require_input(model: VisionTransformer, crop: int, *, exact: bool = False) -> None:
-    """Crops must be of the model's input size; one of `dynamic_img_size` is set to theirs, once its weights are in.
+def require_input(model: VisionTransformer, crop: int, *, resample: bool = False, exact: bool = False) -> None:
+    """Crops must be of the model's input size, or it is set to theirs, once its weights are in.
 
-    Its positions are resampled as timm does in each pass, and its grid is that of the crops from then on. `exact` is of
-    a model that is trained: its weights would be of another grid than those that its entry describes.
+    That is done to a model of `dynamic_img_size`, and to any where `resample` asks for it. Its positions are resampled
+    as timm does, and its grid is that of the crops from then on. `exact` is of a model that is trained: its weights
+    would be of another grid than those that its entry describes.
 
     Raises
     ------
@@ -124,8 +135,10 @@ def require_input(model: VisionTransformer, crop: int, *, exact: bool = False) -
     if (crop, crop) == (height, width):
         return
     patch = model.patch_embed.patch_size
-    if exact or not getattr(model, "dynamic_img_size", False):
-        raise InputError(f"preprocessing.crop is {crop} px, but the model's input is {height} x {width} px")
+    if exact or not (resample or getattr(model, "dynamic_img_size", False)):
+        said = f"preprocessing.crop is {crop} px, but the model's input is {height} x {width} px"
+        remedy = "; take crops of that size" + (", or set resample_positions: true" if not exact else "")
+        raise InputError(said + remedy)
     if crop % patch[0] or crop % patch[1]:
         raise InputError(f"preprocessing.crop is {crop} px, no multiple of the model's patches of {patch[0]} px")
     model.set_input_size((crop, crop))

@@ -1,13 +1,15 @@
 """BEiT (Bao et al. 2022) with the plain names of a VisionTransformer, so that one forward pass serves both.
 
-Its attention adds a learned bias for the relative position of every two patches, softmax(q k^T / sqrt(d) + bias), and
-keeps the biases of queries and values apart from their weights. Parameters keep timm's names: weights load as they are.
+Its attention adds a learned bias for the relative position of every two patches, softmax(q k^T / sqrt(d) + bias), which
+CAE (Chen et al. 2022) does without, and keeps the biases of queries and values apart from their weights. Parameters
+keep timm's names: weights load as they are.
 """
 
 import types
 
 import torch
-from timm.models.beit import Attention, Beit
+from timm.layers import resize_rel_pos_bias_table
+from timm.models.beit import Attention, Beit, gen_relative_position_index
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -21,26 +23,41 @@ class RelativeAttention(nn.Module):
         super().__init__()
         self.num_heads, self.qkv, self.proj, self.k_norm = attn.num_heads, attn.qkv, attn.proj, nn.Identity()
         self.q_bias, self.v_bias = attn.q_bias, attn.v_bias
-        self.relative_position_bias_table = attn.relative_position_bias_table  # (relative positions, H)
+        self.relative_position_bias_table = attn.relative_position_bias_table  # (relative positions, H) or None
         self.register_buffer("relative_position_index", attn.relative_position_index, persistent=False)  # (T, T)
+        self.window_size = attn.window_size  # the grid, None without a bias
 
     def q_norm(self, query: Tensor) -> Tensor:
         """Queries (B, H, T, d) with their bias."""
         return query + self.q_bias.unflatten(0, (self.num_heads, 1, -1))
 
-    def bias(self) -> Tensor:
-        """What is added to the logits of every query and key: (H, T, T)."""
+    def bias(self) -> Tensor | None:
+        """What is added to the logits of every query and key: (H, T, T); None where tokens alone have positions."""
+        if self.relative_position_bias_table is None:
+            return None
         bias = self.relative_position_bias_table[self.relative_position_index]  # (T, T, H)
         return bias.permute(2, 0, 1).contiguous()  # else a GPU's fused attention would refuse it
+
+    def set_window_size(self, grid: tuple[int, int]) -> None:
+        """Of another grid of patches: biases resampled as timm does, which calls this where an input size is set."""
+        if self.relative_position_bias_table is None or tuple(grid) == tuple(self.window_size):
+            return
+        shape = ((2 * grid[0] - 1) * (2 * grid[1] - 1) + 3, self.num_heads)  # three offsets are those of CLS
+        table = resize_rel_pos_bias_table(self.relative_position_bias_table.detach(), grid, shape, self.window_size)
+        self.relative_position_bias_table = nn.Parameter(table)
+        self.relative_position_index = gen_relative_position_index(grid).to(table.device)
+        self.window_size = grid
 
     def forward(self, x: Tensor, shared_rel_pos_bias: None = None) -> Tensor:
         """(B, T, D) -> (B, T, D), T of the full image: the bias belongs to places in it."""
         bias = self.bias()
-        if x.shape[1] != bias.shape[-1]:
+        if bias is not None and x.shape[1] != bias.shape[-1]:
             raise InputError("BEiT needs all patches: no perturbation of kind mask, and none with fill: drop")
         query, key, value = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)  # (B, H, T, d)
         value = value + self.v_bias.unflatten(0, (self.num_heads, 1, -1))
-        joined = F.scaled_dot_product_attention(self.q_norm(query), key, value, attn_mask=bias[None])
+        joined = F.scaled_dot_product_attention(
+            self.q_norm(query), key, value, attn_mask=None if bias is None else bias[None]
+        )
         return self.proj(joined.transpose(1, 2).flatten(2))
 
 
@@ -50,10 +67,11 @@ def plain(model: Beit) -> Beit:
     Raises
     ------
     InputError
-        where it is of another kind than timm's BEiT and BEiT v2: biases shared by all layers, or none
+        where it is of another kind than timm's BEiT and BEiT v2, and CAE: biases shared by all layers, or no positions
     """
-    if model.rel_pos_bias is not None or any(block.attn.relative_position_bias_table is None for block in model.blocks):
-        raise InputError("only BEiT with a relative position bias in every layer is supported")
+    biased = all(block.attn.relative_position_bias_table is not None for block in model.blocks)
+    if model.rel_pos_bias is not None or not (biased or model.pos_embed is not None):
+        raise InputError("only BEiT with a relative position bias in every layer, or with positions of tokens, is read")
     for block in model.blocks:
         block.attn = RelativeAttention(block.attn)
     model.norm_pre = nn.Identity()

@@ -11,13 +11,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as serialized
-from timm.models import VisionTransformer
+from timm.models import Eva, VisionTransformer
 from torch import Tensor
 
 from maescope.base import provenance
 from maescope.base.atomic import replacing
 from maescope.base.errors import InputError
-from maescope.models import layouts, unpickling, weight_checks
+from maescope.models import layouts, rotary, unpickling, weight_checks
 from maescope.models.architectures import hub_repository
 from maescope.study.weight_files import HUB, RANDOM, folder_problem
 
@@ -68,12 +68,22 @@ def load(model: VisionTransformer, weights: str, sha256: str = "any", key: str |
     elif found.renamed and "head.weight" in state and not model.num_classes:
         log.warning("%s: its head is left aside; to use it set num_classes: %d", path, len(state["head.weight"]))
         state = {name: value for name, value in state.items() if not name.startswith("head.")}
+    state = _without_no_biases(model, state)
     weight_checks.require_names(path, model.state_dict(), state)
     weight_checks.require_fit(path, model, state)
     weight_checks.require_told(path, model, found)
     model.load_state_dict(state)
     model.layout = found.layout
     return digest
+
+
+def _without_no_biases(model: VisionTransformer, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights without biases of queries and values that are all zero, where the model has none: the larger DINOv3."""
+    own = model.state_dict()
+    biases = [name for name in state if name.endswith(("attn.q_bias", "attn.v_bias")) and name not in own]
+    if any(state[name].any() for name in biases):
+        return state
+    return {name: value for name, value in state.items() if name not in biases}
 
 
 def _draw(model: VisionTransformer, seed: int) -> str:
@@ -84,6 +94,8 @@ def _draw(model: VisionTransformer, seed: int) -> str:
             if hasattr(module, "reset_parameters"):
                 module.reset_parameters()
         model.init_weights()
+        if isinstance(model, Eva):
+            rotary.draw_rest(model)
     digest = hashlib.sha256()
     for name, value in model.state_dict().items():
         digest.update(name.encode() + value.numpy().tobytes())
@@ -100,7 +112,7 @@ def load_encoder(model: VisionTransformer, weights: str, sha256: str = "any", ke
     key : of which weights in the file, see `read`
     """
     file_sha256(weights, sha256)
-    own = ("norm.", "fc_norm.", "head.")  # the final norm moves behind the pooling
+    own = ("norm.", "fc_norm.", "head.", "attn_pool.")  # the final norm moves behind the pooling
     found = read(weights, key)
     state = {name: value for name, value in found.state.items() if not name.startswith((*DECODER, *own))}
     fresh = {name: value for name, value in model.state_dict().items() if name.startswith(own)}

@@ -13,6 +13,24 @@ from torch import Tensor
 from maescope.base.errors import InputError
 
 State = dict[str, Tensor]
+EVA = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"^(storage|register)_tokens$", "reg_token"),
+        (r"\.ls([12])\.gamma$", r".gamma_\1"),
+        (r"\.attn\.query\.bias$", ".attn.q_bias"),
+        (r"\.attn\.value\.bias$", ".attn.v_bias"),
+        (r"\.attn\.inner_attn_ln\.", ".attn.norm."),
+        (r"\.mlp\.ffn_ln\.", ".mlp.norm."),
+        (r"\.mlp\.w1\.", ".mlp.fc1_g."),
+        (r"\.mlp\.w2\.", ".mlp.fc1_x."),
+        (r"^attn_pool\.attn\.out_proj\.", "attn_pool.proj."),
+        (r"^attn_pool\.layernorm\.", "attn_pool.norm."),
+        (r"^attn_pool\.probe$", "attn_pool.latent"),
+        (r"^attn_pool\.mlp\.c_fc\.", "attn_pool.mlp.fc1."),
+        (r"^attn_pool\.mlp\.c_proj\.", "attn_pool.mlp.fc2."),
+    )
+]
 
 
 def _with(state: State, made: State) -> State:
@@ -54,6 +72,56 @@ def one_cls(state: State) -> State:
         return state
     cls, others = state["cls_token"].tensor_split([1], dim=1)
     return _with(state, {"reg_token": others}) | {"cls_token": cls}
+
+
+def eva(state: State) -> State:
+    """Names of DINOv3, EVA-02 and the Perception Encoder as timm's Eva has them; biases of queries and values apart."""
+    apart = any(name.endswith(".attn.q_proj.weight") for name in state)
+    own: State = {}
+    for name, value in state.items():
+        for pattern, replacement in EVA:
+            name = pattern.sub(replacement, name)
+        if apart:
+            name = re.sub(r"\.attn\.([qv])_bias$", r".attn.\1_proj.bias", name)
+        own = _with(own, {name: value})
+    return own
+
+
+def of_eva_02(state: State) -> bool:
+    """Whether names are those of EVA-02's own code, by any part that others do not have."""
+    return any(
+        re.search(r"(^|\.)rope\.freqs_cos$|\.mlp\.(w1|ffn_ln)\.|\.attn\.inner_attn_ln\.", name) for name in state
+    )
+
+
+def without_key_bias(state: State) -> State:
+    """The bias of queries, keys and values (3 D) as those of queries and of values: DINOv3 masks that of keys."""
+    for name in [name for name in state if name.endswith(".attn.qkv.bias")]:
+        query, _, value = state.pop(name).chunk(3)
+        block = name.removesuffix("qkv.bias")
+        state = _with(state, {f"{block}q_bias": query, f"{block}v_bias": value})
+    return state
+
+
+def pooling(state: State) -> State:
+    """The projection of a head that pools by attention (3 D, D) as that of its query and that of keys and values."""
+    for kind in ("weight", "bias"):
+        if (joined := state.pop(f"attn_pool.attn.in_proj_{kind}", None)) is not None:
+            query, others = joined.tensor_split([len(joined) // 3])
+            state = _with(state, {f"attn_pool.q.{kind}": query, f"attn_pool.kv.{kind}": others})
+    return state
+
+
+def dinov3_of_hugging_face(state: State) -> State:
+    """Names of Hugging Face's DINOv3, by their ends, as its DINOv2 has the same parts; no registers are none."""
+    gated = any(".mlp.gate_proj." in name for name in state)
+    pairs = [(r"(embeddings\.patch_embeddings\.)(?=weight$|bias$)", r"\1projection.")]
+    pairs += [(r"\.mlp\.gate_proj\.", ".mlp.w1."), (r"\.mlp\.up_proj\.", ".mlp.w2." if gated else ".mlp.weights_in.")]
+    if not any("model.embeddings." in name for name in state):
+        pairs += [(r"(^|\.)model\.layer\.", r"\1layer.")]  # while it is used; transformers saves it without
+    for pattern, replacement in pairs:
+        state = {re.sub(pattern, replacement, name): value for name, value in state.items()}
+    return {name: value for name, value in state.items() if value.numel()}
 
 
 def several_cls(state: State) -> bool:

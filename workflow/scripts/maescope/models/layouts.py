@@ -12,12 +12,17 @@ from dataclasses import dataclass, field
 from maescope.base.errors import InputError
 from maescope.models.layout_moves import (
     State,
+    dinov3_of_hugging_face,
+    eva,
+    of_eva_02,
     one_cls,
     own_biases,
+    pooling,
     projection,
     queries_keys_values,
     registers,
     several_cls,
+    without_key_bias,
 )
 
 WRAPPERS = re.compile(r"_orig_mod\.|_fsdp_wrapped_module\.|_checkpoint_wrapped_module\.")  # of torch, anywhere in names
@@ -166,17 +171,40 @@ TABLE = (  # of a naming the first row that fits
         moves=(own_biases,),
     ),
     Layout("Pixio", TIMM, sign=several_cls, moves=(one_cls,)),
+    Layout(
+        "DINOv3",
+        TIMM,
+        sign=lambda state: "storage_tokens" in state,
+        dropped=r"(rope_embed\.periods|.*\.bias_mask|mask_token)$|local_cls_norm\.|projectors\.",
+        moves=(without_key_bias, eva),
+    ),
+    Layout(
+        "EVA-02", TIMM, sign=of_eva_02, dropped=r"(.*\.)?rope\.freqs_(cos|sin)$|lm_head\.|mask_token$", moves=(eva,)
+    ),
     Layout("timm", TIMM),
+    Layout(
+        "Hugging Face, DINOv3",
+        HUGGING_FACE,
+        sign=lambda state: "embeddings.position_embeddings" not in state,
+        dropped=r"rope_embeddings\.",
+        moves=(eva,),
+    ),
     Layout("Hugging Face", HUGGING_FACE, moves=(registers, one_cls)),
     Layout("MMPretrain", MMPRETRAIN),
+    Layout(
+        "Perception Encoder",
+        OPEN_CLIP,
+        sign=lambda state: "attn_pool.probe" in state or "ln_post.weight" not in state,
+        moves=(pooling, eva),
+        eps=1e-5,
+    ),
     Layout("OpenCLIP", OPEN_CLIP, eps=1e-5),
     Layout("torchvision", TORCHVISION, eps=1e-6),
 )
-ROTARY = "rotary positions (DINOv3, EVA-02, PE), which are not read yet"
 REFUSED = (  # pattern of a name, and what it is of
     (r"patch_embed\.proj\.\d", "convolutions before the patches (a conv stem), which mix pixels between them"),
     (r"(dist_token|embeddings\.distillation_token)$", "a distilled DeiT, whose second token is not read"),
-    (r"storage_tokens$|rope_embed(dings)?\.|(^|\.)rope\.", ROTARY),
+    (r"\.attn\.wq\.weight$", "Sapiens 2 as Meta names it, which is not read; give timm's file"),
     (r"preprocessor\.patchifier\.", "AIMv2, whose norms and gated layers are not read"),
 )
 HUGGING_FACE_DINOV3 = "embeddings.patch_embeddings.weight", "embeddings.cls_token"  # ConvNeXt has the first alone
@@ -216,10 +244,11 @@ def found(path: str, state: State) -> Found:
     """
     state = unwrapped(path, state)
     name = next(filter(ANY_REFUSED.search, state), None)
-    what = next((what for pattern, what in REFUSED if name and re.search(pattern, name)), ROTARY)
-    patches, cls = (next((name for name in state if name.endswith(part)), None) for part in HUGGING_FACE_DINOV3)
-    if name := name or (cls and patches):
+    if name is not None:
+        what = next(what for pattern, what in REFUSED if re.search(pattern, name))
         raise InputError(f"{path}: {name} is of {what}; give weights of a plain vision transformer")
+    if all(any(name.endswith(part) for name in state) for part in HUGGING_FACE_DINOV3):
+        state = dinov3_of_hugging_face(state)
     places = list(_places(state))
     if not places:
         _refuse_halves(path, state)

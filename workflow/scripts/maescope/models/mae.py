@@ -10,6 +10,8 @@ from timm.models import VisionTransformer
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
+from maescope.models.rotary import begin
+
 
 def embed(model: VisionTransformer, images: Tensor, visible: Tensor | None = None) -> Tensor:
     """Patch tokens with positions, of the visible patches only, behind the prefix (CLS) token.
@@ -23,12 +25,7 @@ def embed(model: VisionTransformer, images: Tensor, visible: Tensor | None = Non
     -------
     (B, T, D)
     """
-    x = model._pos_embed(model.patch_embed(images))  # (B, prefix + N, D)
-    if visible is not None:
-        prefix, patches = x.tensor_split([model.num_prefix_tokens], dim=1)
-        patches = patches.gather(1, visible[..., None].expand(-1, -1, x.shape[-1]))  # (B, N_v, D)
-        x = torch.cat([prefix, patches], dim=1)
-    return model.norm_pre(x)
+    return begin(model, images, visible)[0]
 
 
 class MaskedAutoencoder(nn.Module):

@@ -54,6 +54,9 @@ def require_fit(path: str, model: VisionTransformer, state: dict[str, Tensor]) -
             raise InputError(f"{path}: {name} has values that are not finite; fetch or train it again")
     if left := sorted(set(state) - set(expected)):
         hint = "; set num_classes for a model with a head" if "head.weight" in left else ""
+        if left[0].endswith("attn.q_bias"):
+            hint = "; take the architecture with _qkvb behind its name"
+        hint = "; its head pools by attention: set pooling: map" if left[0].startswith("attn_pool.") else hint
         raise InputError(f"{path}: has {left[0]} and {len(left) - 1} more that the architecture does not{hint}")
 
 
@@ -108,6 +111,8 @@ def _instead(name: str, expected: dict[str, Tensor], state: dict[str, Tensor]) -
     near = difflib.get_close_matches(name, set(state) - set(expected), 1)
     if near:
         return f", but {near[0]}{hint} of another layout or architecture; rename it there, or give other weights"
+    if name == "pos_embed" and any(own.endswith(".gamma_1") for own in state):
+        return "; its positions are rotary, as of DINOv3: take an architecture vit_*_dinov3, or another of timm's Eva"
     if name == "pos_embed":
         return "; the positions of patches are not in it, and no other way to tell them is read; give the whole weights"
     return f"{hint} of another architecture"
@@ -125,5 +130,6 @@ def _of_size(model: VisionTransformer, name: str, state: dict[str, Tensor]) -> s
         grid = (math.sqrt(max(0, given[0] - 3)) + 1) / 2
     if side and grid and grid == int(grid) and embedding.grid_size != (grid, grid):
         size = int(grid) * side
-        return f": its images are of {size} px; set arguments.img_size and preprocessing.crop: {size}"
+        alone = f"arguments.img_size: {size} and resample_positions: true"
+        return f": its images are of {size} px; set arguments.img_size and preprocessing.crop: {size}, or {alone}"
     return ""

@@ -28,8 +28,16 @@ def problems(name: str, model: dict) -> Iterator[str]:
             yield f"{key}.arguments.{argument}: {arguments[argument]}; {remedy}"
     if arguments.get("in_chans", 3) != 3:
         yield f"{key}.arguments.in_chans: {arguments['in_chans']}, but pictures are read as red, green and blue: 3"
-    if not arguments.get("class_token", True):
-        yield f"{key}.arguments.class_token: false, but a CLS token is needed; leave it out"
+    size = arguments.get("img_size")
+    if isinstance(size, list) and len(set(size)) != 1 and not model.get("resample_positions"):
+        yield f"{key}.arguments.img_size: {size}, but crops are squares; give one number, or resample_positions: true"
+    if training and "resample_positions" in model:
+        yield f"{key}.resample_positions: a model that is trained here is of the size of its crops; leave it out"
+    if model["pooling"] == "token" and not sizes.has_cls(model):
+        yield (
+            f"{key}.pooling: token reads CLS, but {name} has no CLS token; set avg, or map where the head pools by "
+            "attention (SigLIP)"
+        )
     width, heads = sizes.width_of(model), sizes.heads_of(model)
     if width and heads and width % heads and "embed_dim" in arguments:
         yield f"{key}.arguments.embed_dim: {width} is no multiple of the {heads} attention heads (num_heads)"
@@ -45,7 +53,13 @@ def _pretraining_problems(key: str, model: dict, width: int | None) -> Iterator[
     arguments, decoder = model["arguments"], model["training"]["decoder"]
     if sizes.needs_all_patches(model):
         yield f"{key}.training: a BEiT needs all patches and cannot be pretrained with a mask; take a ViT"
-    registers = sizes.registers_of(model)
+    registers = 0 if sizes.is_eva(model) else sizes.registers_of(model)
+    if sizes.is_eva(model):
+        yield f"{key}.training: pretraining here knows no rotary positions, as {model['architecture']} has; take a ViT"
+    if not sizes.has_cls(model):
+        yield f"{key}.training: pretraining here needs a CLS token; {model['architecture']} has none, take another ViT"
+    if model["pooling"] == "map":
+        yield f"{key}.pooling: map, but pretraining here has no head that would pool; set avg or token"
     if registers and "reg_tokens" in arguments:
         yield f"{key}.arguments.reg_tokens: {registers}, but pretraining here knows no register tokens; leave them out"
     elif registers:

@@ -64,6 +64,7 @@ def problems(config: dict) -> Iterator[str]:
     for name, perturbation in perturbations.items():
         yield from _perturbation_contradictions(name, perturbation, models)
     yield from _dropped_from_beits(config)
+    yield from _ranked_by_cls(config)
     yield from _missing("study.supervised", filter(None, [study["supervised"]]), models, "models")
     yield from _missing("study.scenes", filter(None, [study["scenes"]]), datasets, "datasets")
     yield from layer_checks.problems(config)
@@ -177,15 +178,28 @@ def corruption_problems(perturbations: dict, fifteen: list[str]) -> Iterator[str
             yield f"perturbations.{name}.frost: there is no folder {entry['frost']}"
 
 
-def _dropped_from_beits(config: dict) -> Iterator[str]:
-    """A BEiT needs all patches, and may not meet an occlusion that takes some away."""
+def _occluded(config: dict) -> list[tuple[str, str, str]]:
+    """Where a model meets an occlusion: the key, the occlusion, the model."""
     study = config["study"]
     met = [("study.occlusion", name, model) for name in study["occlusion"] for model in study["finetuned"]]
     for convention, entry in config["conventions"].items():  # of the first model, see conventions.smk
         met += [
             (f"conventions.{convention}.occlusion", entry.get("occlusion"), model) for model in study["finetuned"][:1]
         ]
-    for key, name, model in met:
+    return met
+
+
+def _ranked_by_cls(config: dict) -> Iterator[str]:
+    """Patches cannot be ranked by how much they feed CLS where there is none."""
+    for key, name, model in _occluded(config):
+        ranked = config["perturbations"].get(name, {}).get("rollout") == "cls"
+        if ranked and model in config["models"] and not sizes.has_cls(config["models"][model]):
+            yield f"{key}: {name} ranks patches by what feeds CLS (rollout: cls), but {model} has none; leave it out"
+
+
+def _dropped_from_beits(config: dict) -> Iterator[str]:
+    """A BEiT needs all patches, and may not meet an occlusion that takes some away."""
+    for key, name, model in _occluded(config):
         dropped = config["perturbations"].get(name, {}).get("fill") == "drop"
         if dropped and model in config["models"] and sizes.needs_all_patches(config["models"][model]):
             yield f"{key}: {name} takes patches away (fill: drop), but {model} is a BEiT, which needs all; fill them"

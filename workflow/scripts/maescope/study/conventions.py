@@ -89,8 +89,22 @@ def _features(key: str, value: dict, config: dict) -> Iterator[str]:
 
 
 def _distance(key: str, value: str, config: dict) -> Iterator[str]:
-    if config["study"]["pretrained"] not in config["models"]:
+    name = config["study"]["pretrained"]
+    if name not in config["models"]:
         yield f"{key}: needs study.pretrained, whose attention it is"
+    else:
+        yield from _prefix(key, name, config)
+
+
+def _heads(key: str, value: str, config: dict) -> Iterator[str]:
+    name = config["study"]["finetuned"][0]
+    if name in config["models"]:
+        yield from _prefix(key, name, config)
+
+
+def _prefix(key: str, name: str, config: dict) -> Iterator[str]:
+    if sizes.prefix_of(config["models"][name]) == "none":
+        yield f"{key}: {name} has neither CLS nor registers, so this changes nothing; leave it out"
 
 
 def _always(key: str, value: str, config: dict) -> Iterator[str]:
@@ -103,6 +117,6 @@ _CHECKS = {
     "subspace": _subspace,
     "features": _features,
     "norm": _always,
-    "heads": _always,
+    "heads": _heads,
     "distance": _distance,
 }

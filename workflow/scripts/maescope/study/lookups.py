@@ -10,7 +10,8 @@ from pathlib import Path, PurePath
 from types import SimpleNamespace
 
 from maescope.base import provenance
-from maescope.study import crops, sample_sizes
+from maescope.base.errors import InputError
+from maescope.study import crops, sample_sizes, sizes
 from maescope.study.class_lists import in_list
 from maescope.study.completion import corruptions_there
 from maescope.study.weight_files import weights_file
@@ -57,6 +58,8 @@ class LookUps:
         on_all_patches = [model for model in self.models if "clean" in self.models[model]["patch_tokens"]]
         self.on_all_patches = pattern(on_all_patches)  # models whose clean images' patches are all kept
         self.seen_whole = [model for model in self.study["compared"] if model in on_all_patches]
+        self.without_cls = [model for model in self.models if not sizes.has_cls(self.models[model])]
+        self.seen_by_cls = [model for model in self.seen_whole if model not in self.without_cls]
         chosen_from = "labels" if self.analysis["among"] == "labels" else "classes"
         self.outputs = self.datasets[self.study["dataset"]]["classes"] or []
         self.choices = len(self.datasets[self.study["dataset"]][chosen_from] or [])
@@ -308,6 +311,19 @@ class LookUps:
     def tokens(self, wildcards) -> list[str]:
         """Token files of a model, a dataset and a perturbation, one per label."""
         return self.tokens_of(wildcards.model, wildcards.dataset, wildcards.perturbation, self.labels(wildcards))
+
+    def tokens_with_cls(self, wildcards) -> list[str]:
+        """Those of a model that has a CLS token.
+
+        Raises
+        ------
+        InputError
+            naming one that has none
+        """
+        if wildcards.model in self.without_cls:
+            name = self.models[wildcards.model]["architecture"]
+            raise InputError(f"models.{wildcards.model}: {name} has no CLS token, whose attention this target is of")
+        return self.tokens(wildcards)
 
     def tokens_of(self, model: str, dataset: str, perturbation: str, labels: Iterable[str]) -> list[str]:
         return [f"results/tokens/{model}/{dataset}/{perturbation}/{label}.h5" for label in labels]

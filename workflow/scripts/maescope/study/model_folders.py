@@ -14,7 +14,7 @@ from pathlib import Path
 from maescope.base.errors import InputError
 
 CONFIG, PREPROCESSOR, WEIGHTS = "config.json", "preprocessor_config.json", ("model.safetensors", "pytorch_model.bin")
-READ = ("vit", "vit_mae", "dinov2", "dinov2_with_registers", "pixio")  # the model types whose tokens are a plain ViT's
+READ = ("vit", "vit_mae", "dinov2", "dinov2_with_registers", "pixio", "dinov3_vit")  # the model types that are read
 EPSILON = {"vit": 1e-12, "vit_mae": 1e-12}  # where a config says none; of the others 1e-6
 RESAMPLE = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # numbers of PIL's filters
 ACTIVATIONS = {  # name there -> in timm
@@ -50,10 +50,11 @@ def complete(name: str, model: dict, stated: dict) -> dict:
     except InputError as error:
         raise InputError(f"{key}: {error}") from None
     arguments, crop = told.pop("arguments") | model["arguments"], told["preprocessing"]["crop"]
-    if crop != arguments["img_size"] and not arguments.get("dynamic_img_size"):
+    resampled = arguments.get("dynamic_img_size") or model.get("resample_positions")
+    if crop != arguments["img_size"] and not resampled:
         raise InputError(
             f"{key}: pictures are cropped to {crop} px, but positions are of {arguments['img_size']} px; state "
-            "preprocessing with that crop, or arguments: {dynamic_img_size: true}, which resamples positions as timm "
+            "preprocessing with that crop, or resample_positions: true, which resamples them as timm "
             "does (Hugging Face has another filter)"
         )
     own = {part: value for part, value in told.items() if part not in stated or part == "preprocessing"}
@@ -85,7 +86,7 @@ def told_beside(path: Path) -> tuple[int | None, float | None, str | None]:
     config = _without_nulls(read(path))
     heads = _number(path, config, "num_attention_heads") if "num_attention_heads" in config else None
     eps = _positive(path, config, "layer_norm_eps", 0) if "layer_norm_eps" in config else None
-    gated = _flag(path, config, "use_swiglu_ffn", False)
+    gated = _flag(path, config, "use_swiglu_ffn", False) or _flag(path, config, "use_gated_mlp", False)
     return heads, eps, None if gated else config.get("hidden_act")
 
 
@@ -112,22 +113,18 @@ def _of_config(path: Path, config: dict) -> dict:
     config = _without_nulls(config)
     kind = config.get("model_type")
     if kind not in READ:
-        rotary = "its positions are rotary, which are not read yet" if str(kind).startswith("dinov3") else ""
-        way = rotary or "state architecture and weights"
-        raise InputError(f"{path}: model_type is {kind!r}, read are {', '.join(READ)}; {way}")
+        raise InputError(f"{path}: model_type is {kind!r}, read are {', '.join(READ)}; state architecture and weights")
     size, patch = (_square(path, config, key) for key in ("image_size", "patch_size"))
     width, depth, heads = (
         _number(path, config, key) for key in ("hidden_size", "num_hidden_layers", "num_attention_heads")
     )
     if config.get("num_channels", 3) != 3:
         raise InputError(f"{path}: num_channels is {config['num_channels']}, but pictures are read as 3; give another")
+    sizes = {"img_size": size, "patch_size": patch, "embed_dim": width, "depth": depth, "num_heads": heads}
+    if kind == "dinov3_vit":
+        return _of_dinov3(path, config, sizes)
     gated, scaled = _flag(path, config, "use_swiglu_ffn", False), kind.startswith("dinov2")
-    arguments = {
-        "img_size": size,
-        "patch_size": patch,
-        "embed_dim": width,
-        "depth": depth,
-        "num_heads": heads,
+    arguments = sizes | {
         "mlp_ratio": _ratio(width, _hidden(path, config, kind, width, gated)),
         "qkv_bias": _flag(path, config, "qkv_bias", True),
         "norm_eps": _positive(path, config, "layer_norm_eps", EPSILON.get(kind, 1e-6)),
@@ -157,6 +154,26 @@ def _of_config(path: Path, config: dict) -> dict:
         "num_classes": outputs if has_head else 0,
         "pooling": "token",
     }
+
+
+def _of_dinov3(path: Path, config: dict, sizes: dict) -> dict:
+    """DINOv3 without a head, of timm's class Eva; keys have no bias there."""
+    if _flag(path, config, "key_bias", False):
+        raise InputError(f"{path}: key_bias is true, but keys of timm's DINOv3 have none; give another model")
+    width, hidden = sizes["embed_dim"], _number(path, config, "intermediate_size", 1536)
+    gated = _flag(path, config, "use_gated_mlp", False)
+    act = activation(path, config.get("hidden_act", "gelu"))
+    if act != ("silu" if gated else "gelu") or (gated and hidden % 8):
+        raise InputError(f"{path}: an MLP of {act} and {hidden} units is none of DINOv3's; give another model")
+    arguments = sizes | {
+        "mlp_ratio": _ratio(width, hidden),
+        "num_reg_tokens": _number(path, config, "num_register_tokens", 0, 0),
+        "rope_temperature": _positive(path, config, "rope_theta", 100.0),
+        "norm_eps": _positive(path, config, "layer_norm_eps", 1e-5),
+        "dynamic_img_size": True,  # its positions are shares of the sides, so pictures may be of any size
+    }
+    architecture = "vit_small_plus_patch16_dinov3_qkvb" if gated else "vit_small_patch16_dinov3_qkvb"
+    return {"architecture": architecture, "arguments": arguments, "num_classes": 0, "pooling": "token"}
 
 
 def _hidden(path: Path, config: dict, kind: str, width: int, gated: bool) -> int:

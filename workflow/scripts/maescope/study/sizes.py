@@ -8,6 +8,15 @@ from maescope.base.grid import visible
 WIDTHS = {"tiny": 192, "small": 384, "base": 768, "large": 1024, "huge": 1280}  # of timm's vit_<size>_patch...
 DEPTHS = {"tiny": 12, "small": 12, "base": 12, "large": 24, "huge": 32}
 HEADS = {"tiny": 3, "small": 6, "base": 12, "large": 16, "huge": 16}
+REGISTERS = {
+    "dinov3": 4,
+    "lingbot": 4,
+    "sapiens2": 8,
+    "radio_v3": 7,
+    "radio_v4": 9,
+}  # part of a name of timm -> how many
+WITHOUT_CLS = re.compile("_siglip_|_gap_|_rpn_|_map_[0-9]|^aimv2_|^vit_pe_(core|lang|spatial)_gigantic_")
+EVA = re.compile("eva02_|eva_giant_|vit_pe_|vit_.*(_rope_|_dinov3|_lingbot|_sapiens2)")
 
 
 def patch_size_of(model: dict) -> int | None:
@@ -38,13 +47,35 @@ def head_width_of(model: dict) -> int | None:
 
 
 def registers_of(model: dict) -> int:
-    """Register tokens beside CLS, as far as a model's arguments or its name tell."""
-    return model["arguments"].get("reg_tokens", int(_in_name(model, r"_reg([0-9]+)_") or 0))
+    """Register tokens beside the patches, as far as a model's arguments or its name tell."""
+    named = {family: count for family, count in REGISTERS.items() if family in model["architecture"]}
+    known = int(_in_name(model, r"_reg([0-9]+)_") or next(iter(named.values()), 0))
+    arguments = model["arguments"]
+    return arguments.get("reg_tokens", arguments.get("num_reg_tokens", known))
+
+
+def has_cls(model: dict) -> bool:
+    """Whether it has a CLS token, as far as its arguments or its name tell."""
+    return model["arguments"].get("class_token", WITHOUT_CLS.search(model["architecture"]) is None)
+
+
+def prefix_of(model: dict) -> str:
+    """What tokens a model has beside those of patches, in words."""
+    registers = registers_of(model)
+    tokens = ["CLS"] if has_cls(model) else []
+    tokens += [f"{registers} register{'s' if registers > 1 else ''}"] if registers else []
+    return " and ".join(tokens) or "none"
+
+
+def is_eva(model: dict) -> bool:
+    """Whether it is of timm's class Eva, by its name."""
+    return EVA.match(model["architecture"]) is not None
 
 
 def needs_all_patches(model: dict) -> bool:
     """Whether it cannot see masked images: a BEiT adds to attention what belongs to places."""
-    return re.match("beit(v2)?_", model["architecture"]) is not None
+    biased = model["arguments"].get("use_rel_pos_bias", True)
+    return biased and re.match("beit(v2)?_", model["architecture"]) is not None
 
 
 def sizes_of(model: dict) -> dict[str, int | None]:

@@ -63,6 +63,10 @@ class TargetLookUps(LookUps):
         """An input: a measure of the study's clean images, of each of the models compared that has it."""
 
         def files(wildcards) -> list[str]:
+            if not models and self.seen_whole:
+                raise InputError(
+                    f"study.compared: {', '.join(self.seen_whole)} have no CLS token, which this target is of"
+                )
             if not models and self.study["compared"]:
                 key = f"models.{self.study['compared'][0]}.patch_tokens"
                 raise InputError(f"{key}: add clean, or there is nothing to show of {measure}")

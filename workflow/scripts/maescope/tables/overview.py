@@ -6,6 +6,7 @@ from importlib import metadata
 
 import pandas as pd
 
+from maescope.study import sizes
 from maescope.tables.writing import STYLE
 
 PACKAGES = ("snakemake", "torch", "torchvision", "timm", "numpy", "scipy", "h5py", "scikit-learn", "scikit-image")
@@ -39,6 +40,7 @@ def models_table(models: Mapping[str, Mapping], digests: Mapping[str, str]) -> p
         crop = f"{model['preprocessing']['crop']} px"
         head = f"{model['num_classes']} classes, {model['pooling']}" if model["num_classes"] else "none"
         row = {"model": name, "architecture": f"{model['architecture']} {arguments}".strip(), "input": crop}
+        row["beside patches"] = sizes.prefix_of(model)
         rows.append(row | {"head": head, "weights": origin, "SHA-256": digests.get(name, "not a file")})
     return pd.DataFrame(rows)
 

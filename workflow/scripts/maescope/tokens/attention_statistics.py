@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
+from timm.layers import AttentionPoolLatent
 from torch import Tensor
 
 
@@ -122,19 +123,42 @@ def rollout_step(attention: Tensor, rollout: Tensor | None) -> Tensor:
     return mixed if rollout is None else mixed @ rollout
 
 
-def patch_scores(rollout: Tensor, pooling: str, prefix: int = 1) -> Tensor:
+def patch_scores(rollout: Tensor, pooling: str, prefix: int = 1, read: Tensor | None = None) -> Tensor:
     """How much each patch feeds what the head reads (docs/quantities.md).
 
     A head that pools patch tokens (`pooling` "avg") reads the patch rows of the last layer; one that reads CLS
-    (`pooling` "token") its row. Columns are patches.
+    (`pooling` "token") its row; one that pools by attention (`pooling` "map") all rows, each by its share. Columns are
+    patches.
 
     Parameters
     ----------
     rollout : (B, T, T)
+    read : (B, T), what `pooled_shares` says of a head that pools by attention
 
     Returns
     -------
     (B, N)
     """
     columns = rollout[..., prefix:]  # (B, T, N)
+    if read is not None:
+        return (read.to(columns)[:, None] @ columns)[:, 0]
     return columns[:, 0] if pooling == "token" else columns[:, prefix:].mean(1)
+
+
+def pooled_shares(pool: AttentionPoolLatent, tokens: Tensor) -> Tensor:
+    """How much a head that pools by attention takes of each token, mean over its heads and queries: rows sum to 1.
+
+    Parameters
+    ----------
+    tokens : (B, T, D), as it reads them
+
+    Returns
+    -------
+    (B, T), in at least float32
+    """
+    query, key = pool.q(pool.latent), pool.kv(tokens).chunk(2, -1)[0]
+    query, key = (part.unflatten(-1, (pool.num_heads, -1)).transpose(1, 2) for part in (query, key))  # (B, H, T, d)
+    query, key = (
+        part.to(torch.promote_types(part.dtype, torch.float32)) for part in (pool.q_norm(query), pool.k_norm(key))
+    )
+    return (query @ key.transpose(-2, -1) * pool.scale).softmax(-1).mean((1, 2))

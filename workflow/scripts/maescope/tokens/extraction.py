@@ -305,6 +305,11 @@ def _arrived(parts: Sequence[OnTheWay], names: Sequence[str], level: str) -> dic
     return arrays
 
 
+def beside_patches(model: VisionTransformer) -> dict[str, int]:
+    """What a token file says of the tokens beside those of patches: how many, and if so, that CLS is none of them."""
+    return {"prefix_tokens": model.num_prefix_tokens} | ({} if model.cls_token is not None else {"cls_token": 0})
+
+
 def require_targets(rows: pd.DataFrame, classes: Sequence[str] | None, num_classes: int, dataset: str) -> None:
     """Labels must fit the head of a model that has one."""
     if num_classes and classes and len(classes) != num_classes:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import torch
 from timm.models import VisionTransformer
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 
 from maescope.base.errors import InputError
 from maescope.models.architectures import require_plain
 from maescope.models.beit import RelativeAttention
-from maescope.models.mae import embed
+from maescope.models.rotary import RotaryAttention, begin
 from maescope.tokens import attention_statistics
 
 # Memory for attention and its logarithm: on a CPU what fits a core's second-level cache, on a GPU launches must be few.
@@ -27,17 +27,17 @@ ATTENTION_BYTES = {"cpu": 5 << 18, "cuda": 2 << 30}
 class Tokens:
     """What one pass says about B images. Raw block outputs, before any final norm; layer first."""
 
-    cls: Tensor  # (L, B, D)
-    mean: Tensor  # (L, B, D), mean over the visible patch tokens, CLS excluded
+    cls: Tensor | None  # (L, B, D), None where the model has no CLS token
+    mean: Tensor  # (L, B, D), mean over the visible patch tokens, CLS and registers excluded
     head: Tensor  # (L, B, H, d), mean over the patch rows of A V
     logits: Tensor | None  # (B, C), None where the model has no head
     patch: Tensor | None = None  # (L, B, N_v, D), on request
     attention_distance: Tensor | None = None  # (L, B, H) in pixels, on request
     attention_entropy: Tensor | None = None  # (L, B, H) in nats, on request
     attention_key_entropy: Tensor | None = None  # (L, B, H) in nats, on request
-    cls_attention: Tensor | None = None  # (L, B, H, N), of CLS to each patch, on both requests
+    cls_attention: Tensor | None = None  # (L, B, H, N), of CLS to each patch, on both requests, where there is CLS
     rollout: Tensor | None = None  # (B, N), how much each patch feeds what the head reads, on request
-    rollout_cls: Tensor | None = None  # (B, N), how much it feeds CLS, on request
+    rollout_cls: Tensor | None = None  # (B, N), how much it feeds CLS, on request, where there is CLS
 
     def __repr__(self) -> str:
         """Shapes of what there is: of numbers there are too many."""
@@ -80,27 +80,32 @@ def forward(
     _require_size(model, images)
     if attention and visible is not None:
         raise ValueError("attention distance and rollout are defined on all patches: visible must be None")
-    prefix = model.num_prefix_tokens
+    prefix, with_cls = model.num_prefix_tokens, model.cls_token is not None
     cls, mean, patches = [], [], None
     head_taps = _patch_head_taps if heads_without_cls else _head_taps
     attention_taps = _attention_taps(model, attention, distance_with_cls)
     with torch.inference_mode(), head_taps(model) as heads, attention_taps as reduced:
-        x = embed(model, images, visible)
+        x, turns = begin(model, images, visible)
         if patch:
             patches = x.new_empty((len(model.blocks), len(x), x.shape[1] - prefix, x.shape[2]))
-        for layer, block in enumerate(model.blocks):
-            x = block(x)
-            cls.append(x[:, 0].clone())  # a view would hold on to all of x
+        for layer, (block, turn) in enumerate(zip(model.blocks, turns, strict=True)):
+            x = block(x, **turn)
+            if with_cls:
+                cls.append(x[:, 0].clone())  # a view would hold on to all of x
             mean.append(_mean(x[:, prefix:]))
             if patch:
                 patches[layer] = x[:, prefix:]
-        logits = model.forward_head(model.norm(x)) if model.num_classes else None
+        by_shares = attention and model.global_pool == "map"
+        if model.num_classes or by_shares:
+            x = model.norm(x)
+        logits = model.forward_head(x) if model.num_classes else None
+        read = _read(model, x) if by_shares else None
     _expect(len(model.blocks), heads, "head outputs")
     if attention:
         _expect(len(model.blocks), reduced.distance, "attention")
         rollout = torch.cat(reduced.rollout)  # (B, T, T)
     return Tokens(
-        cls=torch.stack(cls),
+        cls=torch.stack(cls) if with_cls else None,
         mean=torch.stack(mean),
         head=torch.stack(heads),
         logits=logits,
@@ -108,9 +113,9 @@ def forward(
         attention_distance=torch.stack(reduced.distance) if attention else None,
         attention_entropy=torch.stack(reduced.entropy) if attention else None,
         attention_key_entropy=torch.stack(reduced.key_entropy) if attention else None,
-        cls_attention=torch.stack(reduced.cls) if attention and patch else None,
-        rollout=attention_statistics.patch_scores(rollout, model.global_pool, prefix) if attention else None,
-        rollout_cls=attention_statistics.patch_scores(rollout, "token", prefix) if attention else None,
+        cls_attention=torch.stack(reduced.cls) if attention and patch and with_cls else None,
+        rollout=attention_statistics.patch_scores(rollout, model.global_pool, prefix, read) if attention else None,
+        rollout_cls=attention_statistics.patch_scores(rollout, "token", prefix) if attention and with_cls else None,
     )
 
 
@@ -127,6 +132,12 @@ def _require_size(model: VisionTransformer, images: Tensor) -> None:
         raise InputError(said)
 
 
+def _read(model: VisionTransformer, tokens: Tensor) -> Tensor:
+    """How much a head that pools by attention takes of each token (B, T), of none before those that it is given."""
+    aside = 0 if getattr(model, "pool_include_prefix", True) else model.num_prefix_tokens  # an Eva's is given all
+    return pad(attention_statistics.pooled_shares(model.attn_pool, tokens[:, aside:]), (aside, 0))
+
+
 def _mean(tokens: Tensor) -> Tensor:
     """Mean over tokens (B, n, D) -> (B, D), summed in at least float32."""
     return tokens.mean(1, dtype=torch.promote_types(tokens.dtype, torch.float32))
@@ -139,7 +150,10 @@ def _expect(layers: int, collected: list, what: str) -> None:
 
 @contextmanager
 def _head_taps(model: VisionTransformer) -> Iterator[list[Tensor]]:
-    """Collect the mean over patch rows of each layer's concatenated heads, the input of `attn.proj`."""
+    """Collect the mean over patch rows of each layer's concatenated heads, the input of `attn.proj`.
+
+    Where heads are normalised or gated before that, it is what they were before.
+    """
     heads: list[Tensor] = []
     prefix = model.num_prefix_tokens
 
@@ -152,21 +166,22 @@ def _head_taps(model: VisionTransformer) -> Iterator[list[Tensor]]:
 
     with ExitStack() as stack:
         for block in model.blocks:
-            stack.callback(block.attn.proj.register_forward_pre_hook(tap_of(block.attn)).remove)
+            behind = block.attn.norm if isinstance(block.attn, RotaryAttention) else block.attn.proj
+            stack.callback(behind.register_forward_pre_hook(tap_of(block.attn)).remove)
         yield heads
 
 
 @contextmanager
 def _patch_head_taps(model: VisionTransformer) -> Iterator[list[Tensor]]:
-    """Collect what `_head_taps` would if patches alone were keys, from the output of each layer's `attn.qkv`."""
+    """Collect what `_head_taps` would if patches alone were keys, from each layer's queries, keys and values."""
     heads: list[Tensor] = []
     prefix = model.num_prefix_tokens
 
     def tap_of(attn: torch.nn.Module):
-        def tap(module: torch.nn.Module, inputs: tuple[Tensor], qkv: Tensor) -> None:
+        def tap(module: torch.nn.Module, inputs: tuple[Tensor], qkv: Tensor | tuple[Tensor]) -> None:
             *tokens, bias = _parts(attn, qkv)
-            patches = (part[:, :, prefix:] for part in tokens)  # (B, H, N, d) each
-            bias = None if bias is None else bias[:, prefix:, prefix:].to(qkv.dtype)
+            patches = [part[:, :, prefix:] for part in tokens]  # (B, H, N, d) each
+            bias = None if bias is None else bias[:, prefix:, prefix:].to(patches[0].dtype)
             rows = scaled_dot_product_attention(*patches, attn_mask=bias)  # (B, H, N, d)
             heads.append(_mean(rows.transpose(1, 2)))  # (B, H, d)
 
@@ -174,12 +189,19 @@ def _patch_head_taps(model: VisionTransformer) -> Iterator[list[Tensor]]:
 
     with ExitStack() as stack:
         for block in model.blocks:
-            stack.callback(block.attn.qkv.register_forward_hook(tap_of(block.attn)).remove)
+            stack.callback(_source(block.attn).register_forward_hook(tap_of(block.attn)).remove)
         yield heads
 
 
-def _parts(attn: torch.nn.Module, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+def _source(attn: torch.nn.Module) -> torch.nn.Module:
+    """The module of a layer whose output `_parts` takes."""
+    return attn.turned if isinstance(attn, RotaryAttention) else attn.qkv
+
+
+def _parts(attn: torch.nn.Module, qkv: Tensor | tuple[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """Queries, keys and values (B, H, T, d) of a layer, and what it adds to the logits of attention (H, T, T)."""
+    if isinstance(attn, RotaryAttention):
+        return *qkv, None
     query, key, value = qkv.unflatten(-1, (3, attn.num_heads, -1)).permute(2, 0, 3, 1, 4)  # (B, H, T, d) each
     bias = None
     if isinstance(attn, RelativeAttention):
@@ -245,7 +267,7 @@ class _Reduced:
 
 @contextmanager
 def _attention_taps(model: VisionTransformer, wanted: bool, with_cls: bool) -> Iterator[_Reduced | None]:
-    """Reduce each layer's attention from the output of its `attn.qkv`."""
+    """Reduce each layer's attention from its queries and keys."""
     if not wanted:
         yield None
         return
@@ -258,7 +280,7 @@ def _attention_taps(model: VisionTransformer, wanted: bool, with_cls: bool) -> I
     reduced = _Reduced(distances, with_cls)
 
     def tap_of(attn: torch.nn.Module):
-        def tap(module: torch.nn.Module, inputs: tuple[Tensor], qkv: Tensor) -> None:
+        def tap(module: torch.nn.Module, inputs: tuple[Tensor], qkv: Tensor | tuple[Tensor]) -> None:
             query, key, _, bias = _parts(attn, qkv)
             reduced.add(query, key, bias, model.num_prefix_tokens)
 
@@ -266,5 +288,5 @@ def _attention_taps(model: VisionTransformer, wanted: bool, with_cls: bool) -> I
 
     with ExitStack() as stack:
         for block in model.blocks:
-            stack.callback(block.attn.qkv.register_forward_hook(tap_of(block.attn)).remove)
+            stack.callback(_source(block.attn).register_forward_hook(tap_of(block.attn)).remove)
         yield reduced

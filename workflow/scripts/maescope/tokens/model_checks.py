@@ -21,6 +21,8 @@ def describe(model: VisionTransformer) -> dict:
         "input_px": model.patch_embed.img_size[0],
         "patch_px": model.patch_embed.patch_size[0],
         "patches": model.patch_embed.num_patches,
+        "cls_token": model.cls_token is not None,
+        "registers": model.num_prefix_tokens - (model.cls_token is not None),
         "layers": len(model.blocks),
         "heads": block.attn.num_heads,
         "width": model.embed_dim,
@@ -34,7 +36,7 @@ def describe(model: VisionTransformer) -> dict:
 
 
 def fingerprint(model: VisionTransformer, weights: str, seed: int) -> dict:
-    """What a model answers to fixed noise: logits, or CLS of the last layer where there is no head.
+    """What a model answers to fixed noise: logits, or without a head CLS of the last layer (without CLS the mean).
 
     The hash is that of the float32 values, the same on the same machine with the same number of threads; the mean and
     the standard deviation can be held against those of another machine.
@@ -46,14 +48,16 @@ def fingerprint(model: VisionTransformer, weights: str, seed: int) -> dict:
     """
     noise = np.random.default_rng(seed).standard_normal((2, 3, *model.patch_embed.img_size), dtype=np.float32)
     tokens = forward(model, torch.from_numpy(noise))
-    for layer, (cls, mean) in enumerate(zip(tokens.cls, tokens.mean, strict=True), 1):
-        if not (cls.isfinite().all() and mean.isfinite().all()):
+    pooled = {name: value for name, value in vars(tokens).items() if name in ("cls", "mean") and value is not None}
+    for layer, values in enumerate(zip(*pooled.values(), strict=True), 1):
+        if not all(value.isfinite().all() for value in values):
             raise InputError(f"{weights}: noise makes layer {layer} not finite; fetch or train the weights again")
-    answer = (tokens.cls[-1] if tokens.logits is None else tokens.logits).numpy()
+    of, last = next(iter(pooled.items()))
+    answer = (last[-1] if tokens.logits is None else tokens.logits).numpy()
     if not np.isfinite(answer).all():
         raise InputError(f"{weights}: noise makes the logits not finite; fetch or train the weights again")
     return {
-        "of": "cls" if tokens.logits is None else "logits",
+        "of": of if tokens.logits is None else "logits",
         "sha256": hashlib.sha256(np.ascontiguousarray(answer).tobytes()).hexdigest(),
         "mean": float(answer.mean()),
         "std": float(answer.std()),

@@ -161,6 +161,11 @@ class TokenFile:
         self.images = [str(image) for image in file["image"].asstr()[:]]
         self.targets = file["target"][:]
 
+    @property
+    def embeddings(self) -> tuple[str, ...]:
+        """The kinds of token of which an image has one: a model without CLS has `mean` alone."""
+        return ("cls", "mean") if self.attributes.get("cls_token", 1) else ("mean",)
+
     def read(self, level: str, name: str, layer: int | None = None, images: int | None = None) -> np.ndarray:
         """An array of one level, or its 1-based `layer` alone, of all or the first `images`; floats come as float32.
 
@@ -269,7 +274,7 @@ def read_all(path: str, config_hash: str | None = None) -> TokenFile:
     with open_tokens(path, config_hash) as tokens:
         for level in tokens.levels:
             names = list(tokens.file.get(f"levels/{level}", ()))
-            for name in names or ["cls"]:  # which is always there: its absence is told by `read`
+            for name in names or ["mean"]:  # which is always there: its absence is told by `read`
                 tokens.read(level, name)
     return tokens
 
