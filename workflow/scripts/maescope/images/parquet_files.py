@@ -127,7 +127,7 @@ def rows(
         and len(known) == len(classes)
         and not {form for name in known for form in forms(name)} & {*classes}
     ):
-        log.warning(
+        log.critical(
             "%s: %s: %s is taken for %s, and so on: the same number has another name", key, path, known[0], classes[0]
         )
         known = classes

@@ -16,8 +16,10 @@ IMAGE, LABEL = "image", "label"  # the columns that Hugging Face's image dataset
 @contextmanager
 def whole(path: str) -> Iterator[None]:
     """Faults of a file are told by its name."""
-    from pyarrow import ArrowException
-
+    try:
+        from pyarrow import ArrowException
+    except ImportError:  # the library alone, installed for a notebook
+        raise InputError(f"{path}: reading parquet needs the package pyarrow: pip install pyarrow") from None
     try:
         yield
     except FileNotFoundError:
