@@ -168,6 +168,11 @@ def test_a_list_has_the_place_of_each_picture_in_its_shard(made, tmp_path):
         assert table[row["row"]]["image"]["bytes"] == PICTURES[row["image"]]
 
 
+def test_what_is_kept_of_an_extraction_asks_each_shard_once(made, tmp_path):
+    rows = sampled(FORMS["tar"](made), tmp_path, count=None)
+    assert extraction.pictures(perturbations.Clean(), rows) == [f"{made}/shards-00000{n}.tar" for n in (0, 1)]
+
+
 def test_lists_of_folders_are_as_they_were(made, tmp_path):
     rows = sampled({"pattern": f"{made}/folders/{{label}}/*.jpg"}, tmp_path)
     assert list(rows) == ["label", "image", "path", "width", "height", "target"]
