@@ -70,9 +70,9 @@ def load(picture: str | Address, remedy: str = "replace it, or set on_bad_image:
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY  # a profile or a text of 2 MB is no fault: 64 MB
     path, told = getattr(picture, "path", picture), isinstance(picture, Address)
-    if Path(path).exists() and not Path(path).is_file():
+    if not os.path.isfile(path) and os.path.exists(path):
         raise InputError(f"{path}: is no file; remove it, or set on_bad_image: skip")  # a pipe would never end
-    if (ending := Path(picture.name if told else path).suffix.lower()) in UNREAD:
+    if (ending := os.path.splitext(picture.name if told else path)[1].lower()) in UNREAD:
         raise InputError(f"{picture}: {_cannot_open(ending)}")
     try:
         source = BytesIO(picture.content()) if told and picture.in_shard else path
