@@ -3,14 +3,18 @@
 Right values are worked out here with scipy, or counted by hand.
 """
 
+import io
 import struct
+import tarfile
 import zlib
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from conftest import Workflow
 from PIL import Image
+from pyarrow.parquet import write_table
 from safetensors.torch import save_file
 from scipy.ndimage import correlate1d
 from test_faults import dataset, pets, picture, state, study
@@ -23,6 +27,27 @@ def with_chunk(path, kind, content):
     whole = picture(path).read_bytes()
     chunk = struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
     path.write_bytes(whole[:-12] + chunk + whole[-12:])
+
+
+def shards_of(folder):
+    """Datasets of the pictures of a folder in every other form, and one that cannot be."""
+    names = sorted(str(path.relative_to(folder)) for path in folder.glob("*/*"))
+    lines = "".join(f"{name},{name.split('/')[0]}\n" for name in names)
+    (folder / "pets.csv").write_text(f"path,label\n{lines}")
+    cells = [{"bytes": (folder / name).read_bytes(), "path": name.split("/")[1]} for name in names]
+    table = pa.table({"image": cells, "label": [name.split("/")[0] for name in names]})
+    write_table(table, folder / "pets.parquet")
+    for mode, ending in (("w", ""), ("w:gz", ".gz")):
+        with tarfile.open(folder / f"pets.tar{ending}", mode) as archive:
+            for name in names:
+                archive.add(folder / name, name)
+                label = tarfile.TarInfo(f"{name.split('.')[0]}.cls")
+                label.size = 3
+                archive.addfile(label, io.BytesIO(name[:3].encode()))
+    forms = {"list": "pets.csv", "parquet": "pets.parquet", "tar": "pets.tar"}
+    entries = {f"of_{kind}": {kind: f"{folder}/{name}"} for kind, name in forms.items()}
+    entries |= {"of_folders": {"pattern": f"{folder}/{{label}}/*"}, "packed": {"tar": f"{folder}/pets.tar.gz"}}
+    return {name: entry | {"classes": ["cat", "dog"]} for name, entry in entries.items()}
 
 
 class Sampled:
@@ -66,6 +91,7 @@ class Sampled:
             entries[name] = dataset(self.sets, pattern=f"{{{name}}}/{{label}}/*")
         entries["written"] = dataset(self.sets, pattern=f"{self.sets}/[ab]/{{label}}/*")
         pets(self.sets / "pets")
+        entries |= shards_of(self.sets / "pets")
         save_file(state(), folder / "vit.safetensors")
         config = study(folder / "vit.safetensors", self.sets / "pets")
         config["datasets"] |= entries
@@ -93,6 +119,10 @@ def sampled(tmp_path_factory):
         (
             "strip",
             "{sets}/strip/cat/long.png: 400000 x 1 px, one side more than 1000 times the other; cut it, or set",
+        ),
+        (
+            "packed",
+            "datasets.packed.tar: {sets}/pets/pets.tar.gz: is compressed (gzip), so no picture in it can be read",
         ),
         ("written", "there is a folder {sets}/[ab]; write [[]ab] for it, or name it among folders"),
     ],
@@ -127,6 +157,31 @@ def test_named_folders_are_taken_as_they_are(sampled, name, folder):
 
 def test_a_list_has_the_sizes_of_its_pictures(sampled):
     assert sampled.rows("birds")[["width", "height"]].drop_duplicates().to_numpy().tolist() == [[24, 20]]
+
+
+@pytest.mark.parametrize("kind", ["list", "parquet", "tar"])
+def test_pictures_in_other_forms_are_those_of_folders(sampled, kind):
+    rows, expected = sampled.rows(f"of_{kind}"), sampled.rows("of_folders")
+    same = ["label", "image", "target", "width", "height"]
+    assert rows[same].equals(expected[same]) and len(rows) == 6
+    assert (
+        set(rows.columns) - set(expected.columns)
+        == {
+            "list": set(),
+            "parquet": {"row", "column", "digest"},
+            "tar": {"start", "length", "digest"},
+        }[kind]
+    )
+
+
+def test_a_list_that_was_edited_is_drawn_from_again(sampled):
+    workflow, images = sampled.workflow, "results/images/of_list.csv"
+    assert workflow.plan(images) == []
+    listed = sampled.sets / "pets/pets.csv"
+    listed.write_text("".join(listed.read_text().splitlines(keepends=True)[:-1]))
+    assert workflow.plan(images) == [("sample", "of_list")]
+    workflow.must_run(images)
+    assert len(sampled.rows("of_list")) == 5
 
 
 # ---- Case 1: a black picture among others ----------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import torch
 
 from maescope.base import logs, tidy
 from maescope.figures import style, training
-from maescope.images import perturbations, reading
+from maescope.images import addresses, perturbations, reading
 from maescope.models import architectures, checkpoints, mae
 
 logs.begin(snakemake)
@@ -13,7 +13,7 @@ torch.set_num_threads(snakemake.threads)
 params, recipe, spec = snakemake.params, snakemake.params.training, snakemake.params.model
 rows = tidy.read([snakemake.input.images]).groupby("label", sort=False).head(1).head(params.columns)
 preprocessing = reading.Preprocessing(**spec["preprocessing"])
-pixels = torch.from_numpy(reading.normalised(rows["path"].tolist(), preprocessing))
+pixels = torch.from_numpy(reading.normalised(addresses.of(rows), preprocessing))
 
 encoder = architectures.build(spec["architecture"], spec["arguments"])
 model = mae.MaskedAutoencoder(encoder, **{f"decoder_{key}": value for key, value in recipe["decoder"].items()})

@@ -3,14 +3,16 @@
 import pandas as pd
 
 from maescope.base import logs, tidy
-from maescope.images import sampling
+from maescope.images import sampling, sources
+from maescope.study import image_sources
 
 logs.begin(snakemake)
 
-dataset = snakemake.params.dataset
+name, dataset = snakemake.wildcards.dataset, snakemake.params.dataset
+kind = image_sources.kind(dataset)
 chosen, skipped = sampling.sample(
-    snakemake.wildcards.dataset,
-    dataset["pattern"],
+    name,
+    dataset[kind],
     dataset["labels"],
     dataset["count"],
     snakemake.params.seed,
@@ -20,6 +22,8 @@ chosen, skipped = sampling.sample(
     on_bad_image=dataset["on_bad_image"],
     threads=snakemake.threads,
     listed=snakemake.resources.get("listed"),
+    exif=dataset.get("exif"),
+    told=None if kind == "pattern" else sources.find(name, kind, dataset),
 )
 targets = {label: target for target, label in enumerate(dataset["classes"] or [])}
 rows = pd.DataFrame(chosen)

@@ -4,7 +4,7 @@ import pandas as pd
 import torch
 
 from maescope.base import logs, tidy
-from maescope.images import perturbations, reading
+from maescope.images import addresses, perturbations, reading
 from maescope.measures import quality
 
 logs.begin(snakemake)
@@ -14,7 +14,7 @@ rows = tidy.read([snakemake.input.images])
 preprocessing = reading.Preprocessing(**snakemake.params.preprocessing)
 perturbation = perturbations.build(snakemake.params.perturbation, snakemake.params.seed, snakemake.params.dataset)
 frames, start = [], 0
-for pixels in reading.batches(rows["path"].tolist(), 64, preprocessing):
+for pixels in reading.batches(addresses.of(rows), 64, preprocessing):
     part = rows.iloc[start : (start := start + len(pixels))]
     batch = perturbations.Batch(torch.from_numpy(pixels).float() / 255, part["image"].tolist())
     for level in perturbation.levels:

@@ -4,7 +4,7 @@ import pandas as pd
 import torch
 
 from maescope.base import logs, tidy
-from maescope.images import perturbations, reading
+from maescope.images import addresses, perturbations, reading
 from maescope.measures import reconstruction_error
 from maescope.models import architectures, checkpoints, mae
 
@@ -21,7 +21,7 @@ model.load_official_state_dict(checkpoints.read_weights(snakemake.input.weights)
 perturbation = perturbations.build(params.perturbation, params.seed, params.dataset)
 geometry = perturbations.Geometry(encoder.patch_embed.grid_size, preprocessing.mean)
 frames, start = [], 0
-for pixels in reading.batches(rows["path"].tolist(), params.batch_size, preprocessing):
+for pixels in reading.batches(addresses.of(rows), params.batch_size, preprocessing):
     part = rows.iloc[start : (start := start + len(pixels))]
     batch = perturbations.Batch(torch.from_numpy(pixels).float() / 255, part["image"].tolist())
     for level in perturbation.levels:

@@ -4,7 +4,7 @@ import pandas as pd
 import torch
 
 from maescope.base import logs, tidy
-from maescope.images import reading
+from maescope.images import addresses, reading
 from maescope.models import architectures, checkpoints, training
 
 logs.begin(snakemake)
@@ -18,7 +18,7 @@ if initial := snakemake.input.get("initial"):
     checkpoints.load_encoder(model, initial, snakemake.resources.initial_sha256, snakemake.params.initial_key)
 
 rows = tidy.read([snakemake.input.images])
-pixels = torch.from_numpy(reading.normalised(rows["path"], reading.Preprocessing(**spec["preprocessing"])))
+pixels = torch.from_numpy(reading.normalised(addresses.of(rows), reading.Preprocessing(**spec["preprocessing"])))
 history = training.train_classifier(
     model,
     pixels,

@@ -4,7 +4,7 @@ import pandas as pd
 import torch
 
 from maescope.base import logs, tidy
-from maescope.images import reading
+from maescope.images import addresses, reading
 from maescope.models import architectures, checkpoints, mae, training
 
 logs.begin(snakemake)
@@ -17,7 +17,7 @@ architectures.require_input(encoder, spec["preprocessing"]["crop"], exact=True)
 model = mae.MaskedAutoencoder(encoder, **{f"decoder_{key}": value for key, value in recipe["decoder"].items()})
 
 rows = tidy.read([snakemake.input.images])
-pixels = torch.from_numpy(reading.normalised(rows["path"], reading.Preprocessing(**spec["preprocessing"])))
+pixels = torch.from_numpy(reading.normalised(addresses.of(rows), reading.Preprocessing(**spec["preprocessing"])))
 schedule = training.Schedule.of(recipe)
 history = training.pretrain(model, pixels, recipe["mask_ratio"], schedule, recipe["seed"])
 

@@ -10,7 +10,7 @@ from maescope.base.atomic import replacing
 from maescope.base.errors import InputError
 
 TEXT = ("level", "label", "image", "path", "model", "perturbation", "dataset", "label_a", "label_b")
-TEXT += ("other_label", "other_image", "called")  # never numbers, even where they look like some
+TEXT += ("other_label", "other_image", "called", "digest", "column")  # never numbers, even where they look like some
 OF_A_STUDY = r"(?:^|/)results/(?:[^/]+/(?:conventions/[^/]+/)?)?"  # or of all studies
 NAMES = r"(?P<model>[^/]+)/(?P<dataset>[^/]+)/(?P<perturbation>[^/]+)"
 PLACES = [  # of files that are read side by side, and what their paths tell

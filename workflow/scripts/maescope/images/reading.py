@@ -1,4 +1,4 @@
-"""From a file to pixels: decoded, resized, cropped. The only module that opens pictures."""
+"""From a file or a place in a shard to pixels: decoded, resized, cropped. The only module that opens pictures."""
 
 import errno
 import os
@@ -6,17 +6,36 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFile, PngImagePlugin
+import PIL
+from PIL import Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from maescope.base.errors import InputError
+from maescope.images.addresses import Address
 
 JPEG = {".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"}  # JPEG 2000 as well
-SUFFIXES = JPEG | {".png", ".apng", ".avif", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff"}
-SUFFIXES |= {".ppm", ".pgm", ".pbm", ".pnm"}
-UNREAD = {".heic", ".heif", ".jxl", ".svg", ".psd", ".tga", ".dng", ".cr2", ".nef", ".arw", ".npy"}  # pictures, too
+SUFFIXES = JPEG | {".png", ".apng", ".avif", ".avifs", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff"}
+SUFFIXES |= {".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga", ".icb", ".vda", ".vst", ".psd", ".qoi", ".ico", ".icns"}
+SUFFIXES |= {".blp", ".cur", ".dcx", ".dds", ".fit", ".fits", ".flc", ".fli", ".ftc", ".ftu", ".gbr", ".iim", ".im"}
+SUFFIXES |= {
+    ".msp",
+    ".pcd",
+    ".pcx",
+    ".pxr",
+    ".ras",
+    ".bw",
+    ".rgb",
+    ".rgba",
+    ".sgi",
+    ".xbm",
+    ".xpm",
+}  # as Pillow has them
+UNREAD = {".heic", ".heif", ".hif", ".jxl", ".svg", ".exr", ".hdr", ".eps", ".npy"}  # pictures that Pillow cannot open
+UNREAD |= {".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".srw", ".raf", ".orf", ".rw2", ".pef"}  # of cameras, raw
+HEIC = {b"heic", b"heix", b"hevc", b"mif1", b"msf1"}  # brands behind `ftyp`
 MAX_PIXELS = 100_000_000  # 300 MB decoded; the largest ImageNet picture has 29 megapixels
 MAX_RATIO = 1000  # of its sides; of a longer picture the middle shows nothing
 LACKING = {errno.ENOMEM, errno.EMFILE, errno.ENFILE}  # of the system's errors: memory, open files
@@ -35,10 +54,10 @@ class Preprocessing:
     squash: bool = False  # resize both sides, whatever the picture's shape
 
 
-def load(path: str, remedy: str = "replace it, or set on_bad_image: skip") -> Image.Image:
-    """Decode a whole picture as 8-bit RGB (greyscale, palette, CMYK, RGBA converted; EXIF rotation not applied).
+def load(picture: str | Address, remedy: str = "replace it, or set on_bad_image: skip") -> Image.Image:
+    """Decode a whole picture as 8-bit RGB (greyscale, palette, CMYK, RGBA converted).
 
-    `remedy` is what can be done about one that cannot be decoded.
+    EXIF rotation is applied where its address says so. `remedy` is what can be done about one that cannot be decoded.
 
     Raises
     ------
@@ -50,16 +69,22 @@ def load(path: str, remedy: str = "replace it, or set on_bad_image: skip") -> Im
     ImageFile.LOAD_TRUNCATED_IMAGES = False  # never grey rows, whatever another library has set
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY  # a profile or a text of 2 MB is no fault: 64 MB
-    if Path(path).exists() and not Path(path).is_file():
+    path, told = getattr(picture, "path", picture), isinstance(picture, Address)
+    if not os.path.isfile(path) and os.path.exists(path):
         raise InputError(f"{path}: is no file; remove it, or set on_bad_image: skip")  # a pipe would never end
+    if (ending := os.path.splitext(picture.name if told else path)[1].lower()) in UNREAD:
+        raise InputError(f"{picture}: {_cannot_open(ending)}")
     try:
-        with Image.open(path) as picture:
-            width, height = picture.size
+        source = BytesIO(picture.content()) if told and picture.in_shard else path
+        with Image.open(source) as opened:
+            width, height = opened.size
             if width * height > MAX_PIXELS:
-                raise InputError(f"{path}: {width} x {height} pixels, more than {MAX_PIXELS}; scale it down")
-            if picture.mode[0] in "IF" or any(DEEP.search(str(tile.args)) for tile in picture.tile):
-                raise InputError(f"{path}: mode {picture.mode} has more than 8 bits per channel; convert it to 8")
-            return picture.convert("RGB")
+                raise InputError(f"{picture}: {width} x {height} pixels, more than {MAX_PIXELS}; scale it down")
+            if opened.mode[0] in "IF" or any(DEEP.search(str(tile.args)) for tile in opened.tile):
+                raise InputError(f"{picture}: mode {opened.mode} has more than 8 bits per channel; convert it to 8")
+            if told and picture.exif:
+                ImageOps.exif_transpose(opened, in_place=True)
+            return opened.convert("RGB")
     except FileNotFoundError:
         if Path(path).is_symlink():
             raise InputError(f"{path}: links to {os.readlink(path)}, which is not there; mend or remove it") from None
@@ -68,21 +93,35 @@ def load(path: str, remedy: str = "replace it, or set on_bad_image: skip") -> Im
         raise
     except Exception as error:  # decoders of broken files raise whatever their code runs into
         if isinstance(error, MemoryError) or getattr(error, "errno", None) in LACKING or "out of memory" in str(error):
-            said = f"{path}: not read for lack of memory or of open files ({str(error) or type(error).__name__})"
+            said = f"{picture}: not read for lack of memory or of open files ({str(error) or type(error).__name__})"
             raise RuntimeError(f"{said}; give the job more memory (mem_mb) or fewer threads") from error
-        raise InputError(f"{path}: cannot be decoded ({str(error) or type(error).__name__}); {remedy}") from error
+        if isinstance(error, UnidentifiedImageError) and _is_heic(source):
+            raise InputError(f"{picture}: is HEIC, whatever its name says: {_cannot_open('.heic')}") from error
+        raise InputError(f"{picture}: cannot be decoded ({str(error) or type(error).__name__}); {remedy}") from error
 
 
-def read(path: str, preprocessing: Preprocessing) -> np.ndarray:
-    """A picture as a model takes it, from its file: (3, crop, crop) uint8; errors name the file."""
-    picture = load(path)
+def _cannot_open(ending: str) -> str:
+    return f"Pillow {PIL.__version__} cannot open {ending}; convert it to PNG or JPEG, or set on_bad_image: skip"
+
+
+def _is_heic(source: str | BytesIO) -> bool:
+    """Whether it begins as what telephones save, also as .jpg."""
+    with open(source, "rb") if isinstance(source, str) else source as file:
+        file.seek(0)
+        begins = file.read(12)
+    return begins[4:8] == b"ftyp" and begins[8:] in HEIC
+
+
+def read(picture: str | Address, preprocessing: Preprocessing) -> np.ndarray:
+    """A picture as a model takes it: (3, crop, crop) uint8; errors name the file."""
+    loaded = load(picture)
     try:
-        return crop(picture, preprocessing)
+        return crop(loaded, preprocessing)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise InputError(f"{picture}: {error}") from None
 
 
-def require_shape(path: str, size: tuple[int, int]) -> None:
+def require_shape(path: str | Address, size: tuple[int, int]) -> None:
     """A strip is no picture: resized to any model's input it would be a few of its pixels, or fill the memory.
 
     Raises
@@ -133,20 +172,22 @@ def _centre(picture: Image.Image, size: int) -> np.ndarray:
     return np.asarray(picture.crop((left, top, left + size, top + size))).transpose(2, 0, 1)  # (3, size, size)
 
 
-def batches(paths: Sequence[str], size: int, preprocessing: Preprocessing, workers: int = 2) -> Iterator[np.ndarray]:
-    """Decoded and cropped pictures in the order of `paths`, the next batch being read while one is used.
+def batches(
+    pictures: Sequence[str | Address], size: int, preprocessing: Preprocessing, workers: int = 2
+) -> Iterator[np.ndarray]:
+    """Decoded and cropped pictures in their order, the next batch being read while one is used.
 
     Yields
     ------
     (B, 3, crop, crop) uint8, B = `size` but for the last
     """
 
-    groups = [paths[start : start + size] for start in range(0, len(paths), size)]
-    return read_ahead(groups, lambda path: read(path, preprocessing), workers)
+    groups = [pictures[start : start + size] for start in range(0, len(pictures), size)]
+    return read_ahead(groups, lambda picture: read(picture, preprocessing), workers)
 
 
 def read_ahead(
-    groups: Iterable[Sequence[str]], read: Callable[[str], np.ndarray], workers: int = 2
+    groups: Iterable[Sequence[str | Address]], read: Callable[[str | Address], np.ndarray], workers: int = 2
 ) -> Iterator[np.ndarray]:
     """Each group of pictures together, the next group being read while one is used.
 
@@ -161,7 +202,7 @@ def read_ahead(
     with ThreadPoolExecutor(workers) as pool:
         coming = None
         for group in groups:
-            now, coming = coming, [pool.submit(read, path) for path in group]
+            now, coming = coming, [pool.submit(read, picture) for picture in group]
             if now:
                 yield np.stack([future.result() for future in now])
         if coming:
@@ -193,8 +234,8 @@ def pictures(folder: str) -> list[np.ndarray]:
     return [np.asarray(load(str(path), remedy="replace it")) for path in paths]
 
 
-def normalised(paths: Sequence[str], preprocessing: Preprocessing) -> np.ndarray:
+def normalised(pictures: Sequence[str | Address], preprocessing: Preprocessing) -> np.ndarray:
     """All pictures in memory as the model takes them: (n, 3, crop, crop) float32."""
-    pixels = np.concatenate(list(batches(paths, 256, preprocessing))).astype(np.float32) / 255
+    pixels = np.concatenate(list(batches(pictures, 256, preprocessing))).astype(np.float32) / 255
     mean, std = (np.float32(value).reshape(3, 1, 1) for value in (preprocessing.mean, preprocessing.std))
     return (pixels - mean) / std

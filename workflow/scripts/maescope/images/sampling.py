@@ -4,19 +4,26 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+
+import PIL
 
 from maescope.base import names, seeds
 from maescope.base.errors import InputError
+from maescope.images.addresses import Address
 from maescope.images.patterns import Found, belonging, identity, plain
 from maescope.images.reading import SUFFIXES, UNREAD, load, require_shape
 
 log = logging.getLogger(__name__)
 
+Told = dict[str, dict[str, str | Address]]  # label -> name of the picture -> where it is
+
 
 def sample(
     dataset: str,
-    pattern: str,
+    place: str,
     labels: Sequence[str],
     count: int | None,
     seed: int,
@@ -27,19 +34,26 @@ def sample(
     on_bad_image: str = "error",
     threads: int = 1,
     listed: str | None = None,
+    exif: str | None = None,
+    told: Told | None = None,
 ) -> tuple[list[dict], list[dict]]:
     """Draw `count` images of each label at random, every one decoded once to know that it is whole.
 
+    Which are drawn follows from their names and the seed, wherever they lie.
+
     Parameters
     ----------
+    place : a pattern; or the list or shards of `told`
     classes : all that the dataset has, see `patterns.belonging`
     resize : shorter side in pixels that the pictures will be brought to, the largest there is; None if it is not known.
         It decides a warning alone
     listed : the file of the labels and the line of the first, None where the configuration has the labels themselves
+    exif : apply, where pictures are turned as their EXIF orientation says
+    told : of a dataset that is no folders all of its pictures, as `sources.find` has them
 
     Returns
     -------
-    chosen : dicts of label, image (its identity), path, width and height in pixels
+    chosen : dicts of label, image (its identity), path, width and height in pixels, and what else `addresses` has
     skipped : dicts of label, path, reason, for files that cannot be used
 
     Raises
@@ -48,26 +62,46 @@ def sample(
         listing the labels without a folder or with too few images, or naming the first broken file, or one that is
         found for two labels
     """
+    named_by = None if told is None else f"datasets.{dataset}: {place}"
+    if told is None:
+        told = _of_pattern(dataset, place, labels, count, classes, allow_fewer, listed)
+    else:
+        _require_names(name for own in told.values() for name in own)
+        _require_enough(dataset, place, {label: Found([*own], []) for label, own in told.items()}, count, allow_fewer)
+    chosen, skipped = [], []
+    for label, own in told.items():
+        pictures = [_named(name, picture, exif) for name, picture in own.items()]
+        order = seeds.generator(seed, dataset, label).permutation(len(pictures))
+        good, bad = _take([pictures[i] for i in order], count, on_bad_image, threads, named_by)
+        if len(good) < (count or 1):
+            message = f"{dataset}: {label} has {len(good)} usable images of {count or len(pictures)}"
+            if not allow_fewer or not good:
+                raise InputError(f"{message}; lower count or set allow_fewer: true")
+            log.warning("%s", message)
+        for picture, (width, height) in sorted(good.items(), key=lambda one: one[0].name):
+            one = {"label": label, "image": picture.name, "path": picture.path, "width": width, "height": height}
+            chosen.append(one | picture.columns())
+        skipped += [{"label": label, "path": str(picture), "reason": reason} for picture, reason in bad.items()]
+    _tell_enlarged(dataset, chosen, resize)
+    return chosen, skipped
+
+
+def _of_pattern(
+    dataset: str,
+    pattern: str,
+    labels: Sequence[str],
+    count: int | None,
+    classes: Sequence[str],
+    allow_fewer: bool,
+    listed: str | None,
+) -> Told:
+    """All pictures that a pattern finds for each label."""
     found = belonging(dataset, pattern, labels, classes)
     _require_names(path for own in found.values() for path in own.pictures)
     _require_any(dataset, pattern, found, listed)
     _require_enough(dataset, pattern, found, count, allow_fewer)
     _tell_others(dataset, pattern, found)
-    chosen, skipped = [], []
-    for label, (paths, _) in found.items():
-        order = seeds.generator(seed, dataset, label).permutation(len(paths))
-        good, bad = _take(([paths[i] for i in order]), count, on_bad_image, threads)
-        if len(good) < (count or 1):
-            message = f"{dataset}: {label} has {len(good)} usable images of {count or len(paths)}"
-            if not allow_fewer or not good:
-                raise InputError(f"{message}; lower count or set allow_fewer: true")
-            log.warning("%s", message)
-        for path, (width, height) in sorted(good.items()):
-            one = {"label": label, "image": identity(path, pattern), "path": path}
-            chosen.append(one | {"width": width, "height": height})
-        skipped += [{"label": label, "path": path, "reason": reason} for path, reason in bad.items()]
-    _tell_enlarged(dataset, chosen, resize)
-    return chosen, skipped
+    return {label: {identity(path, pattern): path for path in own.pictures} for label, own in found.items()}
 
 
 def _require_names(paths: Iterable[str]) -> None:
@@ -75,6 +109,13 @@ def _require_names(paths: Iterable[str]) -> None:
     for path in paths:
         if (unseen := names.unseen(path)) is not None:
             raise InputError(f"{path!a}: has the character {unseen!a}, which is not seen, in its name; rename it")
+
+
+def _named(name: str, picture: str | Address, exif: str | None) -> Address:
+    """Where a picture is, with what it is called."""
+    if isinstance(picture, Address):
+        return replace(picture, name=name, exif=exif)
+    return Address(picture, name, exif=exif)
 
 
 def _require_any(dataset: str, pattern: str, found: dict[str, Found], listed: str | None) -> None:
@@ -97,7 +138,10 @@ def _require_enough(dataset: str, pattern: str, found: dict, count: int | None, 
     for label, (pictures, others) in short.items():
         where = plain(pattern).replace("{label}", label)
         kinds = {
-            "not pictures": [path for path in others if Path(path).suffix.lower() not in SUFFIXES],
+            "not pictures": [path for path in others if Path(path).suffix.lower() not in SUFFIXES | UNREAD],
+            f"pictures that Pillow {PIL.__version__} cannot open": [
+                path for path in others if Path(path).suffix.lower() in UNREAD
+            ],
             "pictures with another ending": [path for path in others if Path(path).suffix.lower() in SUFFIXES],
         }
         beside = "".join(f"; {kind}: {names.shown(', '.join(paths[:5]))}" for kind, paths in kinds.items() if paths)
@@ -118,13 +162,15 @@ def _tell_others(dataset: str, pattern: str, found: dict[str, Found]) -> None:
     if not others:
         return
     kinds = Counter("folder" if Path(path).is_dir() else Path(path).suffix.lower() or "no ending" for path in others)
+    unread = sorted(kinds.keys() & UNREAD)
     log.log(
         logging.CRITICAL if any_ending and kinds.keys() & (SUFFIXES | UNREAD | {"folder"}) else logging.WARNING,
         "datasets.%s: passed over: %s, the first is %s; a pattern with * takes pictures of every ending that is read, "
-        "one with **/* those in folders as well",
+        "one with **/* those in folders as well%s",
         dataset,
         ", ".join(f"{number} of {names.shown(kind)}" for kind, number in kinds.most_common(5)),
         names.shown(others[0]),
+        f"; Pillow {PIL.__version__} cannot open {', '.join(unread)}: convert them" if unread else "",
     )
 
 
@@ -145,30 +191,36 @@ def _tell_enlarged(dataset: str, chosen: list[dict], resize: int | None) -> None
 
 
 def _take(
-    paths: Sequence[str], count: int | None, on_bad_image: str, threads: int
-) -> tuple[dict[str, tuple[int, int]], dict[str, str]]:
-    """The first `count` paths that can be used, each with its size; and why those before them cannot."""
+    pictures: Sequence[Address], count: int | None, on_bad_image: str, threads: int, named_by: str | None
+) -> tuple[dict[Address, tuple[int, int]], dict[Address, str]]:
+    """The first `count` pictures that can be used, each with its size; and why those before them cannot."""
     good, bad = {}, {}
-    wanted = len(paths) if count is None else count
+    wanted = len(pictures) if count is None else count
     with ThreadPoolExecutor(threads) as pool:
-        while len(good) < wanted and (tried := len(good) + len(bad)) < len(paths):
-            tries = paths[tried : tried + wanted - len(good)]
-            for path, (size, fault) in zip(tries, pool.map(_look_at, tries), strict=True):
+        while len(good) < wanted and (tried := len(good) + len(bad)) < len(pictures):
+            tries = pictures[tried : tried + wanted - len(good)]
+            if tries[0].in_shard:  # rows of one row group one after another
+                tries = sorted(tries, key=lambda picture: (picture.path, picture.start or picture.row or 0))
+            for picture, size, fault in pool.map(partial(_look_at, named_by=named_by), tries):
                 if fault is None:
-                    good[path] = size
+                    good[picture] = size
                 elif on_bad_image == "error":
                     raise InputError(fault)
                 else:
                     log.warning("skipped %s", fault)
-                    bad[path] = fault
+                    bad[picture] = fault
     return good, bad
 
 
-def _look_at(path: str) -> tuple[tuple[int, int] | None, str | None]:
-    """The size of a picture that can be used, or why it cannot."""
+def _look_at(picture: Address, named_by: str | None) -> tuple[Address, tuple[int, int] | None, str | None]:
+    """A picture as it is now and its size, or why it cannot be used."""
+    if named_by and not Path(picture.path).exists():
+        fault = f"{named_by} names {picture.path}, which is not there; correct that, or set on_bad_image: skip"
+        return picture, None, fault
     try:
-        size = load(path).size
-        require_shape(path, size)
+        picture = picture.digested()
+        size = load(picture).size
+        require_shape(picture, size)
     except InputError as error:
-        return None, str(error)
-    return size, None
+        return picture, None, str(error)
+    return picture, size, None

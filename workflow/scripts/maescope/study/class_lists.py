@@ -26,7 +26,7 @@ def known_list(labels: list[str]) -> str | None:
     return next((name for name, file in lists.items() if sorted(labels) == sorted(synsets(file))), None)
 
 
-def read_classes(name: str, classes: list[str] | str | None, pattern: str) -> list[str] | None:
+def read_classes(name: str, classes: list[str] | str | None, pattern: str | None) -> list[str] | None:
     """The labels in the order of the head's outputs, read from where the configuration says.
 
     A file has one label per line; or, where no folder is called as its lines are, an index beside each label, a synset
@@ -45,7 +45,7 @@ def read_classes(name: str, classes: list[str] | str | None, pattern: str) -> li
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     first, *others = _of_indices(lines) or [None]
     published = _of_json(text) or first or _of_synsets(lines)
-    if published is None or is_there(pattern, lines):
+    if published is None or (pattern and is_there(pattern, lines)):
         return lines
     if any(other != first for other in others):
         raise InputError(

@@ -9,6 +9,7 @@ from maescope.base import names
 from maescope.base.errors import InputError
 
 NAME = re.compile(r"\{(?!label\})([^{}]*)\}")  # {label} stands for the class name, in patterns
+GLOBS = {("pattern",), ("parquet",), ("tar",)}  # of a dataset
 HOME = re.compile("^~[^/]*/")  # of oneself or, behind ~, of another
 
 
@@ -45,7 +46,7 @@ def _texts(value, key: str = "") -> Iterator[tuple[str, str]]:
 def _filled(value, folders: dict[str, str], key: tuple[str, ...]):
     """A folder is taken as it is, also in a pattern, where *, ? and [ would stand for other characters."""
     if isinstance(value, str):
-        as_it_is = escape if key[:1] == ("datasets",) and key[2:] == ("pattern",) else str
+        as_it_is = escape if key[:1] == ("datasets",) and key[2:] in GLOBS else str
         text = NAME.sub(lambda match: as_it_is(folders[match[1]].rstrip("/")) or "/", value)
         return HOME.sub(lambda match: as_it_is(expanduser(match[0])), text)
     if isinstance(value, dict):

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 from maescope.base import provenance
 from maescope.base.errors import InputError
-from maescope.study import crops, sample_sizes, sizes
+from maescope.study import crops, image_sources, sample_sizes, sizes
 from maescope.study.class_lists import in_list
 from maescope.study.completion import corruptions_there
 from maescope.study.weight_files import weights_file
@@ -83,7 +83,22 @@ class LookUps:
     def made(self, wildcards) -> list[str]:
         """The folder of pictures that the workflow itself makes for a dataset, if it does."""
         folders = [f"results/data/{part}" for part in ("digits/train", "digits/test", "scenes")]
-        return [path for path in folders if self.datasets[wildcards.dataset]["pattern"].startswith(f"{path}/")]
+        return [
+            path for path in folders if image_sources.place(self.datasets[wildcards.dataset]).startswith(f"{path}/")
+        ]
+
+    def listing(self, wildcards) -> str | list:
+        """The list that names a dataset's images, where it has one.
+
+        Raises
+        ------
+        InputError
+            where it is not there, and the workflow does not make it
+        """
+        file = self.datasets[wildcards.dataset].get("list", [])
+        if file and not Path(file).is_file() and not file.startswith("results/"):
+            raise InputError(f"datasets.{wildcards.dataset}.list: there is no file {file}; correct the path")
+        return file
 
     def dataset(self, wildcards) -> dict:
         return self.datasets[wildcards.dataset]

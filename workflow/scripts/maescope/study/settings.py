@@ -11,7 +11,16 @@ from types import MappingProxyType
 
 from maescope.base import names
 from maescope.base.errors import InputError
-from maescope.study import contradictions, conventions, folders, model_folders, replicates, sweep_checks
+from maescope.study import (
+    contradictions,
+    conventions,
+    folders,
+    image_sources,
+    model_folders,
+    parquet_schemas,
+    replicates,
+    sweep_checks,
+)
 from maescope.study.class_lists import in_list, read_classes, read_labels, unsafe
 from maescope.study.completion import complete_study, corruptions, preprocessing_of_timm
 from maescope.study.schema import Validator, describe
@@ -52,8 +61,12 @@ def check(
             for name, dataset in config["datasets"].items()
             if isinstance(dataset["classes"], str) and dataset["classes"] != "imagenet-1k"
         }
+        problems += [problem for item in config["datasets"].items() for problem in image_sources.problems(*item)]
+    if not problems:
         for name, dataset in config["datasets"].items():
-            dataset["classes"] = read_classes(name, dataset["classes"], dataset["pattern"])
+            dataset["classes"] = read_classes(name, dataset["classes"], dataset.get("pattern"))
+            if dataset["classes"] is dataset["labels"] is None and "parquet" in dataset:
+                dataset["classes"] = parquet_schemas.classes(name, dataset)
             given = [key for key in ("classes", "labels") if dataset[key] is not None]
             dataset["labels"] = read_labels(dataset["labels"], dataset["classes"])
             listed = config["lists"].get(name)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from maescope.base.errors import InputError
 from maescope.base.grid import visible_count
-from maescope.images import reading
+from maescope.images import addresses, reading
 from maescope.images.perturbations import Batch, CorruptionFiles, Geometry, Mask, on_device
 from maescope.models import architectures, devices
 from maescope.tokens import disk, store
@@ -172,7 +172,7 @@ def extract(
     """
     levels, total = extractor.perturbation.levels, int(rows["label"].isin(outputs).sum())
     reads = {label: list(_reads(extractor.perturbation, rows[rows["label"] == label], batch_size)) for label in outputs}
-    groups = (read.paths for own in reads.values() for read in own)
+    groups = (read.pictures for own in reads.values() for read in own)
     pixels = reading.read_ahead(groups, _reader(extractor), workers)
     with writing_behind(extractor.device) as write:
         for number, (label, path) in enumerate(outputs.items()):
@@ -184,15 +184,15 @@ def extract(
                 ranking = _rollout(scores[label], clean_hash, names, attributes["weights_sha256"], wanted)
             file = store.writing(path, names, targets, levels, attributes | {"label": label}, tokens_dtype)
             for read in reads[label]:
-                batch = slice(read.start, read.start + len(read.paths))
+                batch = slice(read.start, read.start + len(read.pictures))
                 ranks = None if ranking is None else ranking[batch]
                 for level, arrays in extractor.passes(next(pixels), names[batch], ranks, tokens_dtype, read.levels):
                     if number == 0 and read.start == 0 and level == levels[0]:
                         room = {Path(path).parent: total} | dict(elsewhere or {})
-                        _require_space(room, arrays(), len(read.paths), len(levels))
+                        _require_space(room, arrays(), len(read.pictures), len(levels))
                     write(file, level, read.start, arrays)
                 if read.levels[-1] == levels[-1]:
-                    yield len(read.paths)
+                    yield len(read.pictures)
 
 
 @contextmanager
@@ -234,7 +234,7 @@ class Read:
 
     start: int  # of the batch, among the images of the label
     levels: Sequence[str]
-    paths: Sequence[str]
+    pictures: Sequence[str | addresses.Address]
 
 
 def _reads(perturbation: object, part: pd.DataFrame, batch_size: int) -> Iterator[Read]:
@@ -246,7 +246,7 @@ def _reads(perturbation: object, part: pd.DataFrame, batch_size: int) -> Iterato
     for start in range(0, len(part), size):
         batch = part.iloc[start : start + size]
         if not isinstance(perturbation, CorruptionFiles):
-            yield Read(start, perturbation.levels, batch["path"].tolist())
+            yield Read(start, perturbation.levels, addresses.of(batch))
             continue
         for level in perturbation.levels:
             pairs = zip(batch["label"], batch["image"], strict=True)
@@ -255,14 +255,14 @@ def _reads(perturbation: object, part: pd.DataFrame, batch_size: int) -> Iterato
 
 def pictures(perturbation: object, rows: pd.DataFrame) -> list[str]:
     """The files that are read of some rows: label, image, path."""
-    return [path for read in _reads(perturbation, rows, len(rows)) for path in read.paths]
+    return [path for read in _reads(perturbation, rows, len(rows)) for path in addresses.files(read.pictures)]
 
 
-def _reader(extractor: Extractor) -> Callable[[str], np.ndarray]:
+def _reader(extractor: Extractor) -> Callable[[str | addresses.Address], np.ndarray]:
     """How one picture is read: corrupted ones on disk are crops already."""
     if isinstance(extractor.perturbation, CorruptionFiles):
         return lambda path: reading.centre(path, extractor.preprocessing.crop)
-    return lambda path: reading.read(path, extractor.preprocessing)
+    return lambda picture: reading.read(picture, extractor.preprocessing)
 
 
 def _require_space(room: Mapping, arrays: dict[str, np.ndarray], images: int, levels: int) -> None:

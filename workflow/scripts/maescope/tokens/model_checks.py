@@ -10,7 +10,7 @@ from timm.models import VisionTransformer
 
 from maescope.base import doubts
 from maescope.base.errors import InputError
-from maescope.images import reading
+from maescope.images import addresses, reading
 from maescope.tokens.forward import forward
 
 
@@ -73,7 +73,7 @@ def clean_accuracy(
     model: VisionTransformer, rows: pd.DataFrame, preprocessing: reading.Preprocessing, classes: Sequence[str]
 ) -> dict:
     """How many of a few labelled images a model gets right; a loud warning where there is a doubt."""
-    pixels = torch.from_numpy(reading.normalised(rows["path"].tolist(), preprocessing))
+    pixels = torch.from_numpy(reading.normalised(addresses.of(rows), preprocessing))
     answers = pd.DataFrame({"target": rows["target"].to_numpy(), "prediction": forward(model, pixels).logits.argmax(1)})
     answers["correct"] = (answers["prediction"] == answers["target"]).astype(int)
     doubts.warn(answers.assign(level="clean"), classes, len(classes))
