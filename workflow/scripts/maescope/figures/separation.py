@@ -103,12 +103,14 @@ def _curves(below: SubFigure, separation: pd.DataFrame, tokens: list[str]) -> No
         )
         for chance, what in chances.items():
             axis.axhline(chance, **CHANCE)
+            low, high = axis.get_ylim()
+            beneath = column == "silhouette" and -low > 0.1 * (high - low)  # of many classes its curves run along 0
             axis.annotate(
                 what,
                 (1, chance),
-                xytext=(0, 2),
+                xytext=(0, -2 if beneath else 2),
                 textcoords="offset points",
-                va="bottom",
+                va="top" if beneath else "bottom",
                 ha="right",
                 xycoords=("axes fraction", "data"),
                 fontsize=6,
