@@ -215,7 +215,7 @@ def _cut(name, size):
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it
 
     def limit(event, arguments):
-        if event == "open" and str(arguments[0]).endswith(name):
+        if event == "open" and str(arguments[0]).endswith(f".{name}"):  # the temporary file, not one it reads
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     sys.addaudithook(limit)
