@@ -232,7 +232,7 @@ def test_a_sample_is_sorted_without_repetition_seeded_and_a_prefix_of_a_larger_o
 @given(st.permutations([f"{number}.png" for number in range(7)]), st.integers(0, 3), st.integers(1, 7))
 def test_a_sample_does_not_depend_on_the_order_of_the_file_system(order, seed, count):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sampling, "_look_at", lambda path: ((1, 1), None))
+        patch.setattr(sampling, "_look_at", lambda picture, named_by: (picture, (1, 1), None))
         found = []
         for paths in (order, sorted(order)):
             patch.setattr(patterns, "glob", lambda pattern, paths=paths: [f"/data/cat/{path}" for path in paths])
