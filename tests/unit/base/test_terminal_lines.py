@@ -303,8 +303,10 @@ def test_jobs_of_a_group_fail_together_and_a_second_attempt_is_told_as_one():
 def test_a_run_that_was_stopped_says_how_it_goes_on():
     run = Run()
     run.job(1, "sample", dataset="pets")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
     run.tell(None, "Terminating processes on user request, this might take some time.")
     run.failed(1)  # it was told to stop as well
     assert run.said()[1:] == [
