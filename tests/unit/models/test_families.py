@@ -150,7 +150,7 @@ def test_tokens_attention_and_logits_are_those_of_timms_own_pass(name, record_pr
     _, pooling, _, cls, registers = FAMILIES[name]
     tokens = forward(model, pictures(), patch=True, attention=True)
     found = largest(tokens, expected(own.double(), pictures().double(), pooling, cls, registers))
-    record_property("largest", max(found.values()))
+    record_property("largest", float(max(found.values())))
     assert max(found.values()) <= 1e-5, found
     assert (tokens.cls is None) == (not cls) and model.num_prefix_tokens == cls + registers
     with torch.inference_mode():
