@@ -301,9 +301,9 @@ def test_jobs_of_a_group_fail_together_and_a_second_attempt_is_told_as_one():
 
 
 def test_a_run_that_was_stopped_says_how_it_goes_on():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     run = Run()
     run.job(1, "sample", dataset="pets")
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
     signal.signal(signal.SIGINT, before)
