@@ -90,6 +90,17 @@ def test_a_named_folder_is_taken_as_it_is_in_the_globs_of_shards(tmp_path):
     assert shard_files("d", f"{place}/val-1.tar", ".tar") == [f"{place}/val-1.tar"]
 
 
+def test_files_of_one_split_are_known_by_their_names(tmp_path):
+    """As Hugging Face, img2dataset and Spark number them; hidden files are none of them."""
+    for number in range(2):
+        (tmp_path / f"train-0000{number}-of-00002-a09b74b3ef9c3b5{number}.parquet").touch()
+        (tmp_path / f".train-0000{number}.parquet.crc").touch()
+    assert len(shard_files("d", f"{tmp_path}", ".parquet")) == 2
+    (tmp_path / "0000.parquet").touch()
+    with pytest.raises(InputError, match=rf"names \(, train\), as splits have; write which, as {tmp_path}/train-\*"):
+        shard_files("d", f"{tmp_path}", ".parquet")
+
+
 def test_a_list_is_an_input_and_must_be_there(tmp_path):
     look = LookUps(checked(list=f"{tmp_path}/l.csv", classes=["cat", "dog"]))
     pets = SimpleNamespace(dataset="pets")
@@ -102,4 +113,6 @@ def test_a_list_is_an_input_and_must_be_there(tmp_path):
     assert LookUps(checked(tar="results/data/digits/test/x.tar", classes=["cat", "dog"])).made(pets) == [
         "results/data/digits/test"
     ]
+    own = LookUps(checked(list=f"{tmp_path}/l.csv", root="results/data/digits/test", classes=["cat", "dog"]))
+    assert own.made(pets) == ["results/data/digits/test"]
     assert LookUps(checked(tar="/x", classes=["cat", "dog"])).listing(pets) == []
