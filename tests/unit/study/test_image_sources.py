@@ -41,6 +41,17 @@ def test_the_names_in_a_parquet_file_are_the_classes_where_none_are_given(named)
     assert checked(**named, classes=["a", "b"], labels=["b"])["datasets"]["pets"]["labels"] == ["b"]
 
 
+def test_a_name_in_a_parquet_file_that_can_be_no_folder_is_refused_with_the_remedy(tmp_path):
+    features = {"info": {"features": {"label": {"names": ["cat/tiger", "dog"], "_type": "ClassLabel"}}}}
+    schema = pa.schema([("label", pa.int64())], {"huggingface": json.dumps(features)})
+    write_table(pa.table({"label": [0]}, schema=schema), tmp_path / "a.parquet")
+    with pytest.raises(
+        InputError, match=r"datasets\.pets\.classes.*'cat/tiger'.*its parquet files name it so; give classes"
+    ):
+        checked(parquet=f"{tmp_path}")
+    assert checked(parquet=f"{tmp_path}", classes=["tiger", "dog"])["datasets"]["pets"]["labels"] == ["tiger", "dog"]
+
+
 def test_a_parquet_file_without_names_needs_classes(tmp_path):
     write_table(pa.table({"label": [0]}), tmp_path / "a.parquet")
     with pytest.raises(InputError, match=r"datasets\.pets: give labels \(the folders to use\) or classes"):

@@ -17,12 +17,12 @@ IMAGE, LABEL = "image", "label"  # the columns that Hugging Face's image dataset
 def whole(path: str) -> Iterator[None]:
     """Faults of a file are told by its name; a lack of memory or of open files is none, and passed on."""
     try:
-        from pyarrow import ArrowException
+        import pyarrow.parquet
     except ImportError:  # the library alone, installed for a notebook
         raise InputError(f"{path}: reading parquet needs the package pyarrow: pip install pyarrow") from None
     try:
         yield
-    except (ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError) as error:
         if isinstance(error, FileNotFoundError) or is_lacking(error):
             raise
         said = " ".join(str(error).split())[:200]
