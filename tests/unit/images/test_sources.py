@@ -329,6 +329,7 @@ def test_files_beside_a_picture_in_a_tar_are_no_pictures_and_a_json_tells_as_wel
         ("./a.txt", b"a caption"),
         ("./a.JPG", content),
         ("./._a.jpg", b"of macOS"),
+        ("./a.npy", b"an embedding"),
     ]
     tar(tmp_path / "a.tar", *members)
     assert list(found({"tar": f"{tmp_path}"})[0]["dog"]) == ["dog/a.JPG"]
