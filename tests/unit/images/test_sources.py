@@ -3,6 +3,7 @@
 Parquet files are written by pyarrow as Hugging Face writes them, tars by tarfile.
 """
 
+import errno
 import io
 import json
 import logging
@@ -208,11 +209,91 @@ def test_a_table_may_have_another_delimiter_a_byte_order_mark_and_quotes(between
     assert found({"list": f"{tmp_path}/{name}"})[0]["cat"] == {"cat/a;b, c\t.jpg": f"{tmp_path}/a;b, c\t.jpg"}
 
 
+NUMBERS = ["1", "2", "10"]
+
+
+@pytest.mark.parametrize("form", ["list", "tar", "json", "parquet"])
+def test_where_classes_are_numbers_a_number_is_a_name(form, tmp_path):
+    """Not the first class for 0 and the second for 1, as they are counted where classes have names."""
+
+    def write(*labels):
+        (tmp_path / "list.txt").write_text("".join(f"{n}.jpg {label}\n" for n, label in enumerate(labels)))
+        tar(tmp_path / "a.tar", *(beside(f"{n}.jpg", b"", label) for n, label in enumerate(labels)))
+        told = [[(f"{n}.jpg", b""), (f"{n}.json", f'{{"cls": {label}}}'.encode())] for n, label in enumerate(labels)]
+        tar(tmp_path / "json.tar", *told)
+        parquet(tmp_path / "a.parquet", [(f"{n}.jpg", label, b"") for n, label in enumerate(labels)])
+
+    places = {"list": "list.txt", "tar": "a.tar", "json": "json.tar", "parquet": "a.parquet"}
+    entry = {"tar" if form == "json" else form: f"{tmp_path}/{places[form]}"}
+    write(1, 10, 2)
+    own, _ = found(entry, NUMBERS, NUMBERS)
+    assert {label: [*pictures] for label, pictures in own.items()} == {
+        "1": ["1/0.jpg"],
+        "2": ["2/2.jpg"],
+        "10": ["10/1.jpg"],
+    }
+    own, _ = found(entry, ["2", "10"], None)
+    assert [*own["2"]] == ["2/2.jpg"]
+    write(1, 0)
+    assert ": the label '0' is not in datasets.pets.classes" in refusal(entry, labels=NUMBERS, classes=NUMBERS)
+
+
+def test_the_number_that_a_parquet_file_has_for_a_name_is_not_counted(tmp_path):
+    parquet(tmp_path / "a.parquet", [(None, 0, b"")], NUMBERS)
+    assert "row 0: the label '1' is not among the classes; add it" in refusal({"parquet": f"{tmp_path}"})
+
+
+def test_the_name_of_a_picture_stays_when_its_list_is_moved_with_it(tmp_path):
+    for place in ("here", "there"):
+        (tmp_path / place / "lists").mkdir(parents=True)
+        (tmp_path / place / "lists/l.csv").write_text("path,label\n../photos/a.jpg,cat\n..b/b.jpg,cat\n")
+        own, _ = found({"list": f"{tmp_path}/{place}/lists/l.csv"})
+        assert own["cat"] == {
+            "cat/photos/a.jpg": f"{tmp_path}/{place}/photos/a.jpg",
+            "cat/..b/b.jpg": f"{tmp_path}/{place}/lists/..b/b.jpg",
+        }
+    (tmp_path / "l.csv").write_text("path,label\n/other/a.jpg,cat\n")
+    assert found({"list": f"{tmp_path}/l.csv"})[0]["cat"] == {"cat/other/a.jpg": "/other/a.jpg"}
+
+
+def test_a_key_that_is_named_tells_the_label_whatever_a_cls_says(tmp_path):
+    members = [
+        *beside("a.jpg", b"", "cat"),
+        ("a.json", b'{"kind": "dog"}'),
+        *beside("b.jpg", b"", "cat"),
+        ("b.json", b"{}"),
+    ]
+    tar(tmp_path / "a.tar", *members[:3])
+    entry = {"tar": f"{tmp_path}"}
+    assert [*found(entry)[0]["cat"]] == [*found(entry | {"columns": {"label": "cls"}})[0]["cat"]] == ["cat/a.jpg"]
+    entry["columns"] = {"label": "kind"}
+    assert [*found(entry)[0]["dog"]] == ["dog/a.jpg"]
+    tar(tmp_path / "a.tar", *members)
+    assert "a.tar: b.jpg: has no label; give it one" in refusal(entry)
+
+
+def test_labels_without_a_picture_are_told(tmp_path, caplog):
+    tar(tmp_path / "a.tar", beside("a.jpg", b"", 0), ("b.cls", b"0"), ("info.json", b"{}"))
+    assert [*found({"tar": f"{tmp_path}"})[0]["cat"]] == ["cat/a.jpg"]
+    assert "a.tar: 2 labels have no picture beside them, the first is of b" in caplog.text
+
+
 def test_without_labels_all_pictures_are_of_the_only_one(made, tmp_path):
     (tmp_path / "list.txt").write_text("my scenes/1.jpg\nmy scenes/2.jpg\n")
     tar(tmp_path / "a.tar", *PICTURES.items())
     for entry, names in (({"list": f"{tmp_path}/list.txt"}, 2), ({"tar": f"{tmp_path}/a.tar"}, 12)):
         assert len(found(entry, ["scenes"], None)[0]["scenes"]) == names
+    tar(tmp_path / "a.tar", ("a.jpg", b""), beside("b.jpg", b"", "scenes"))
+    said = "a.tar: a.jpg: has no label, but others have; give it one, or take it out"
+    assert said in refusal({"tar": f"{tmp_path}"}, labels=["scenes"], classes=None)
+
+
+@pytest.mark.parametrize("form", ["list", "parquet", "tar"])
+def test_a_column_of_labels_that_is_named_must_be_there_for_one_label_as_well(form, made):
+    entry = FORMS[form](made)
+    entry["columns"] = entry.get("columns", {}) | {"label": "kind"}
+    said = {"list": "no column 'kind'", "parquet": "no column kind that is filled", "tar": "has no label; give it one"}
+    assert said[form] in refusal(entry, labels=["scenes"], classes=None)
 
 
 def test_rows_whose_names_say_nothing_are_called_by_their_number(tmp_path):
@@ -226,7 +307,18 @@ def test_names_of_a_parquet_file_in_other_words_are_taken_by_their_number_and_to
     parquet(tmp_path / "a.parquet", [(None, n % 2, jpeg(n)) for n in range(4)], ["Katze", "Hund"])
     own, _ = found({"parquet": f"{tmp_path}/a.parquet"})
     assert list(own["dog"]) == ["dog/a/000001", "dog/a/000003"]
-    assert "a.parquet: Katze is taken for cat, and so on: the same number has another name" in caplog.text
+    assert "parquet: Katze is taken for cat, and so on: the same number has another name" in caplog.text
+
+
+def test_names_that_are_classes_but_for_their_spelling_count_only_where_their_order_is_the_same(tmp_path, caplog):
+    entry = {"parquet": f"{tmp_path}"}
+    for number in (0, 1):
+        parquet(tmp_path / f"a-{number}.parquet", [(None, number, jpeg(0))], ["Apple Pie", "Crème"])
+    own, _ = found(entry, ["apple_pie", "creme"], ["apple_pie", "creme"])
+    assert [*own["creme"]] == ["creme/a-1/000000"] and caplog.text.count("is taken for") == 1  # once for all files
+    assert "row 0: the label 'Apple Pie' is not in" in refusal(
+        entry, labels=["creme", "apple_pie"], classes=["creme", "apple_pie"]
+    )
 
 
 def test_files_beside_a_picture_in_a_tar_are_no_pictures_and_a_json_tells_as_well(tmp_path):
@@ -237,6 +329,7 @@ def test_files_beside_a_picture_in_a_tar_are_no_pictures_and_a_json_tells_as_wel
         ("./a.txt", b"a caption"),
         ("./a.JPG", content),
         ("./._a.jpg", b"of macOS"),
+        ("./a.npy", b"an embedding"),
     ]
     tar(tmp_path / "a.tar", *members)
     assert list(found({"tar": f"{tmp_path}"})[0]["dog"]) == ["dog/a.JPG"]
@@ -268,6 +361,14 @@ def listed(text, name="l.csv", **more):
         (listed("a.jpg cat\n", "l.txt", split="val"), "l.txt has no columns, and no splits; give a .csv, or leave"),
         (listed("path,label\na.jpg,cat\nb.jpg,\n"), "l.csv, line 3: label is empty; fill it in or remove it"),
         (listed("path,label\n,cat\n"), "l.csv, line 2: path is empty; fill it in or remove it"),
+        (
+            listed("path,label\na, b.jpg,cat\n"),
+            "l.csv, line 2: has more fields than the header; put what has ',' in it",
+        ),
+        (
+            listed("path,label,split\na.jpg,cat\n", split="val"),
+            "l.csv, line 2: split is empty; fill it in or remove it",
+        ),
         (listed("a.jpg\n", "l.txt"), "l.txt, line 1: 'a.jpg' has no label behind the path; write `path label`"),
         (
             listed("path,label\na.jpg,cow\n"),
@@ -288,6 +389,14 @@ def listed(text, name="l.csv", **more):
 def test_a_list_that_is_not_as_it_should_be_is_refused_by_its_line(write, said, tmp_path):
     told = refusal(write(tmp_path))
     assert told.startswith("datasets.pets.list: ") and said.format(folder=tmp_path) in told
+
+
+def test_of_a_list_with_too_few_pictures_the_path_is_to_be_corrected(tmp_path):
+    (tmp_path / "l.csv").write_text("path,label\na.jpg,cat\n")
+    with pytest.raises(
+        InputError, match=r"too few images for 1 of 2 labels; correct the path or the labels\n  dog: 0 of"
+    ):
+        sampled({"list": f"{tmp_path}/l.csv"}, tmp_path, count=None)
 
 
 def test_a_list_that_is_no_text_is_refused(tmp_path):
@@ -314,6 +423,26 @@ def cut(at, more=0):
         tar(folder / "a.tar", beside("a.jpg", jpeg(0), 0), beside("b.jpg", jpeg(1), 0))
         content = (folder / "a.tar").read_bytes()
         (folder / "a.tar").write_bytes(content[: content.index(at.encode()) + more])
+
+    return write
+
+
+def joined(folder):
+    """Two tars one behind the other; tarfile ends where the first does."""
+    for name in "ab":
+        tar(folder / name, beside(f"{name}.jpg", b"", 0))
+    (folder / "a.tar").write_bytes((folder / "a").read_bytes() + (folder / "b").read_bytes())
+
+
+def linked(kind):
+    """A shard of a picture and of a link to it."""
+
+    def write(folder):
+        tar(folder / "a.tar", beside("a.jpg", jpeg(0), 0))
+        with tarfile.open(folder / "a.tar", "a") as archive:
+            link = tarfile.TarInfo("b.jpg")
+            link.type, link.linkname = kind, "a.jpg"
+            archive.addfile(link)
 
     return write
 
@@ -348,6 +477,21 @@ def packed(mode):
             lambda f: tar(f / "a.tar", ("a.json", b'{"cls": [1]}')),
             "a.tar: a.json: the label is [1], neither a number nor a name; name another as columns.label",
         ),
+        (
+            lambda f: tar(f / "a.tar", ("a.v2.jpg", b"")),
+            "a.tar: a.v2.jpg: has more than one dot, and what is behind the",
+        ),
+        (joined, "a.tar: has another tar behind its end, at byte 10240, as `cat` joins them; give the tars themselves"),
+        (
+            linked(tarfile.LNKTYPE),
+            "a.tar: b.jpg: is no file but a link to 'a.jpg'; pack the tar anew with --dereference",
+        ),
+        (
+            linked(tarfile.SYMTYPE),
+            "a.tar: b.jpg: is no file but a link to 'a.jpg'; pack the tar anew with --dereference",
+        ),
+        (lambda f: (f / "a.tar").symlink_to("gone"), "a.tar links to gone, which is not there; mend or remove it"),
+        (lambda f: tar(f / "._a.tar"), ", or no .tar in it; correct the path, a folder or a glob"),
         (lambda f: tar(f / "a.tar"), " has no pictures; correct the path, or fill it"),
         (lambda f: None, ", or no .tar in it; correct the path, a folder or a glob"),
         (
@@ -421,6 +565,28 @@ def test_other_columns_are_named(tmp_path):
     assert reading.load(addresses.of(rows)[0]).size == (12, 10)
 
 
+@pytest.mark.parametrize("error", [MemoryError("all of it"), OSError(errno.EMFILE, "Too many open files")])
+def test_a_lack_of_memory_or_open_files_makes_no_picture_of_a_shard_a_bad_one(error, tmp_path, monkeypatch):
+    def lacking(*_, **__):
+        raise error
+
+    parquet(tmp_path / "a.parquet", [("a.jpg", 0, jpeg(0))], LABELS)
+    told, place = found({"parquet": f"{tmp_path}"}, ["cat"])
+    monkeypatch.setattr(pa.parquet.ParquetFile, "read_row_group", lacking)
+    with pytest.raises(RuntimeError, match=r"a\.parquet: cat/a\.jpg: not read for lack of memory or of open files"):
+        sampling.sample("pets", place, ["cat"], 1, 0, told=told, on_bad_image="skip")
+
+
+def test_a_tar_that_the_disk_does_not_give_is_named(made, monkeypatch):
+    def failing(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    told, place = found(FORMS["tar"](made))
+    monkeypatch.setattr(addresses.os, "pread", failing)
+    with pytest.raises(InputError, match=r"\.tar: cat/\d\.jpg: cannot be decoded .*Input/output error"):
+        sampling.sample("pets", place, LABELS, 4, 0, told=told)
+
+
 @pytest.mark.parametrize("at", [0, 50, -10])
 def test_a_parquet_file_that_is_cut_off_is_named(at, made, tmp_path):
     whole = next((made / "hub").iterdir()).read_bytes()
@@ -470,6 +636,8 @@ def test_row_groups_that_are_kept_do_not_grow_and_are_read_once(tmp_path, monkey
         assert opened.cell("image", row, kept) == bytes([row]) * 1000
         assert sum(group.nbytes for group in kept.groups.values()) <= 9000
     assert read == list(range(10)) and opened.cell("image", 40, kept) is None
+    again = parquet_files.Opened(str(tmp_path / "a.parquet"))  # as after 16 others
+    assert again.cell("image", 39, kept) == bytes([39]) * 1000 and read == list(range(10))
 
 
 # ---- EXIF, and what Pillow opens -------------------------------------------------------------------------------------
@@ -497,6 +665,17 @@ def test_exif_is_applied_where_it_is_asked_for_and_the_list_says_so(tmp_path):
     plain = sampled({"pattern": f"{tmp_path}/{{label}}/*.jpg"}, tmp_path / "own", count=None, labels=["cat"])
     assert plain.loc[0, ["width", "height"]].tolist() == [12, 10]
     assert np.array_equal(np.asarray(reading.load(addresses.of(plain)[0])), as_stored)
+
+
+def test_pillow_turns_tiffs_in_any_case(tmp_path):
+    """And once, also where it is asked for."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = Image.fromarray(np.random.default_rng(5).integers(0, 256, (10, 12, 3), dtype=np.uint8))
+    stored.save(tmp_path / "a.tif", exif=exif)
+    for own in (None, "apply"):
+        picture = reading.load(addresses.Address(f"{tmp_path}/a.tif", "cat/a.tif", exif=own))
+        assert np.array_equal(np.asarray(picture), np.rot90(np.asarray(stored), -1))
 
 
 def test_every_ending_that_pillow_opens_by_itself_is_a_picture():

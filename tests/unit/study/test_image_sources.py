@@ -41,6 +41,17 @@ def test_the_names_in_a_parquet_file_are_the_classes_where_none_are_given(named)
     assert checked(**named, classes=["a", "b"], labels=["b"])["datasets"]["pets"]["labels"] == ["b"]
 
 
+def test_a_name_in_a_parquet_file_that_can_be_no_folder_is_refused_with_the_remedy(tmp_path):
+    features = {"info": {"features": {"label": {"names": ["cat/tiger", "dog"], "_type": "ClassLabel"}}}}
+    schema = pa.schema([("label", pa.int64())], {"huggingface": json.dumps(features)})
+    write_table(pa.table({"label": [0]}, schema=schema), tmp_path / "a.parquet")
+    with pytest.raises(
+        InputError, match=r"datasets\.pets\.classes.*'cat/tiger'.*its parquet files name it so; give classes"
+    ):
+        checked(parquet=f"{tmp_path}")
+    assert checked(parquet=f"{tmp_path}", classes=["tiger", "dog"])["datasets"]["pets"]["labels"] == ["tiger", "dog"]
+
+
 def test_a_parquet_file_without_names_needs_classes(tmp_path):
     write_table(pa.table({"label": [0]}), tmp_path / "a.parquet")
     with pytest.raises(InputError, match=r"datasets\.pets: give labels \(the folders to use\) or classes"):
@@ -90,6 +101,17 @@ def test_a_named_folder_is_taken_as_it_is_in_the_globs_of_shards(tmp_path):
     assert shard_files("d", f"{place}/val-1.tar", ".tar") == [f"{place}/val-1.tar"]
 
 
+def test_files_of_one_split_are_known_by_their_names(tmp_path):
+    """As Hugging Face, img2dataset and Spark number them; hidden files are none of them."""
+    for number in range(2):
+        (tmp_path / f"train-0000{number}-of-00002-a09b74b3ef9c3b5{number}.parquet").touch()
+        (tmp_path / f".train-0000{number}.parquet.crc").touch()
+    assert len(shard_files("d", f"{tmp_path}", ".parquet")) == 2
+    (tmp_path / "0000.parquet").touch()
+    with pytest.raises(InputError, match=rf"names \(, train\), as splits have; write which, as {tmp_path}/train-\*"):
+        shard_files("d", f"{tmp_path}", ".parquet")
+
+
 def test_a_list_is_an_input_and_must_be_there(tmp_path):
     look = LookUps(checked(list=f"{tmp_path}/l.csv", classes=["cat", "dog"]))
     pets = SimpleNamespace(dataset="pets")
@@ -102,4 +124,6 @@ def test_a_list_is_an_input_and_must_be_there(tmp_path):
     assert LookUps(checked(tar="results/data/digits/test/x.tar", classes=["cat", "dog"])).made(pets) == [
         "results/data/digits/test"
     ]
+    own = LookUps(checked(list=f"{tmp_path}/l.csv", root="results/data/digits/test", classes=["cat", "dog"]))
+    assert own.made(pets) == ["results/data/digits/test"]
     assert LookUps(checked(tar="/x", classes=["cat", "dog"])).listing(pets) == []

@@ -1,6 +1,7 @@
 """What a study needs of a sample, against what sampling found: the numbers of each refusal are known on paper."""
 
 import json
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -110,11 +111,11 @@ def sampled(tmp_path, monkeypatch):
     ]
     (tmp_path / "results/images/digits.csv").write_text("label,image,path,target\n" + "\n".join(rows))
 
-    def recorded(config):
+    def recorded(config, inputs=None):
         record = provenance.record_path("results/images/digits.csv")
         record.parent.mkdir(parents=True, exist_ok=True)
         made = {"dataset": config["datasets"]["digits"], "seed": config["seed"]}
-        record.write_text(json.dumps({"settings": provenance.plain(made)}))
+        record.write_text(json.dumps({"settings": provenance.plain(made), "inputs": inputs or {}}))
 
     return recorded
 
@@ -144,6 +145,20 @@ def test_a_sample_that_will_be_drawn_again_is_left_to_its_check(sampled):
     sampled(checked(**{"datasets.digits.on_bad_image": "skip"}))
     LookUps(config).require_enough("separation", job())
     sampled(checked(seed=1))
+    LookUps(config).require_enough("separation", job())
+
+
+def test_a_sample_of_a_list_that_was_edited_is_left_to_its_check(sampled, tmp_path):
+    config, listed = checked(), tmp_path / "l.csv"
+    del config["datasets"]["digits"]["pattern"]
+    config["datasets"]["digits"]["list"] = str(listed)
+    listed.write_text("path,label\n")
+    sampled(config, {"l.csv": provenance.digest(listed)})
+    os.utime(listed)  # newer, and the same
+    with pytest.raises(InputError, match=r"analysis\.folds: 5 folds need as many images of each label, but 2 has 3"):
+        LookUps(config).require_enough("separation", job())
+    listed.write_text("path,label\n2/3.png,2\n2/4.png,2\n")
+    os.utime(listed, (4e9, 4e9))
     LookUps(config).require_enough("separation", job())
 
 

@@ -77,6 +77,7 @@ class Address:
         return {name: known[name] for name in COLUMNS if known[name] is not None}
 
 
+Pictures = dict[str, dict[str, str | Address]]  # label -> name of the picture -> its file, or where it is
 COLUMNS = ("start", "length", "row", "column", "digest", "exif")
 
 

@@ -16,6 +16,7 @@ from scipy.io import loadmat
 from maescope.base.atomic import replacing
 from maescope.base.errors import InputError
 from maescope.images.reading import SUFFIXES
+from maescope.study import parquet_schemas
 from maescope.study.class_lists import synsets
 
 SYNSET = re.compile(r"_(n\d{8})$")  # behind the name of an image, as the hub's archives have it
@@ -171,16 +172,9 @@ def _numbered(image: str, label: int | str | bytes) -> str:
 
 
 def _parquet_rows(path: Path) -> Iterator[dict]:
-    try:
-        from pyarrow import ArrowException
-        from pyarrow.parquet import ParquetFile
-    except ImportError:  # the library alone, installed for a notebook
-        raise InputError(f"{path}: reading parquet needs the package pyarrow: pip install pyarrow") from None
-    try:
-        for batch in ParquetFile(path).iter_batches(batch_size=64, columns=["image", "label"]):
+    with parquet_schemas.whole(str(path)):
+        for batch in parquet_schemas.opened(str(path)).iter_batches(batch_size=64, columns=["image", "label"]):
             yield from batch.to_pylist()
-    except (ArrowException, OSError) as error:
-        raise InputError(f"{path}: is no parquet file, or is broken off ({error}); fetch it again") from error
 
 
 def _of_tar(path: Path) -> Iterator[Image]:

@@ -45,7 +45,8 @@ def rows(
 def _of_table(key: str, file: str, lines, columns: dict, split: str | None, labelled: bool) -> Iterator:
     header = lines.readline()
     lines.seek(0)
-    table = csv.DictReader(lines, delimiter=max(DELIMITERS, key=header.count))
+    between = max(DELIMITERS, key=header.count)
+    table = csv.DictReader(lines, delimiter=between, skipinitialspace=True)
     has = [name.strip() for name in table.fieldnames or []]
     table.fieldnames = has
     wanted = ["path", *(["label"] if labelled else []), *(["split"] if split else [])]
@@ -56,15 +57,14 @@ def _of_table(key: str, file: str, lines, columns: dict, split: str | None, labe
                 "under columns, or call a list without a header .txt"
             )
     for row in table:
-        if split and row[columns["split"]] != split:
+        where = f"{key}: {file}, line {table.line_num}"
+        if any(row.get(None, ())):
+            raise InputError(f"{where}: has more fields than the header; put what has {between!r} in it in quotes")
+        if split and row[columns["split"]] not in (split, None):  # None where the line is shorter than the header
             continue
-        path, label = row[columns["path"]], row.get(columns["label"])
-        if not path or (labelled and not label):
-            lacks = "label" if path else "path"
-            raise InputError(
-                f"{key}: {file}, line {table.line_num}: {columns[lacks]} is empty; fill it in or remove it"
-            )
-        yield table.line_num, path, label or None
+        if lacks := next((columns[name] for name in wanted if not row[columns[name]]), None):
+            raise InputError(f"{where}: {lacks} is empty; fill it in or remove it")
+        yield table.line_num, row[columns["path"]], row.get(columns["label"]) or None
 
 
 def _of_lines(key: str, file: str, lines, labelled: bool) -> Iterator:
@@ -82,8 +82,15 @@ def _of_lines(key: str, file: str, lines, labelled: bool) -> Iterator:
 
 
 def picture(file: str, root: str | None, path: str) -> tuple[str, str]:
-    """Of a path as a list has it the name of the picture, and where it lies."""
+    """Of a path as a list has it the name of the picture, and where it lies.
+
+    The name is the path from the root, without `../` before it, so that it stays when all of it is moved; a path that
+    is written in full, and leads elsewhere, is a name as it is.
+    """
     folder = root or os.path.dirname(file)
     place = os.path.normpath(os.path.join(folder, path))
     inside = os.path.relpath(place, folder or ".")
-    return (place if inside.startswith("..") else inside), place
+    parts = inside.split("/")
+    if parts[0] == ".." and os.path.isabs(path):
+        return place, place
+    return "/".join(part for part in parts if part != ".."), place

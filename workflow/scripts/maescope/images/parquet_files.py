@@ -2,10 +2,12 @@
 
 import logging
 import os
+import re
+import unicodedata
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import accumulate
 from threading import Lock
 
@@ -24,10 +26,11 @@ class Opened:
     Parameters
     ----------
     path : of the file
+    time : when it was written, in ns
     """
 
-    def __init__(self, path: str):
-        self.path, self.lock = path, Lock()
+    def __init__(self, path: str, time: int = 0):
+        self.path, self.time, self.lock = path, time, Lock()
         with parquet_schemas.whole(path):
             self.file = parquet_schemas.opened(path)
         groups = range(self.file.metadata.num_row_groups)
@@ -66,7 +69,7 @@ class Kept:
         self.most, self.groups, self.lock = most, OrderedDict(), Lock()
 
     def get(self, opened: Opened, group: int, column: str):
-        key = opened, group, column
+        key = opened.path, opened.time, group, column  # also after the file was closed and opened again
         with self.lock:
             if key in self.groups:
                 self.groups.move_to_end(key)
@@ -82,7 +85,7 @@ class Kept:
 @lru_cache(16)
 def _opened(path: str, time: int) -> Opened:
     """A file as it is at a time."""
-    return Opened(path)
+    return Opened(path, time)
 
 
 _kept = Kept(MOST)
@@ -110,7 +113,7 @@ def rows(
     ----------
     key : of the configuration, for messages
     image, label : columns; where there is none of labels, all are None
-    classes : of the configuration; where they are as many as the names, and all others, they stand in their place
+    classes : of the configuration, which may stand in the place of the names
 
     Raises
     ------
@@ -121,15 +124,8 @@ def rows(
     schema = opened.file.schema_arrow
     parquet_schemas.require_pictures(key, path, schema, image)
     known, labelled = parquet_schemas.names(schema, label), label in schema.names
-    if (
-        known
-        and classes
-        and len(known) == len(classes)
-        and not {form for name in known for form in forms(name)} & {*classes}
-    ):
-        log.critical(
-            "%s: %s: %s is taken for %s, and so on: the same number has another name", key, path, known[0], classes[0]
-        )
+    if known and classes and _in_other_words(known, classes):
+        _tell_other_words(key, known[0], classes[0])
         known = classes
     for number, row in enumerate(opened.values([f"{image}.path", *([label] if labelled else [])])):
         own, said = row.get(image) or {}, row.get(label)
@@ -145,4 +141,27 @@ def rows(
                     f"{len(known) - 1}; take the files of a split that has labels"
                 )
             said = known[said]
+            if classes and said.isdecimal() and said not in classes:  # else it would be taken for a number
+                raise InputError(f"{key}: {path}: row {number}: the label {said!r} is not among the classes; add it")
         yield number, os.path.basename(own.get("path") or "") or None, said
+
+
+def _in_other_words(known: Sequence[str], classes: Sequence[str]) -> bool:
+    """Whether names are all others than those of the classes, as many, and none of them but for its spelling elsewhere.
+
+    Then the same number is the same class: cat and Katze. Cat and Dog are not dog and cat.
+    """
+    if len(known) != len(classes) or {form for name in known for form in forms(name)} & {*classes}:
+        return False
+    places = {_plain(name): number for number, name in enumerate(classes)}
+    return all(places.get(_plain(name), number) == number for number, name in enumerate(known))
+
+
+def _plain(name: str) -> str:
+    """A name without case, accents, and what stands between its words."""
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFD", name).casefold()) or name
+
+
+@cache  # once for all files of a dataset
+def _tell_other_words(key: str, name: str, label: str) -> None:
+    log.critical("%s: %s is taken for %s, and so on: the same number has another name", key, name, label)

@@ -75,10 +75,15 @@ def _folders(root: str) -> list[str]:
 
 def identity(path: str, pattern: str) -> str:
     """The part of a path behind the fixed beginning of its pattern: names an image wherever the dataset lies."""
+    return path.removeprefix(_fixed(pattern))
+
+
+@cache
+def _fixed(pattern: str) -> str:
+    """The folders that all paths of a pattern begin with."""
     folders = pattern.split("/")
     varies = next(number for number, part in enumerate(folders) if "{label}" in part or _has_magic(part))
-    fixed = "".join(f"{folder}/" for folder in folders[:varies])
-    return path.removeprefix(plain(fixed))
+    return plain("".join(f"{folder}/" for folder in folders[:varies]))
 
 
 def plain(pattern: str) -> str:

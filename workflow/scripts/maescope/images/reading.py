@@ -1,6 +1,5 @@
 """From a file or a place in a shard to pixels: decoded, resized, cropped. The only module that opens pictures."""
 
-import errno
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,32 +12,20 @@ import numpy as np
 import PIL
 from PIL import Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from maescope.base.errors import InputError
+from maescope.base.errors import InputError, is_lacking
 from maescope.images.addresses import Address
 
+# All that Pillow opens by itself, and what it does not but people have.
 JPEG = {".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"}  # JPEG 2000 as well
 SUFFIXES = JPEG | {".png", ".apng", ".avif", ".avifs", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff"}
 SUFFIXES |= {".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga", ".icb", ".vda", ".vst", ".psd", ".qoi", ".ico", ".icns"}
 SUFFIXES |= {".blp", ".cur", ".dcx", ".dds", ".fit", ".fits", ".flc", ".fli", ".ftc", ".ftu", ".gbr", ".iim", ".im"}
-SUFFIXES |= {
-    ".msp",
-    ".pcd",
-    ".pcx",
-    ".pxr",
-    ".ras",
-    ".bw",
-    ".rgb",
-    ".rgba",
-    ".sgi",
-    ".xbm",
-    ".xpm",
-}  # as Pillow has them
+SUFFIXES |= {".msp", ".pcd", ".pcx", ".pxr", ".ras", ".bw", ".rgb", ".rgba", ".sgi", ".xbm", ".xpm"}
 UNREAD = {".heic", ".heif", ".hif", ".jxl", ".svg", ".exr", ".hdr", ".eps", ".npy"}  # pictures that Pillow cannot open
 UNREAD |= {".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".srw", ".raf", ".orf", ".rw2", ".pef"}  # of cameras, raw
 HEIC = {b"heic", b"heix", b"hevc", b"mif1", b"msf1"}  # brands behind `ftyp`
 MAX_PIXELS = 100_000_000  # 300 MB decoded; the largest ImageNet picture has 29 megapixels
 MAX_RATIO = 1000  # of its sides; of a longer picture the middle shows nothing
-LACKING = {errno.ENOMEM, errno.EMFILE, errno.ENFILE}  # of the system's errors: memory, open files
 DEEP = re.compile(";16[BLN]")  # raw modes of 16-bit colour, which PIL would cut to 8 bits in silence
 
 
@@ -92,7 +79,7 @@ def load(picture: str | Address, remedy: str = "replace it, or set on_bad_image:
     except InputError:
         raise
     except Exception as error:  # decoders of broken files raise whatever their code runs into
-        if isinstance(error, MemoryError) or getattr(error, "errno", None) in LACKING or "out of memory" in str(error):
+        if is_lacking(error):
             said = f"{picture}: not read for lack of memory or of open files ({str(error) or type(error).__name__})"
             raise RuntimeError(f"{said}; give the job more memory (mem_mb) or fewer threads") from error
         if isinstance(error, UnidentifiedImageError) and _is_heic(source):

@@ -1,6 +1,7 @@
 """Which pictures of a dataset are used: found by a pattern, drawn by a seed, each one decoded once."""
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,13 +13,11 @@ import PIL
 
 from maescope.base import names, seeds
 from maescope.base.errors import InputError
-from maescope.images.addresses import Address
+from maescope.images.addresses import Address, Pictures
 from maescope.images.patterns import Found, belonging, identity, plain
 from maescope.images.reading import SUFFIXES, UNREAD, load, require_shape
 
 log = logging.getLogger(__name__)
-
-Told = dict[str, dict[str, str | Address]]  # label -> name of the picture -> where it is
 
 
 def sample(
@@ -35,7 +34,7 @@ def sample(
     threads: int = 1,
     listed: str | None = None,
     exif: str | None = None,
-    told: Told | None = None,
+    told: Pictures | None = None,
 ) -> tuple[list[dict], list[dict]]:
     """Draw `count` images of each label at random, every one decoded once to know that it is whole.
 
@@ -94,7 +93,7 @@ def _of_pattern(
     classes: Sequence[str],
     allow_fewer: bool,
     listed: str | None,
-) -> Told:
+) -> Pictures:
     """All pictures that a pattern finds for each label."""
     found = belonging(dataset, pattern, labels, classes)
     _require_names(path for own in found.values() for path in own.pictures)
@@ -149,8 +148,8 @@ def _require_enough(dataset: str, pattern: str, found: dict, count: int | None, 
     more = f"\n  and {len(lines) - 20} more" if len(lines) > 20 else ""
     fewer = ", lower count, or set allow_fewer: true" if all(own.pictures for own in short.values()) else ""
     raise InputError(
-        f"datasets.{dataset}: too few images for {len(short)} of {len(found)} labels; correct the pattern or the "
-        f"labels{fewer}\n" + "\n".join(lines[:20]) + more
+        f"datasets.{dataset}: too few images for {len(short)} of {len(found)} labels; correct the "
+        f"{'pattern' if '{label}' in pattern else 'path'} or the labels{fewer}\n" + "\n".join(lines[:20]) + more
     )
 
 
@@ -214,13 +213,12 @@ def _take(
 
 def _look_at(picture: Address, named_by: str | None) -> tuple[Address, tuple[int, int] | None, str | None]:
     """A picture as it is now and its size, or why it cannot be used."""
-    if named_by and not Path(picture.path).exists():
+    if named_by and not os.path.lexists(picture.path):
         fault = f"{named_by} names {picture.path}, which is not there; correct that, or set on_bad_image: skip"
         return picture, None, fault
     try:
-        picture = picture.digested()
         size = load(picture).size
         require_shape(picture, size)
+        return picture.digested(), size, None
     except InputError as error:
         return picture, None, str(error)
-    return picture, size, None

@@ -2,23 +2,23 @@
 
 import logging
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from maescope.base import names
 from maescope.base.errors import InputError
 from maescope.images import listings, parquet_files, tar_shards
-from maescope.images.addresses import Address
+from maescope.images.addresses import Address, Pictures
 from maescope.study import parquet_schemas
 from maescope.study.shard_files import shard_files
 
 log = logging.getLogger(__name__)
 
-Found = dict[str, dict[str, str | Address]]  # label -> name of the picture -> where it is
 Told = Iterator[tuple[str, str, int | str | None, str | Address]]  # place for messages, name, label, where it is
 
 
-def find(dataset: str, kind: str, entry: dict) -> Found:
+def find(dataset: str, kind: str, entry: dict) -> Pictures:
     """All pictures of each label, sorted by name: as if each lay in a folder of its label, `label/name`.
 
     Parameters
@@ -32,23 +32,30 @@ def find(dataset: str, kind: str, entry: dict) -> Found:
         naming the key, the file and the line, row or member that is not as it should be
     """
     key, labels, classes = f"datasets.{dataset}.{kind}", entry["labels"], entry["classes"]
-    alone = labels[0] if len(classes or labels) == 1 else None  # all pictures are of it, whatever tells their labels
-    find, others, known = {label: {} for label in labels}, Counter(), _Labels(dataset, labels, classes)
+    named = "label" in entry.get("columns", {})
+    alone = labels[0] if len(classes or labels) == 1 and not named else None  # where none has a label
+    found, others, known = {label: {} for label in labels}, Counter(), _Labels(dataset, labels, classes)
+    without, some = None, False  # the first picture without a label, and whether any has one
     for where, name, said, picture in READ[kind](key, entry, alone is None):
-        label = alone if said is None and alone else known.label(where, said)
-        if label not in find:
+        if said is None and alone:
+            label, without = alone, without or where
+        else:
+            label, some = known.label(where, said), True
+        if without and some:
+            raise InputError(f"{without}: has no label, but others have; give it one, or take it out")
+        if label not in found:
             others[label] += 1
             continue
         image = name.lstrip("/") if label in name.split("/")[:-1] else f"{label}/{name.lstrip('/')}"
-        if image in find[label]:
+        if image in found[label]:
             raise InputError(f"{where}: {image} is there a second time; give each picture a name of its own")
-        find[label][image] = picture
-    if not others and not any(find.values()):
+        found[label][image] = picture
+    if not others and not any(found.values()):
         raise InputError(f"{key}: {entry[kind]} has no pictures{_of_split(entry)}; correct the path, or fill it")
     if unused := {label: number for label, number in others.items() if label not in (classes or ())}:
         shown = names.shown(", ".join(f"{number} of {label}" for label, number in list(unused.items())[:5]))
         log.warning("%s: passed over, as they are of none of the labels: %s", key, shown)
-    return {label: dict(sorted(own.items())) for label, own in find.items()}
+    return {label: dict(sorted(own.items())) for label, own in found.items()}
 
 
 def _of_split(entry: dict) -> str:
@@ -62,23 +69,26 @@ class _Labels:
         self.dataset, self.classes, self.all = dataset, classes, classes or labels
         self.known = {form: label for label in reversed(self.all) for form in names.forms(label)}
         self.known |= {label: label for label in self.all}
+        self.counted = not any(label.isdecimal() for label in self.all)  # else numbers are names: 1 to 102, say
 
     def label(self, where: str, said: int | str | None) -> str:
         """A label; of a dataset without classes any name is one."""
         key = f"datasets.{self.dataset}.classes"
         if said is None:
             raise InputError(f"{where}: has no label; give it one, or take it out")
+        said = str(said)
         if said in self.known:
             return self.known[said]
-        number = said if isinstance(said, int) else int(said) if said.isdecimal() and len(said) < 10 else None
-        if number is not None and self.classes:
-            if not 0 <= number < len(self.classes):
+        if self.counted and re.fullmatch(r"-?[0-9]+", said):
+            if not self.classes:
+                raise InputError(
+                    f"{where}: {said} is a number without a name; give {key}, in the order of these numbers"
+                )
+            if said.startswith("-") or len(said) > 9 or int(said) >= len(self.classes):
                 raise InputError(
                     f"{where}: {said} is none of the numbers 0 to {len(self.classes) - 1} of {key}; correct one"
                 )
-            return self.classes[number]
-        if isinstance(said, int):
-            raise InputError(f"{where}: {said} is a number without a name; give {key}, in the order of these numbers")
+            return self.classes[int(said)]
         if self.classes:
             raise InputError(
                 f"{where}: the label {said!r} is not in {key}{names.nearest(said, self.classes)}; add or correct it"

@@ -9,6 +9,7 @@ from maescope.base import names
 from maescope.base.errors import InputError
 
 NAME = re.compile(r"\{(?!label\})([^{}]*)\}")  # {label} stands for the class name, in patterns
+RANGE = re.compile(r"\d+\.\.\d+")  # as WebDataset writes shards
 GLOBS = {("pattern",), ("parquet",), ("tar",)}  # of a dataset
 HOME = re.compile("^~[^/]*/")  # of oneself or, behind ~, of another
 
@@ -24,7 +25,9 @@ def resolve(config: dict) -> dict:
     folders = config.get("folders", {})
     known = f"(known: {', '.join(folders) or 'none'}); braces stand for nothing else"
     unknown = [
-        names.shown(f"  {key}: {{{name}}} is not among folders {known}")
+        names.shown(
+            f"  {key}: {{{name}}} is not among folders {known}{'; for a range write *' * bool(RANGE.match(name))}"
+        )
         for key, text in _texts(config)
         for name in NAME.findall(text)
         if name not in folders

@@ -83,9 +83,9 @@ class LookUps:
     def made(self, wildcards) -> list[str]:
         """The folder of pictures that the workflow itself makes for a dataset, if it does."""
         folders = [f"results/data/{part}" for part in ("digits/train", "digits/test", "scenes")]
-        return [
-            path for path in folders if image_sources.place(self.datasets[wildcards.dataset]).startswith(f"{path}/")
-        ]
+        own = self.datasets[wildcards.dataset]
+        places = [f"{place}/" for place in (image_sources.place(own), own.get("root", ""))]
+        return [path for path in folders if any(place.startswith(f"{path}/") for place in places)]
 
     def listing(self, wildcards) -> str | list:
         """The list that names a dataset's images, where it has one.
@@ -170,8 +170,9 @@ class LookUps:
     def _stays(self, dataset: str, path: str) -> bool:
         """Whether a sample is there and would be drawn again as it is."""
         record = provenance.recorded(path) if Path(path).is_file() else None
-        now = {"dataset": self.datasets[dataset], "seed": self.seed}
-        return record is not None and all(record["settings"].get(key) == value for key, value in now.items())
+        now, listed = {"dataset": self.datasets[dataset], "seed": self.seed}, self.datasets[dataset].get("list")
+        same = record is not None and all(record["settings"].get(key) == value for key, value in now.items())
+        return same and (listed is None or provenance.made_from(listed, path))
 
     def images_asked(self, dataset: str) -> int:
         """How many images a dataset has at most; a label without a count may have 150, as in ImageNet-R."""

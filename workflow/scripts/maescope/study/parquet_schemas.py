@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from maescope.base.errors import InputError
+from maescope.base.errors import InputError, is_lacking
 from maescope.study.shard_files import shard_files
 
 IMAGE, LABEL = "image", "label"  # the columns that Hugging Face's image datasets have
@@ -15,16 +15,16 @@ IMAGE, LABEL = "image", "label"  # the columns that Hugging Face's image dataset
 
 @contextmanager
 def whole(path: str) -> Iterator[None]:
-    """Faults of a file are told by its name."""
+    """Faults of a file are told by its name; a lack of memory or of open files is none, and passed on."""
     try:
-        from pyarrow import ArrowException
+        import pyarrow.parquet
     except ImportError:  # the library alone, installed for a notebook
         raise InputError(f"{path}: reading parquet needs the package pyarrow: pip install pyarrow") from None
     try:
         yield
-    except FileNotFoundError:
-        raise
-    except (ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError) as error:
+        if isinstance(error, FileNotFoundError) or is_lacking(error):
+            raise
         said = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: is no parquet file, or is broken off ({said}); fetch it again") from error
 

@@ -65,7 +65,8 @@ def check(
     if not problems:
         for name, dataset in config["datasets"].items():
             dataset["classes"] = read_classes(name, dataset["classes"], dataset.get("pattern"))
-            if dataset["classes"] is dataset["labels"] is None and "parquet" in dataset:
+            by_file = dataset["classes"] is dataset["labels"] is None and "parquet" in dataset
+            if by_file:
                 dataset["classes"] = parquet_schemas.classes(name, dataset)
             given = [key for key in ("classes", "labels") if dataset[key] is not None]
             dataset["labels"] = read_labels(dataset["labels"], dataset["classes"])
@@ -74,6 +75,7 @@ def check(
                 problem = describe(error, {})
                 if listed and isinstance(error.instance, str):
                     problem = f"{error.instance!r} cannot name a folder; give one label per line"
+                problem += ", but its parquet files name it so; give classes" if by_file else ""
                 problems.append(f"datasets.{name}.classes{in_list(listed, error.instance)}: {problem}")
             for key in given:
                 for label in dict.fromkeys(dataset[key]):
