@@ -15,7 +15,7 @@ from timm.layers import RmsNorm, resample_abs_pos_embed
 from timm.models import Beit, Eva
 
 from maescope.base.errors import InputError
-from maescope.models import architectures, checkpoints
+from maescope.models import architectures, checkpoints, training
 from maescope.tokens.forward import forward
 
 GRID, PATCH, WIDTH, HEADS, DEPTH, CLASSES = (3, 5), 4, 32, 2, 3, 5
@@ -309,6 +309,22 @@ def test_while_it_is_trained_a_model_drops_what_timms_does(name):
         torch.manual_seed(5)
         answers.append(one(pictures()))
     assert (answers[0] - answers[1]).abs().max() <= 1e-5 * answers[0].abs().max()
+
+
+@pytest.mark.parametrize("name", ["SigLIP", "reg4, map", "BEiT", "EVA-02", "DINOv3", "Perception Encoder"])
+def test_what_is_trained_with_labels_loads_and_answers_as_it_did(name, tmp_path):
+    architecture, pooling, further, *_ = FAMILIES[name]
+    arguments = TINY | further | {"img_size": 12}
+    model = architectures.build(architecture, arguments, CLASSES, pooling)
+    schedule = training.Schedule(2, 5, 1e-3, 0.05, warmup=0.1, degrees=5, scale=(0.9, 1.1), shift=0.05)
+    images = torch.randn(CLASSES * 2, 3, 12, 12, generator=torch.Generator().manual_seed(2))
+    before = model.blocks[0].attn.proj.weight.clone()
+    training.train_classifier(model, images, torch.arange(10) % CLASSES, schedule, 0, layer_decay=0.75, smoothing=0.1)
+    assert not model.blocks[0].attn.proj.weight.equal(before)
+    checkpoints.save(model.state_dict(), str(tmp_path / "w.safetensors"), {})
+    again = architectures.build(architecture, arguments, CLASSES, pooling)
+    checkpoints.load(again, str(tmp_path / "w.safetensors"))
+    assert forward(again, images).logits.equal(forward(model, images).logits)
 
 
 def test_the_epsilon_of_norms_of_root_mean_squares_is_as_stated():
