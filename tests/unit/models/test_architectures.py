@@ -196,6 +196,9 @@ def test_a_beit_whose_checkpoint_carries_its_index_of_positions_loads(beit, tmp_
     fresh = architectures.build("beit_base_patch16_224", SMALL, num_classes=11, pooling="avg")
     checkpoints.load(fresh, str(tmp_path / "beit.safetensors"))
     assert all(torch.equal(fresh.state_dict()[name], value) for name, value in state.items())
+    trained = architectures.build("beit_base_patch16_224", SMALL, num_classes=7, pooling="avg")
+    checkpoints.load_encoder(trained, str(tmp_path / "beit.safetensors"))
+    assert torch.equal(trained.blocks[1].attn.v_bias, state["blocks.1.attn.v_bias"])
     save_file(state | {"blocks.0.attn.index": torch.arange(4)}, tmp_path / "other.safetensors")
     with pytest.raises(InputError, match=r"has blocks\.0\.attn\.index and 0 more that the architecture does not"):
         checkpoints.load(fresh, str(tmp_path / "other.safetensors"))

@@ -201,7 +201,7 @@ def test_a_head_that_the_model_lacks_is_refused_with_a_hint(tmp_path):
 
 def test_weights_for_the_other_pooling_are_refused_with_a_hint(tmp_path):
     path = saved(tiny(num_classes=5, global_pool="avg").state_dict(), tmp_path / "avg.safetensors")
-    refused(tiny(num_classes=5), path, r"has no norm\.weight; .*pooling should be the other")
+    refused(tiny(num_classes=5), path, r"has no norm\.weight; .*pooling should be another")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -100,14 +100,14 @@ def original(which, own):
 
 
 @pytest.mark.parametrize("which", FILES)
-def test_weights_load_as_timms_own_filter_has_them_and_tokens_are_timms(which, tmp_path):
+def test_weights_load_as_timms_own_filter_has_them_and_tokens_are_timms(which, tmp_path, caplog):
     architecture, pooling, classes, _, layout = FILES[which]
     own, arguments = built(which)
     content = original(which, own)
     torch.save({"model": content}, tmp_path / "w.pth")
     model = architectures.build(architecture, arguments, classes, pooling)
     checkpoints.load(model, str(tmp_path / "w.pth"))
-    assert model.layout.startswith(layout)
+    assert model.layout.startswith(layout) and "is of CLIP" not in caplog.text
     filtered = checkpoint_filter_fn(dict(content), own)
     for name, value in model.state_dict().items():
         assert value.equal(filtered[name]) and value.equal(own.state_dict()[name]), name
@@ -119,8 +119,8 @@ def test_weights_load_as_timms_own_filter_has_them_and_tokens_are_timms(which, t
 
 
 @pytest.mark.parametrize("before", ["", "model."])
-@pytest.mark.parametrize("which", ["DINOv3", "DINOv3, gated"])
-def test_dinov3_of_hugging_face_loads(which, before, tmp_path, caplog):
+@pytest.mark.parametrize("which", ["DINOv3", "DINOv3, gated", "DINOv3, no biases"])
+def test_dinov3_of_hugging_face_loads(which, before, tmp_path):
     own, arguments = built(which)
     state = {}
     for name, value in own.state_dict().items():
@@ -139,6 +139,15 @@ def test_dinov3_of_hugging_face_loads(which, before, tmp_path, caplog):
     checkpoints.load(model, str(tmp_path / "pytorch_model.bin"))
     assert model.layout.startswith("Hugging Face, DINOv3")
     assert all(value.equal(own.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+def test_a_classifier_begins_with_dinov3_whose_biases_are_zero(tmp_path):
+    own, arguments = built("DINOv3, no biases")
+    torch.save(original("DINOv3, no biases", own), tmp_path / "w.pth")
+    model = architectures.build("vit_small_patch16_dinov3", arguments, CLASSES, "avg")
+    checkpoints.load_encoder(model, str(tmp_path / "w.pth"))
+    taken = {name: value for name, value in own.state_dict().items() if not name.startswith("norm.")}
+    assert all(model.state_dict()[name].equal(value) for name, value in taken.items())
 
 
 def test_biases_that_an_architecture_has_not_are_not_left_aside(tmp_path):

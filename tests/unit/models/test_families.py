@@ -11,11 +11,11 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
-from timm.layers import resample_abs_pos_embed
+from timm.layers import RmsNorm, resample_abs_pos_embed
 from timm.models import Beit, Eva
 
 from maescope.base.errors import InputError
-from maescope.models import architectures, checkpoints
+from maescope.models import architectures, checkpoints, training
 from maescope.tokens.forward import forward
 
 GRID, PATCH, WIDTH, HEADS, DEPTH, CLASSES = (3, 5), 4, 32, 2, 3, 5
@@ -33,6 +33,7 @@ FAMILIES = {  # architecture, pooling, further arguments, whether there is CLS, 
     "Pixio": ("vit_base_patch16_224", "avg", {"reg_tokens": 7}, True, 7),
     "BEiT": ("beit_base_patch16_224", "avg", {}, True, 0),
     "CAE": ("beit_base_patch16_224", "avg", {"use_rel_pos_bias": False, "use_abs_pos_emb": True}, True, 0),
+    "BEiT, no biases": ("beit_base_patch16_224", "avg", {"qkv_bias": False}, True, 0),
     "EVA": ("eva_giant_patch14_224", "avg", {"mlp_ratio": 2}, True, 0),
     "EVA-02": ("eva02_tiny_patch14_224", "avg", {}, True, 0),
     "EVA-02, apart": ("eva02_base_patch14_448", "avg", {}, True, 0),
@@ -283,13 +284,53 @@ def test_random_weights_are_those_of_their_seed(name):
 def test_a_pooling_head_that_was_left_out_is_asked_for(tmp_path):
     own, _ = of_library("SigLIP")
     save_file(own.state_dict(), tmp_path / "siglip.safetensors")
-    model = architectures.build("vit_base_patch16_siglip_gap_224", TINY, CLASSES, "avg")
-    with pytest.raises(InputError, match=r"siglip\.safetensors: .* set pooling: map$"):
-        checkpoints.load(model, str(tmp_path / "siglip.safetensors"))
+    for architecture in ("vit_base_patch16_siglip_gap_224", "vit_base_patch16_siglip_224"):
+        model = architectures.build(architecture, TINY, CLASSES, "avg")
+        with pytest.raises(InputError, match=r"siglip\.safetensors: its head pools by attention; set pooling: map$"):
+            checkpoints.load(model, str(tmp_path / "siglip.safetensors"))
     model = architectures.build("vit_base_patch16_siglip_224", TINY, CLASSES, "map")
     checkpoints.load(model, str(tmp_path / "siglip.safetensors"))
     with torch.inference_mode():
         assert (forward(model, pictures()).logits - own(pictures())).abs().max() <= 1e-5
+    save_file(of_library("SigLIP, gap")[0].state_dict(), tmp_path / "gap.safetensors")
+    with pytest.raises(InputError, match=r"gap\.safetensors: its head does not pool by attention; set"):
+        checkpoints.load(model, str(tmp_path / "gap.safetensors"))
+
+
+@pytest.mark.parametrize("name", ["BEiT", "CAE", "EVA-02", "rotary, mixed", "Sapiens 2"])
+def test_while_it_is_trained_a_model_drops_what_timms_does(name):
+    architecture, pooling, further, *_ = FAMILIES[name]
+    arguments = TINY | further | {"attn_drop_rate": 0.3, "proj_drop_rate": 0.2}
+    own = randomised(timm.create_model(architecture, num_classes=CLASSES, global_pool=pooling, **arguments))
+    model = architectures.build(architecture, arguments, CLASSES, pooling)
+    model.load_state_dict(own.state_dict())
+    answers = []
+    for one in (own.train(), model.train()):
+        torch.manual_seed(5)
+        answers.append(one(pictures()))
+    assert (answers[0] - answers[1]).abs().max() <= 1e-5 * answers[0].abs().max()
+
+
+@pytest.mark.parametrize("name", ["SigLIP", "reg4, map", "BEiT", "EVA-02", "DINOv3", "Perception Encoder"])
+def test_what_is_trained_with_labels_loads_and_answers_as_it_did(name, tmp_path):
+    architecture, pooling, further, *_ = FAMILIES[name]
+    arguments = TINY | further | {"img_size": 12}
+    model = architectures.build(architecture, arguments, CLASSES, pooling)
+    schedule = training.Schedule(2, 5, 1e-3, 0.05, warmup=0.1, degrees=5, scale=(0.9, 1.1), shift=0.05)
+    images = torch.randn(CLASSES * 2, 3, 12, 12, generator=torch.Generator().manual_seed(2))
+    before = model.blocks[0].attn.proj.weight.clone()
+    training.train_classifier(model, images, torch.arange(10) % CLASSES, schedule, 0, layer_decay=0.75, smoothing=0.1)
+    assert not model.blocks[0].attn.proj.weight.equal(before)
+    checkpoints.save(model.state_dict(), str(tmp_path / "w.safetensors"), {})
+    again = architectures.build(architecture, arguments, CLASSES, pooling)
+    checkpoints.load(again, str(tmp_path / "w.safetensors"))
+    assert forward(again, images).logits.equal(forward(model, images).logits)
+
+
+def test_the_epsilon_of_norms_of_root_mean_squares_is_as_stated():
+    model = architectures.build("vit_base_patch16_sapiens2", TINY | SHARED | {"norm_eps": 1e-3})
+    norms = [module for module in model.modules() if isinstance(module, RmsNorm)]
+    assert len(norms) > 2 * DEPTH and {norm.eps for norm in norms} == {1e-3}
 
 
 @pytest.mark.parametrize("name", ["SigLIP", "DINOv2 with registers", "Pixio", "BEiT", "CAE", "EVA-02", "rotary, mixed"])

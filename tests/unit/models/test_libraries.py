@@ -156,8 +156,14 @@ def dinov3_gated(transformers):
     return model, model.get_submodule("model.layer" if hasattr(model, "model") else "layer"), {}
 
 
+def dinov3_no_biases(transformers):
+    config = {"use_gated_mlp": True, "hidden_act": "silu", "query_bias": False, "value_bias": False}  # as ViT-7B
+    model = moved(transformers.DINOv3ViTModel(transformers.DINOv3ViTConfig(**SIZES, intermediate_size=64, **config)))
+    return model, model.get_submodule("model.layer" if hasattr(model, "model") else "layer"), {}
+
+
 HUGGING_FACE = [vit, vit_encoder, masked_autoencoder, dinov2, dinov2_gated, dinov2_registers, dinov2_head, pixio]
-HUGGING_FACE += [dinov3, dinov3_gated]
+HUGGING_FACE += [dinov3, dinov3_gated, dinov3_no_biases]
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "in memory"])

@@ -47,5 +47,5 @@ def test_a_finetuned_checkpoint_loads_with_mean_pooling_and_with_no_other(kind, 
     model = architectures.build("vit_base_patch16_224", arguments, num_classes=7, pooling="avg")
     checkpoints.load(model, path)
     assert all(torch.equal(value, tensors[name]) for name, value in model.state_dict().items())
-    with pytest.raises(InputError, match="pooling should be the other"):
+    with pytest.raises(InputError, match="pooling should be another"):
         checkpoints.load(architectures.build("vit_base_patch16_224", arguments, num_classes=7, pooling="token"), path)

@@ -198,7 +198,7 @@ def test_models_without_cls_are_left_out_of_what_is_measured_of_it():
         look.tokens_with_cls(of(model="siglip", dataset="three", perturbation="clean"))
     config["study"]["compared"] = ["siglip"]
     look = TargetLookUps(settings.check(config, SCHEMA))
-    with pytest.raises(InputError, match=r"study\.compared: siglip have no CLS token"):
+    with pytest.raises(InputError, match=r"study\.compared: no CLS token in siglip, which this target is of; add"):
         look.compared("class_attention", look.seen_by_cls)(of())
 
 

@@ -217,6 +217,7 @@ def test_kinds_of_processors(processor, expected, tmp_path):
         ({"hidden_act": "maxout"}, "hidden_act is 'maxout', known are gelu"),
         ({"hidden_act": ["gelu"]}, r"hidden_act is \['gelu'\], known are gelu"),
         ({"model_type": "dinov3_vit", "key_bias": True}, "key_bias is true, but keys of timm's DINOv3 have none"),
+        ({"model_type": "dinov3_vit", "query_bias": False}, "one of query_bias and value_bias is true, but timm has"),
         ({"model_type": "dinov3_vit", "hidden_act": "silu"}, "an MLP of silu and 3072 units is none of DINOv3's"),
         ({"layer_norm_eps": "1e-12"}, "layer_norm_eps is '1e-12', no number above 0"),
         ({"model_type": "dinov2", "mlp_ratio": "4"}, "mlp_ratio is '4', no number above 0"),
@@ -229,6 +230,13 @@ def test_kinds_of_processors(processor, expected, tmp_path):
 def test_a_model_that_is_none_of_these_is_refused_by_its_key(config, said, tmp_path):
     with pytest.raises(InputError, match=rf"models\.own\.model_dir: .*{said}"):
         checked(folder(tmp_path / "vit", CONFIG | config))
+
+
+def test_dinov3_has_biases_of_queries_and_values_as_its_config_says(tmp_path):
+    large = {"hidden_size": 4096, "num_attention_heads": 32, "intermediate_size": 8192, "use_gated_mlp": True}
+    large |= {"hidden_act": "silu", "query_bias": False, "value_bias": False, "model_type": "dinov3_vit"}
+    for name, config, biased in (("7b", large, False), ("s", {"model_type": "dinov3_vit"}, True)):
+        assert checked(folder(tmp_path / name, CONFIG | config))["arguments"]["qkv_bias"] is biased
 
 
 def test_positions_of_another_size_than_the_crop_are_resampled_only_when_asked(tmp_path):

@@ -14,7 +14,7 @@ class Asked(Exception):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("test_")])
-def test_the_name_tells_the_tokens_beside_patches_and_the_class(name, monkeypatch):
+def test_the_name_tells_sizes_the_tokens_beside_patches_and_the_class(name, monkeypatch):
     def build(cls, *_, **arguments):
         raise Asked(cls, arguments)
 
@@ -27,6 +27,9 @@ def test_the_name_tells_the_tokens_beside_patches_and_the_class(name, monkeypatc
     assert sizes.has_cls(model) == arguments.get("class_token", True)
     assert sizes.registers_of(model) == (arguments.get("reg_tokens") or arguments.get("num_reg_tokens") or 0)
     assert sizes.is_eva(model) == (cls is eva.Eva)
+    own = {"patch_size": 16, "embed_dim": 768, "depth": 12, "num_heads": 12} | arguments
+    told = sizes.sizes_of(model) | {"num_heads": sizes.heads_of(model)}
+    assert all(told[key] in (None, own[key]) for key in ("patch_size", "embed_dim", "depth", "num_heads"))
 
 
 @pytest.mark.parametrize(

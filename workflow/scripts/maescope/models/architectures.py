@@ -42,7 +42,7 @@ def build(architecture: str, arguments: dict, num_classes: int = 0, pooling: str
         given = "".join(f", {key} {value}" for key, value in arguments.items())
         raise InputError(f"architecture {architecture}{given}: {said} ({hint})") from error
     for module in model.modules():
-        if isinstance(module, nn.LayerNorm):
+        if hasattr(module, "eps"):  # a layer norm, also of root mean squares
             module.eps = arguments.get("norm_eps", module.eps)
     if type(model) in OTHERS:
         _, plain, _ = OTHERS[type(model)]

@@ -22,14 +22,22 @@ class RelativeAttention(nn.Module):
     def __init__(self, attn: Attention):
         super().__init__()
         self.num_heads, self.qkv, self.proj, self.k_norm = attn.num_heads, attn.qkv, attn.proj, nn.Identity()
-        self.q_bias, self.v_bias = attn.q_bias, attn.v_bias
+        self.attn_drop, self.proj_drop = attn.attn_drop, attn.proj_drop  # while it is trained
+        self.q_bias, self.v_bias = attn.q_bias, attn.v_bias  # or None
         self.relative_position_bias_table = attn.relative_position_bias_table  # (relative positions, H) or None
         self.register_buffer("relative_position_index", attn.relative_position_index, persistent=False)  # (T, T)
         self.window_size = attn.window_size  # the grid, None without a bias
 
     def q_norm(self, query: Tensor) -> Tensor:
         """Queries (B, H, T, d) with their bias."""
-        return query + self.q_bias.unflatten(0, (self.num_heads, 1, -1))
+        return self._with(self.q_bias, query)
+
+    def biased(self, value: Tensor) -> Tensor:
+        """Values (B, H, T, d) with their bias."""
+        return self._with(self.v_bias, value)
+
+    def _with(self, bias: Tensor | None, part: Tensor) -> Tensor:
+        return part if bias is None else part + bias.unflatten(0, (self.num_heads, 1, -1))
 
     def bias(self) -> Tensor | None:
         """What is added to the logits of every query and key: (H, T, T); None where tokens alone have positions."""
@@ -54,11 +62,9 @@ class RelativeAttention(nn.Module):
         if bias is not None and x.shape[1] != bias.shape[-1]:
             raise InputError("BEiT needs all patches: no perturbation of kind mask, and none with fill: drop")
         query, key, value = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)  # (B, H, T, d)
-        value = value + self.v_bias.unflatten(0, (self.num_heads, 1, -1))
-        joined = F.scaled_dot_product_attention(
-            self.q_norm(query), key, value, attn_mask=None if bias is None else bias[None]
-        )
-        return self.proj(joined.transpose(1, 2).flatten(2))
+        mask, dropped = None if bias is None else bias[None], self.attn_drop.p if self.training else 0.0
+        joined = F.scaled_dot_product_attention(self.q_norm(query), key, self.biased(value), mask, dropped)
+        return self.proj_drop(self.proj(joined.transpose(1, 2).flatten(2)))
 
 
 def plain(model: Beit) -> Beit:

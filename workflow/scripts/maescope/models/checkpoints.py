@@ -61,14 +61,12 @@ def load(model: VisionTransformer, weights: str, sha256: str = "any", key: str |
     if model.num_classes and found.between:
         remedy = "set num_classes: 0 for the encoder alone"
         raise InputError(f"{path}: {found.between} lies between its encoder and its head, which is not read; {remedy}")
-    state = {name: value for name, value in found.state.items() if not name.startswith(DECODER)}
-    state = {name: value for name, value in state.items() if not name.endswith(DERIVED)}
+    state = _of_model(model, found)
     if state.keys() >= PROBE:
         state = _probe_folded(path, state, model.num_classes)
     elif found.renamed and "head.weight" in state and not model.num_classes:
         log.warning("%s: its head is left aside; to use it set num_classes: %d", path, len(state["head.weight"]))
         state = {name: value for name, value in state.items() if not name.startswith("head.")}
-    state = _without_no_biases(model, state)
     weight_checks.require_names(path, model.state_dict(), state)
     weight_checks.require_fit(path, model, state)
     weight_checks.require_told(path, model, found)
@@ -77,9 +75,17 @@ def load(model: VisionTransformer, weights: str, sha256: str = "any", key: str |
     return digest
 
 
-def _without_no_biases(model: VisionTransformer, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights without biases of queries and values that are all zero, where the model has none: the larger DINOv3."""
+def _of_model(model: VisionTransformer, found: layouts.Found) -> dict[str, Tensor]:
+    """Weights without a decoder, what is made from sizes alone, and what changes nothing.
+
+    That are biases of queries and values that are all zero, where the model has none: the larger DINOv3.
+    """
     own = model.state_dict()
+    state = {
+        name: value
+        for name, value in found.state.items()
+        if not name.startswith(DECODER) and not name.endswith(DERIVED)
+    }
     biases = [name for name in state if name.endswith(("attn.q_bias", "attn.v_bias")) and name not in own]
     if any(state[name].any() for name in biases):
         return state
@@ -114,7 +120,7 @@ def load_encoder(model: VisionTransformer, weights: str, sha256: str = "any", ke
     file_sha256(weights, sha256)
     own = ("norm.", "fc_norm.", "head.", "attn_pool.")  # the final norm moves behind the pooling
     found = read(weights, key)
-    state = {name: value for name, value in found.state.items() if not name.startswith((*DECODER, *own))}
+    state = {name: value for name, value in _of_model(model, found).items() if not name.startswith(own)}
     fresh = {name: value for name, value in model.state_dict().items() if name.startswith(own)}
     weight_checks.require_names(weights, model.state_dict(), state)
     weight_checks.require_fit(weights, model, state | fresh)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 PARTS = ("qkv", "q_proj", "k_proj", "v_proj", "q_bias", "v_bias", "q_norm", "k_norm", "norm", "gate", "proj")
+PARTS += ("attn_drop", "proj_drop")  # while it is trained
 
 
 class RotaryAttention(nn.Module):
@@ -61,8 +62,10 @@ class RotaryAttention(nn.Module):
         if self.groups > 1:
             key, value = (part.repeat_interleave(self.groups, dim=1) for part in (key, value))
         query, key, value = self.turned((query, key, value))
-        joined = self.norm(F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2))
-        return self.proj(joined if self.gate is None else joined * self.gate(x).sigmoid())
+        dropped = self.attn_drop.p if self.training else 0.0
+        joined = F.scaled_dot_product_attention(query, key, value, dropout_p=dropped)
+        joined = self.norm(joined.transpose(1, 2).flatten(2))
+        return self.proj_drop(self.proj(joined if self.gate is None else joined * self.gate(x).sigmoid()))
 
 
 def plain(model: Eva) -> Eva:

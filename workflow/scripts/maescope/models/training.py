@@ -159,6 +159,6 @@ def _batches(images: int, size: int, generator: torch.Generator) -> Iterator[Ten
 
 def _flops_an_image(loss_of: Callable[[Tensor], Tensor], batch: int) -> float:
     """Floating-point operations of one image's forward pass, to compare what trainings cost."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    with FlopCounterMode(display=False) as counter:  # without gradients it fails where a head pools by attention
         loss_of(torch.arange(batch))
     return counter.get_total_flops() / batch

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from timm.layers import get_act_layer
-from timm.models import VisionTransformer
+from timm.models import Eva, VisionTransformer
 from torch import Tensor
 
 from maescope.base.errors import InputError
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 SMALL = 384  # width of a ViT-S
+POOL = "attn_pool.latent"  # what asks in a head that pools by attention
 
 
 def require_names(path: str, expected: dict[str, Tensor], state: dict[str, Tensor]) -> None:
@@ -37,6 +38,11 @@ def require_fit(path: str, model: VisionTransformer, state: dict[str, Tensor]) -
     expected = model.state_dict()
     if "head.weight" in expected and "head.weight" not in state:
         raise InputError(f"{path}: has no classification head (head.weight); give fine-tuned weights")
+    if (POOL in state) != (POOL in expected):
+        pools = "pools by attention; set pooling: map"
+        raise InputError(
+            f"{path}: its head {pools if POOL in state else 'does not pool by attention; set pooling: token or avg'}"
+        )
     for name, value in expected.items():
         if name not in state:
             raise InputError(f"{path}: has no {name}{_instead(name, expected, state)}")
@@ -56,7 +62,6 @@ def require_fit(path: str, model: VisionTransformer, state: dict[str, Tensor]) -
         hint = "; set num_classes for a model with a head" if "head.weight" in left else ""
         if left[0].endswith("attn.q_bias"):
             hint = "; take the architecture with _qkvb behind its name"
-        hint = "; its head pools by attention: set pooling: map" if left[0].startswith("attn_pool.") else hint
         raise InputError(f"{path}: has {left[0]} and {len(left) - 1} more that the architecture does not{hint}")
 
 
@@ -70,7 +75,7 @@ def require_told(path: str, model: VisionTransformer, found: layouts.Found) -> N
             log.warning("%s: no config.json beside it, so heads and the epsilon of norms are not checked", path)
             return
         heads, eps, activation = model_folders.told_beside(told)
-    elif "norm_pre.weight" in found.state:
+    elif "norm_pre.weight" in found.state and not isinstance(model, Eva):  # the Perception Encoder has it as well
         log.warning(
             "%s: is of CLIP, and no name or shape tells its activation; the model has %s. Weights of OpenAI, and of "
             "OpenCLIP's models called quickgelu (DFN, MetaCLIP), need QuickGELU: architecture vit_*_clip_quickgelu_* "
@@ -107,7 +112,7 @@ def _instead(name: str, expected: dict[str, Tensor], state: dict[str, Tensor]) -
     classes = len(state["head.weight"]) if "head.weight" in state and "head.weight" not in expected else 0
     hint = f"; it has a head: set num_classes: {classes}, or it is" if classes else "; it is"
     if name.startswith(("norm.", "fc_norm.")):
-        return f"{hint} of another architecture, or pooling should be the other"
+        return f"{hint} of another architecture, or pooling should be another"
     near = difflib.get_close_matches(name, set(state) - set(expected), 1)
     if near:
         return f", but {near[0]}{hint} of another layout or architecture; rename it there, or give other weights"

@@ -160,6 +160,9 @@ def _of_dinov3(path: Path, config: dict, sizes: dict) -> dict:
     """DINOv3 without a head, of timm's class Eva; keys have no bias there."""
     if _flag(path, config, "key_bias", False):
         raise InputError(f"{path}: key_bias is true, but keys of timm's DINOv3 have none; give another model")
+    biased = [_flag(path, config, f"{part}_bias", True) for part in ("query", "value")]
+    if biased[0] != biased[1]:
+        raise InputError(f"{path}: one of query_bias and value_bias is true, but timm has both or none; give another")
     width, hidden = sizes["embed_dim"], _number(path, config, "intermediate_size", 1536)
     gated = _flag(path, config, "use_gated_mlp", False)
     act = activation(path, config.get("hidden_act", "gelu"))
@@ -167,6 +170,7 @@ def _of_dinov3(path: Path, config: dict, sizes: dict) -> dict:
         raise InputError(f"{path}: an MLP of {act} and {hidden} units is none of DINOv3's; give another model")
     arguments = sizes | {
         "mlp_ratio": _ratio(width, hidden),
+        "qkv_bias": biased[0],  # none in ViT-7B
         "num_reg_tokens": _number(path, config, "num_register_tokens", 0, 0),
         "rope_temperature": _positive(path, config, "rope_theta", 100.0),
         "norm_eps": _positive(path, config, "layer_norm_eps", 1e-5),

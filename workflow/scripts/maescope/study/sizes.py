@@ -15,6 +15,7 @@ REGISTERS = {
     "radio_v3": 7,
     "radio_v4": 9,
 }  # part of a name of timm -> how many
+OTHERWISE = re.compile("_plus_|^vit_base_patch16_gap_|_[0-9]+x[0-9]_")  # of other sizes than their names tell
 WITHOUT_CLS = re.compile("_siglip_|_gap_|_rpn_|_map_[0-9]|^aimv2_|^vit_pe_(core|lang|spatial)_gigantic_")
 EVA = re.compile("eva02_|eva_giant_|vit_pe_|vit_.*(_rope_|_dinov3|_lingbot|_sapiens2)")
 
@@ -32,12 +33,12 @@ def patches_of(model: dict) -> int | None:
 
 def width_of(model: dict) -> int | None:
     """D, None where neither a model's arguments nor its name tell."""
-    return model["arguments"].get("embed_dim") or WIDTHS.get(_in_name(model, r"^vit_([a-z]+)_patch"))
+    return model["arguments"].get("embed_dim") or WIDTHS.get(_size_in_name(model))
 
 
 def heads_of(model: dict) -> int | None:
     """Attention heads of a layer, None where neither a model's arguments nor its name tell."""
-    return model["arguments"].get("num_heads") or HEADS.get(_in_name(model, r"^vit_([a-z]+)_patch"))
+    return model["arguments"].get("num_heads") or HEADS.get(_size_in_name(model))
 
 
 def head_width_of(model: dict) -> int | None:
@@ -80,7 +81,7 @@ def needs_all_patches(model: dict) -> bool:
 
 def sizes_of(model: dict) -> dict[str, int | None]:
     """What makes a model large or small, as far as its arguments or its name tell."""
-    depth = model["arguments"].get("depth") or DEPTHS.get(_in_name(model, r"^vit_([a-z]+)_patch"))
+    depth = model["arguments"].get("depth") or DEPTHS.get(_size_in_name(model))
     return {
         "patch_size": patch_size_of(model),
         "embed_dim": width_of(model),
@@ -116,6 +117,10 @@ def twin_problems(key: str, name: str, other: str, models: dict) -> Iterator[str
     """A model that is not built as another, heads apart."""
     if differences(models[name], models[other]):
         yield f"{key}: {in_words(name, models)} is not built as {in_words(other, models)}"
+
+
+def _size_in_name(model: dict) -> str | None:
+    return None if OTHERWISE.search(model["architecture"]) else _in_name(model, r"^vit_([a-z]+)_patch")
 
 
 def _in_name(model: dict, pattern: str) -> str | None:

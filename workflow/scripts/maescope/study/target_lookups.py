@@ -64,8 +64,9 @@ class TargetLookUps(LookUps):
 
         def files(wildcards) -> list[str]:
             if not models and self.seen_whole:
+                without = ", ".join(self.seen_whole)
                 raise InputError(
-                    f"study.compared: {', '.join(self.seen_whole)} have no CLS token, which this target is of"
+                    f"study.compared: no CLS token in {without}, which this target is of; add a model with"
                 )
             if not models and self.study["compared"]:
                 key = f"models.{self.study['compared'][0]}.patch_tokens"

@@ -205,7 +205,7 @@ def _parts(attn: torch.nn.Module, qkv: Tensor | tuple[Tensor]) -> tuple[Tensor, 
     query, key, value = qkv.unflatten(-1, (3, attn.num_heads, -1)).permute(2, 0, 3, 1, 4)  # (B, H, T, d) each
     bias = None
     if isinstance(attn, RelativeAttention):
-        bias, value = attn.bias(), value + attn.v_bias.unflatten(0, (attn.num_heads, 1, -1))
+        bias, value = attn.bias(), attn.biased(value)
     return attn.q_norm(query), attn.k_norm(key), value, bias
 
 
