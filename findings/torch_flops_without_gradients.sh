@@ -7,10 +7,14 @@
 # of a gradient: the hook then raises an AssertionError that names neither the module nor no_grad. With gradients the
 # same pass counts the same operations.
 #
-# Version: torch 2.15.0 (Python 3.11), of the Python in $PYTHON, for torch is large. Source: torch/utils/module_tracker.py,
-# _fw_pre_hook; torch/autograd/graph.py, _get_grad_fn_or_grad_acc.
+# Version: torch 2.15.0 (Python 3.11). Source: torch/utils/module_tracker.py, _fw_pre_hook; torch/autograd/graph.py,
+# _get_grad_fn_or_grad_acc.
 set -euo pipefail
-"${PYTHON:-python3}" - <<'PYTHON'
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+python3 -m venv "$folder/venv"
+"$folder/venv/bin/python" -m pip install -q torch==2.15.0 numpy
+"$folder/venv/bin/python" - <<'PYTHON'
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
