@@ -238,7 +238,8 @@ def test_a_folder_of_hugging_face_is_a_model_and_its_layout_is_recorded(models):
 
 def test_case_17_positions_of_another_grid_name_the_size_and_dynamic_ones_are_resampled(models):
     line = r": pos_embed has shape \(1, 65, 24\), the architecture needs \(1, 17, 24\): its images are of 32 px; "
-    with pytest.raises(InputError, match=f"^{models.paths['larger']}{line}set arguments.img_size and .*crop: 32, or .*true$"):
+    line += "set arguments.img_size and .*crop: 32, or .*true$"
+    with pytest.raises(InputError, match=f"^{models.paths['larger']}{line}"):
         models.checked("larger")
     shapes = models.found("dynamic")["shapes"]
     assert (shapes["input_px"], shapes["patches"], shapes["outputs"]) == (16, 16, 2)
