@@ -333,7 +333,7 @@ AWAY = "echo 'slurm_load_jobs error: Unable to contact slurm controller (connect
 
 def test_each_job_is_asked_of_squeue_and_what_is_not_there_of_scontrol(tools):
     tools(
-        squeue="echo '7|RUNNING|None'; echo '99|FAILED|None'", scontrol=f'[ "$4" = 9 ] && {KNOWN} || {{ {FORGOTTEN}; }}'
+        squeue="echo '7|RUNNING|None'; echo '99|FAILED|None'", scontrol=f'[ "$5" = 9 ] && {KNOWN} || {{ {FORGOTTEN}; }}'
     )
     assert statuses(["7", "8", "9"]) == {"7": Status("RUNNING", "None"), "9": Status("COMPLETED", "None")}
 

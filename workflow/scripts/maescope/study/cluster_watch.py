@@ -25,7 +25,7 @@ INTERFACE = ("cancel_jobs", "check_active_jobs", "get_job_exec_suffix", "next_se
 INTERFACE += ("report_job_error", "report_job_success", "run_job", "tmpdir")
 CLUSTERS = ("cluster", "clusters", "slurm_cluster")  # resources of jobs that go to another cluster: left to the plugin
 QUESTIONS = {  # by the setting slurm-status-command: a line per job, with number, state and why it waits
-    "squeue": ["squeue", "--noheader", "--array", "--states=all", "--format=%i|%T|%r", f"--user={os.getuid()}"],
+    "squeue": ["squeue", "--all", "--noheader", "--array", "--states=all", "--format=%i|%T|%r", f"-u{os.getuid()}"],
     "sacct": ["sacct", "--noheader", "--allocations", "--parsable2", "--format=JobID,State"],
 }
 FORGOTTEN = "Slurm knows it no more, and it left no sign of having ended well"
@@ -244,7 +244,7 @@ def statuses(numbers: Collection[str], command: str | None = None, run: str | No
         found = parsed(ask(*QUESTIONS["squeue"])) | found
     for number in set(numbers) - found.keys():
         try:
-            said = ask("scontrol", "--oneliner", "show", "job", number)
+            said = ask("scontrol", "--all", "--oneliner", "show", "job", number)
             record = dict(re.findall(r"\b(JobState|JobName|Reason)=(\S*)", said))
             if "JobState" not in record:
                 raise Silent(f"scontrol says of job {number}: {' '.join(said.split())[:200] or 'nothing'}")
