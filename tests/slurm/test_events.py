@@ -109,6 +109,29 @@ def test_preempted(study, undisturbed, partition, states):
     assert "1 of 3 labels" in log, log
 
 
+@pytest.mark.parametrize(
+    ("asked", "states"), [([], ["COMPLETED"]), (["--slurm-no-requeue"], ["NODE_FAIL", "COMPLETED"])]
+)
+def test_a_node_fails(study, undisturbed, asked, states):
+    workflow = study("requeue")
+    with Run(workflow, *QUICK, *asked, "--", target("clean")) as run:
+        waits_at_the_gate(workflow, "clean")
+        onenode.said("scontrol", "update", "nodename=two", "state=down", "reason=test")
+        try:
+            wait_until(lambda: jobs(workflow)[0]["JobState"] != "RUNNING", 60, "the job to end")
+            (workflow / "go").touch()
+        finally:
+            onenode.said("scontrol", "update", "nodename=two", "state=resume")
+        since = time.monotonic()
+        said = run.ends(0)
+        assert time.monotonic() - since < SOON
+    same(workflow, undisturbed, "clean")
+    own = jobs(workflow)
+    assert [job["JobState"] for job in own] == states
+    assert own[0]["Restarts"] == str(int(not asked))
+    assert (f"Slurm job {own[0]['JobId']}: NODE_FAIL" in said) == bool(asked)
+
+
 def test_the_controller_is_away_when_jobs_are_submitted_and_while_they_run(study, undisturbed):
     workflow = study("cpu")
     onenode.stop_controller()

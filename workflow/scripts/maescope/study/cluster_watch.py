@@ -42,7 +42,7 @@ REASONS = {  # for others -> what to do
 }
 ABSENT = re.compile(r"Unable to contact slurm controller \((connect|send) failure", re.IGNORECASE)  # so no job was made
 UNKNOWN = re.compile(r"Invalid job id|^scontrol: Job \S+ not found", re.IGNORECASE)
-ELSE = "; to stop instead, Ctrl-C: the same command goes on from there"
+ELSE = "; Ctrl-C ends this run instead, but while Slurm is away jobs that run cannot be cancelled"
 MADE_ROOM = "DUE TO PREEMPTION"  # in the log of a job
 PATIENCE = 60  # seconds for an answer
 LONGEST = 180  # seconds between two looks, while nothing ends
