@@ -89,7 +89,7 @@ class Watch:
         self.marks: dict[str, Path] = {}  # number of a job in Snakemake -> what is there once it has ended well
         self.looked_at = []  # jobs, while Slurm is asked about them
         self.again: deque = deque()  # jobs to be submitted as they are
-        self.cancelled = False
+        self.stopping = False
         self.doubted: dict[str, float] = {}  # number in Slurm -> since when a job seems to have ended
         self.preempted: Counter = Counter()
         self.told: dict[str, float] = {}
@@ -128,7 +128,7 @@ class Watch:
         self.report_job_error(job_info, msg=f"{msg}. ", **more)
 
     def cancel_jobs(self, active_jobs) -> None:
-        self.cancelled = True  # what is looked at just now is not submitted again
+        self.stopping = True  # what is looked at just now is not submitted again
         super().cancel_jobs([*active_jobs, *(job for job in self.looked_at if job not in active_jobs)])
 
     async def check_active_jobs(self, active_jobs) -> AsyncIterator:
@@ -154,7 +154,7 @@ class Watch:
                 self._tell_why_they_wait({job.external_jobid: found.get(job.external_jobid) for job in still})
                 quiet = len(still) == len(active_jobs) and not self.doubted and not self.again
                 for job in [self.again.popleft() for _ in range(len(self.again))]:
-                    if not self.cancelled:
+                    if not self.stopping:
                         await asyncio.to_thread(self.run_job, job)
                 if quiet:
                     self.next_seconds_between_status_checks = max(first, min(before + first / 2, LONGEST))
