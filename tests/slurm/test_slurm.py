@@ -117,6 +117,12 @@ def test_gpus_that_no_job_gets_are_refused_before_any(study, asked, said):
     assert "has been submitted" not in text
 
 
+def test_a_group_that_the_plugin_cannot_submit_ends_the_run(study):
+    asked = ("--set-resources", "extract_three:gpu_model='a-100'")
+    text = Run(study, *QUICK, "--retries", "0", *asked, "--", *CLEAN).ends(1)
+    assert "tokens_mae_finetuned_extract_three: not submitted: Invalid GPU model format: a-100" in text, text
+
+
 @pytest.mark.parametrize(
     ("new", "said"),
     [

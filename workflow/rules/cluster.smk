@@ -32,7 +32,7 @@ if workflow.resource_settings.nodes and PROFILE.is_file() and find_spec("snakema
         ExecutorPluginRegistry().get_plugin("slurm").executor = cluster_watch.watched(snakemake_executor_plugin_slurm)
     except AttributeError as lacking:
         print(
-            f"warning: the plugin of Slurm, or Snakemake, has no more {lacking}: a job that is preempted, and a Slurm that is "
+            f"warning: the plugin of Slurm, or Snakemake, lacks {lacking}: a job that is preempted, and a Slurm that is "
             "away for a minute, may leave this run waiting for ever; install the versions of requirements.txt",
             file=sys.stderr,
         )

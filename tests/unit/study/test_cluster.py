@@ -206,14 +206,19 @@ def test_gpus_that_a_job_cannot_have_are_refused_with_the_line_to_change(rule, g
     assert not said or re.search(said, words[0]), words
 
 
-@pytest.mark.parametrize("place", ["/elsewhere/slurm.conf", None])
-def test_what_the_plugins_start_finds_slurm_by_slurm_conf_and_forgets_the_job_around_it(monkeypatch, place):
+@pytest.mark.parametrize("given", [True, False, None])
+def test_what_the_plugins_start_finds_slurm_by_slurm_conf_and_forgets_the_job_around_it(monkeypatch, tmp_path, given):
+    """A file that is not there, as on a node that has its configuration elsewhere, is not named."""
+    place = None if given is None else str(tmp_path / "slurm.conf")
+    if given:
+        (tmp_path / "slurm.conf").touch()
     monkeypatch.setenv("SLURM_JOB_ID", "1")
     monkeypatch.setenv("SLURM_CONF", place) if place else monkeypatch.delenv("SLURM_CONF", raising=False)
     plugin = SimpleNamespace(delete_slurm_environment=snakemake_executor_plugin_slurm.delete_slurm_environment)
     jobstep = SimpleNamespace(subprocess=subprocess)
     cluster.keep_slurm_conf(plugin, jobstep)
     plugin.delete_slurm_environment()
+    place = place if given else None
     assert (os.environ.get("SLURM_CONF"), os.environ.get("SLURM_JOB_ID")) == (place, None)
     how = {"shell": True, "text": True, "stdout": subprocess.PIPE, "env": {"A": "b"}}
     started = jobstep.subprocess.Popen("echo $SLURM_CONF", **how)

@@ -9,7 +9,7 @@ import pytest
 import snakemake_executor_plugin_slurm
 
 from maescope.study import cluster_watch
-from maescope.study.cluster_watch import Silent, Status, parsed, remedy, statuses, watched
+from maescope.study.cluster_watch import Silent, Status, elsewhere, parsed, remedy, statuses, watched
 
 
 class Plugin:
@@ -26,6 +26,9 @@ class Plugin:
 
     def run_job(self, job):
         self.submitted.append(job.jobid)
+
+    def run_array_jobs(self, jobs):
+        self.submitted.append([job.jobid for job in jobs])
 
     def get_job_exec_suffix(self, job):
         return "of the plugin"
@@ -57,7 +60,7 @@ def says(monkeypatch):
     """What Slurm says of its jobs; an exception, and it does not answer."""
 
     def say(answer, clock=0.0):
-        def found(numbers, command):
+        def found(numbers, *more):
             if isinstance(answer, Exception):
                 raise answer
             return {number: status for number, status in answer.items() if number in numbers}
@@ -69,8 +72,8 @@ def says(monkeypatch):
     return say
 
 
-def job_of(number, tmp_path, **resources):
-    job = SimpleNamespace(jobid=f"job {number}", name="extract", resources=resources)
+def job_of(number, tmp_path, group=False, **resources):
+    job = SimpleNamespace(jobid=f"job {number}", name="extract", resources=resources, is_group=lambda: group)
     return SimpleNamespace(job=job, external_jobid=number, aux={"slurm_logfile": tmp_path / f"{number}.log"})
 
 
@@ -107,6 +110,15 @@ def test_a_job_that_failed_is_said_to_have_in_the_words_of_slurm(executor, says,
     says({"7": Status(state)})
     assert look(executor, [job_of("7", tmp_path)]) == []
     assert executor.failed == [("job 7", f"Slurm job 7: {state}. ")]
+
+
+@pytest.mark.parametrize("group", [False, True])
+def test_why_a_job_failed_is_told_of_groups_as_well(executor, says, tmp_path, caplog, group):
+    says({"7": Status("FAILED", "JobLaunchFailure"), "8": Status("TIMEOUT", "None")})
+    assert look(executor, [job_of(number, tmp_path, group) for number in "78"]) == []
+    words = ["Slurm job 7: FAILED (JobLaunchFailure)", "Slurm job 8: TIMEOUT"]
+    assert [said for _, said in executor.failed] == [f"{said}. " for said in words]
+    assert [record.getMessage() for record in caplog.records] == [f"extract: {said}" for said in words] * group
 
 
 @pytest.mark.parametrize("state", ["NODE_FAIL", "BOOT_FAIL"])
@@ -171,6 +183,30 @@ def test_a_mark_is_of_one_attempt_and_arrays_have_none(executor, tmp_path):
     first = executor.get_job_exec_suffix(job)
     executor.run_job(job)
     assert executor.get_job_exec_suffix(job) != first
+    executor.run_array_jobs([job])  # a command in an array goes on behind it
+    assert executor.get_job_exec_suffix(job) == "of the plugin"
+
+
+def test_a_group_that_the_plugin_cannot_submit_has_failed(tmp_path, caplog):
+    """The plugin itself, which in such a case raises an error of its own about groups."""
+    executor, failed = object.__new__(watched(snakemake_executor_plugin_slurm)), []
+    executor.marks, executor._tmpdir, executor.slurm_logdir = {}, str(tmp_path), tmp_path
+    executor.logger = logging.getLogger("test_cluster_watch")
+    executor.workflow = SimpleNamespace(scheduler=SimpleNamespace(error_callback=failed.append))
+    wrong = SimpleNamespace(slurm_extra="--gres=gpu:1", get=lambda name: None)
+    told = {"is_group": lambda: True, "log_error": lambda msg, **more: None}
+    job = SimpleNamespace(jobid="x", name="tokens", wildcards=[], resources=wrong, **told)
+    executor.run_job(job)
+    assert failed == [job] and "tokens: not submitted: The --generic-resources" in caplog.text
+
+
+def test_a_disk_that_has_no_room_for_marks_fails_a_job(executor, tmp_path, monkeypatch):
+    def full(*given):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(cluster_watch, "Path", full)
+    executor.run_job(job_of("7", tmp_path).job)
+    assert executor.failed == [("job 7", "not submitted: no space left. ")]
 
 
 def test_a_job_that_nobody_was_there_to_take_is_submitted_later(executor, says, tmp_path):
@@ -182,22 +218,48 @@ def test_a_job_that_nobody_was_there_to_take_is_submitted_later(executor, says, 
     assert look(executor, []) == [] and executor.submitted == []
     says({})
     assert look(executor, []) == [] and executor.submitted == ["job None"] and executor.again == deque()
-    executor.report_job_error(refused, msg="sbatch: error: Invalid partition name specified")
-    assert len(executor.failed) == 1
+    there_may_be_one = said.replace("connect", "receive")
+    for words in ("sbatch: error: Invalid partition name specified", there_may_be_one):
+        executor.report_job_error(refused, msg=words)
+    assert len(executor.failed) == 2 and not executor.again
 
 
-def test_jobs_of_another_cluster_are_left_to_the_plugin(executor, says, tmp_path):
+@pytest.mark.parametrize(
+    "resources",
+    [{"slurm_cluster": "far"}, {"cluster": "far"}, {"slurm_extra": "-M far"}, {"slurm_extra": "'--x -Mfar'"}],
+)
+def test_jobs_of_another_cluster_are_left_to_the_plugin(executor, says, tmp_path, resources):
     says(Silent("must not be asked"))
-    jobs = [job_of("7", tmp_path), job_of("8", tmp_path, slurm_cluster="far")]
+    jobs = [job_of("7", tmp_path), job_of("8", tmp_path, **resources)]
     assert look(executor, jobs) == jobs == executor.asked
+    executor.report_job_error(
+        job_of(None, tmp_path, **resources), msg="Unable to contact slurm controller (connect failure)"
+    )
+    assert executor.failed and not executor.again
+
+
+def test_sbatch_may_be_told_of_another_cluster_by_the_environment(monkeypatch):
+    monkeypatch.delenv("SBATCH_CLUSTERS", raising=False)
+    assert not elsewhere({"slurm_extra": "--mail-type=END --x-M=1"}) and not elsewhere({})
+    monkeypatch.setenv("SBATCH_CLUSTERS", "far")
+    assert elsewhere({})
 
 
 def test_jobs_that_are_looked_at_are_cancelled_too(executor, tmp_path):
     seen, other = job_of("7", tmp_path), job_of("8", tmp_path)
     executor.looked_at = [seen]
-    executor.again.append(job_of("9", tmp_path).job)
     executor.cancel_jobs([other])
-    assert executor.cancelled == [other, seen] and not executor.again
+    assert executor.cancelled == [other, seen]
+
+
+def test_what_is_cancelled_while_slurm_is_asked_is_not_submitted_again(executor, tmp_path, monkeypatch):
+    def answers_late(numbers, *more):
+        executor.cancel_jobs([])
+        return {}
+
+    monkeypatch.setattr(cluster_watch, "statuses", answers_late)
+    executor.again += [job_of("8", tmp_path).job, job_of("9", tmp_path).job]
+    assert look(executor, []) == [] and executor.submitted == []
 
 
 @pytest.mark.parametrize(
@@ -211,6 +273,7 @@ def test_jobs_that_are_looked_at_are_cancelled_too(executor, tmp_path):
         (Status("PENDING", "AssocGrpGRES"), "set-resources"),
         (Status("PENDING", "QOSMaxJobsPerUserLimit"), "set-resources"),
         (Status("PENDING", "JobHeldAdmin"), "scontrol release 7"),
+        (Status("RESV_DEL_HOLD", "None"), "scontrol release 7"),
         (Status("SUSPENDED", "None"), "scontrol show job 7"),
         (Status("PENDING", "something new"), "scontrol show job 7"),
     ],
@@ -270,14 +333,39 @@ AWAY = "echo 'slurm_load_jobs error: Unable to contact slurm controller (connect
 
 def test_each_job_is_asked_of_squeue_and_what_is_not_there_of_scontrol(tools):
     tools(
-        squeue="echo '7|RUNNING|None'; echo '99|FAILED|None'", scontrol=f'[ "$4" = 9 ] && {KNOWN} || {{ {FORGOTTEN}; }}'
+        squeue="echo '7|RUNNING|None'; echo '99|FAILED|None'", scontrol=f'[ "$5" = 9 ] && {KNOWN} || {{ {FORGOTTEN}; }}'
     )
     assert statuses(["7", "8", "9"]) == {"7": Status("RUNNING", "None"), "9": Status("COMPLETED", "None")}
 
 
+@pytest.mark.parametrize("said", [FORGOTTEN, "echo 'Job 12_3 not found'; exit 1"])
+def test_jobs_that_slurm_has_forgotten_are_not_among_its_answers(tools, said):
+    tools(squeue="true", scontrol=said)
+    assert statuses(["12_3"]) == {}
+
+
+def test_a_number_that_is_now_that_of_another_run_is_not_taken_for_the_job(tools):
+    own, other = (f"echo 'JobId=9 JobName={name} JobState=COMPLETED Reason=None'" for name in ("run", "other"))
+    tools(squeue="true", scontrol=own)
+    assert statuses(["9"], None, "run") == {"9": Status("COMPLETED", "None")}
+    tools(scontrol=other)
+    assert statuses(["9"], None, "run") == {}
+
+
+def test_what_slurm_says_may_be_of_any_encoding(tools):
+    tools(squeue="true", scontrol=f"printf 'Comment=\\351 '; {KNOWN}")
+    assert statuses(["9"]) == {"9": Status("COMPLETED", "None")}
+
+
 @pytest.mark.parametrize(
     ("squeue", "scontrol", "why"),
-    [(AWAY, KNOWN, "squeue: .*Unable to contact"), ("true", AWAY, "scontrol: .*Unable"), ("exit 3", "", "exit code 3")],
+    [
+        (AWAY, KNOWN, "squeue: .*Unable to contact"),
+        ("true", AWAY, "scontrol: .*Unable"),
+        ("exit 3", "", "exit code 3"),
+        ("true", "echo closed for maintenance", "scontrol says of job 7: closed for maintenance"),
+        ("true", "true", "scontrol says of job 7: nothing"),
+    ],
 )
 def test_a_slurm_that_does_not_answer_is_no_slurm_without_jobs(tools, squeue, scontrol, why):
     tools(squeue=squeue, scontrol=scontrol)
@@ -307,6 +395,14 @@ def test_sacct_is_asked_first_where_the_profile_wants_it(tools, sacct, asked):
     tools(sacct=sacct, squeue="echo '7|COMPLETED|None'", scontrol=KNOWN)
     assert statuses(["7"], "sacct")["7"].state == "COMPLETED"
     assert tools.asked() == asked
+
+
+@pytest.mark.parametrize("state", ["PREEMPTED", "NODE_FAIL"])
+def test_what_may_have_been_requeued_is_not_asked_of_sacct_alone(tools, state):
+    tools(sacct=f"echo '7|{state}'", squeue="echo '7|PENDING|BeginTime'")
+    assert statuses(["7"], "sacct") == {"7": Status("PENDING", "BeginTime")}
+    tools(squeue=f"echo '7|{state}|None'")
+    assert statuses(["7"], "sacct") == {"7": Status(state, "None")}
 
 
 def test_without_jobs_it_is_still_asked_whether_slurm_is_there(tools):

@@ -153,13 +153,15 @@ def without_accounting(plugin) -> None:
 def keep_slurm_conf(plugin, jobstep) -> None:
     """Let a run that was started inside a job, and its jobs, find Slurm where SLURM_CONF alone says where it is.
 
-    The plugins take all that begins with SLURM_ out of the environment of what they start.
+    The plugins take all that begins with SLURM_ out of the environment of what they start. A file that is not on this
+    node is not named to it: there Slurm has a place of its own.
 
     Parameters
     ----------
     plugin, jobstep : the modules `snakemake_executor_plugin_slurm` and `snakemake_executor_plugin_slurm_jobstep`
     """
-    if place := os.environ.get("SLURM_CONF"):
+    place = os.environ.get("SLURM_CONF", "")
+    if os.path.isfile(place):
         forget = plugin.delete_slurm_environment
 
         def delete_slurm_environment() -> None:

@@ -17,6 +17,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 # What of the interface is built upon; without one of these the plugin is left as it is.
@@ -24,13 +25,13 @@ INTERFACE = ("cancel_jobs", "check_active_jobs", "get_job_exec_suffix", "next_se
 INTERFACE += ("report_job_error", "report_job_success", "run_job", "tmpdir")
 CLUSTERS = ("cluster", "clusters", "slurm_cluster")  # resources of jobs that go to another cluster: left to the plugin
 QUESTIONS = {  # by the setting slurm-status-command: a line per job, with number, state and why it waits
-    "squeue": ["squeue", "--noheader", "--array", "--states=all", "--format=%i|%T|%r", f"--user={os.getuid()}"],
+    "squeue": ["squeue", "--all", "--noheader", "--array", "--states=all", "--format=%i|%T|%r", f"-u{os.getuid()}"],
     "sacct": ["sacct", "--noheader", "--allocations", "--parsable2", "--format=JobID,State"],
 }
 FORGOTTEN = "Slurm knows it no more, and it left no sign of having ended well"
 FLEETING = {"BOOT_FAIL", "NODE_FAIL", "PREEMPTED", FORGOTTEN}  # may yet be requeued or marked: believed when seen twice
 ENDED = {"CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "OUT_OF_MEMORY", "TIMEOUT"} | FLEETING
-STANDING = {"PENDING", "REQUEUE_HOLD", "SPECIAL_EXIT", "STOPPED", "SUSPENDED"}
+STANDING = {"PENDING", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT", "STOPPED", "SUSPENDED"}
 ORDINARY = {"", "BeginTime", "Cleaning", "None", "Priority", "Prolog", "Resources"}  # reasons to wait that pass
 REASONS = {  # for others -> what to do
     r"(?i)not_?avail|down|drain|inactive": "its nodes or its partition are down, drained or reserved (`sinfo -R` says "
@@ -39,9 +40,9 @@ REASONS = {  # for others -> what to do
     "less under set-resources of the profile",
     r"Held|held|HOLD|SPECIAL": "it is held; `scontrol release {number}` lets it go on, `scancel {number}` ends it",
 }
-ABSENT = re.compile("Unable to contact slurm controller", re.IGNORECASE)  # so no job was made
-UNKNOWN = re.compile("Invalid job id", re.IGNORECASE)
-ELSE = "; to stop instead, Ctrl-C: the same command goes on from there"
+ABSENT = re.compile(r"Unable to contact slurm controller \((connect|send) failure", re.IGNORECASE)  # so no job was made
+UNKNOWN = re.compile(r"Invalid job id|^scontrol: Job \S+ not found", re.IGNORECASE)
+ELSE = "; Ctrl-C ends this run instead, but while Slurm is away jobs that run cannot be cancelled"
 MADE_ROOM = "DUE TO PREEMPTION"  # in the log of a job
 PATIENCE = 60  # seconds for an answer
 LONGEST = 180  # seconds between two looks, while nothing ends
@@ -88,14 +89,25 @@ class Watch:
         self.marks: dict[str, Path] = {}  # number of a job in Snakemake -> what is there once it has ended well
         self.looked_at = []  # jobs, while Slurm is asked about them
         self.again: deque = deque()  # jobs to be submitted as they are
+        self.stopping = False
         self.doubted: dict[str, float] = {}  # number in Slurm -> since when a job seems to have ended
         self.preempted: Counter = Counter()
         self.told: dict[str, float] = {}
         super().__init__(*given)
 
     def run_job(self, job) -> None:
-        self.marks[job.jobid] = Path(self.tmpdir, f"ended.{time.monotonic_ns()}")
-        super().run_job(job)
+        """What the plugin raises of a group would be lost in a thread of its own, and the run wait for ever."""
+        try:
+            self.marks[job.jobid] = Path(self.tmpdir, f"ended.{time.monotonic_ns()}")
+            super().run_job(job)
+        except Exception as error:
+            unsubmitted = SimpleNamespace(job=job, external_jobid=None, aux={})
+            self._failed(unsubmitted, f"not submitted: {error.__context__ or error}")
+
+    def run_array_jobs(self, jobs) -> None:
+        for job in jobs:
+            self.marks.pop(job.jobid, None)  # of an attempt outside of an array
+        super().run_array_jobs(jobs)
 
     def get_job_exec_suffix(self, job) -> str:
         """What follows a job that ended well; nothing in arrays, where the plugin adds an option behind the command."""
@@ -104,19 +116,24 @@ class Watch:
 
     def report_job_error(self, job_info, msg=None, **more) -> None:
         """A job that nobody was there to take has not failed."""
-        if job_info.external_jobid is None and ABSENT.search(msg or ""):
+        if job_info.external_jobid is None and ABSENT.search(msg or "") and not elsewhere(job_info.job.resources):
             self._tell("Slurm", f"Slurm cannot be reached to take jobs; they are submitted as soon as it can{ELSE}")
             self.again.append(job_info.job)
         else:
             super().report_job_error(job_info, msg=msg, **more)
 
+    def _failed(self, job_info, msg: str, **more) -> None:
+        if job_info.job.is_group():  # of which Snakemake does not say why
+            self.logger.warning(f"{job_info.job.name}: {msg}")
+        self.report_job_error(job_info, msg=f"{msg}. ", **more)
+
     def cancel_jobs(self, active_jobs) -> None:
-        self.again.clear()
+        self.stopping = True  # what is looked at just now is not submitted again
         super().cancel_jobs([*active_jobs, *(job for job in self.looked_at if job not in active_jobs)])
 
     async def check_active_jobs(self, active_jobs) -> AsyncIterator:
         """Ask Slurm, report what has ended, yield the others."""
-        if any(job.job.resources.get(name) for job in active_jobs for name in CLUSTERS):
+        if any(elsewhere(job.job.resources) for job in active_jobs):
             async for job in super().check_active_jobs(active_jobs):
                 yield job
             return
@@ -126,16 +143,19 @@ class Watch:
             self.looked_at = still = active_jobs
             command = getattr(self.workflow.executor_settings, "status_command", None)
             try:
-                found = await asyncio.to_thread(statuses, [job.external_jobid for job in active_jobs], command)
+                numbers, run = [job.external_jobid for job in active_jobs], getattr(self, "run_uuid", None)
+                found = await asyncio.to_thread(statuses, numbers, command, run)
             except Silent as why:
                 self._tell("Slurm", f"Slurm does not answer ({why}); jobs and this run go on when it does{ELSE}")
             else:
                 self.told.pop("Slurm", None)
                 still = [job for job in active_jobs if self._goes_on(job, found.get(job.external_jobid))]
+                self.looked_at = still
                 self._tell_why_they_wait({job.external_jobid: found.get(job.external_jobid) for job in still})
                 quiet = len(still) == len(active_jobs) and not self.doubted and not self.again
-                for _ in range(len(self.again)):
-                    await asyncio.to_thread(self.run_job, self.again.popleft())
+                for job in [self.again.popleft() for _ in range(len(self.again))]:
+                    if not self.stopping:
+                        await asyncio.to_thread(self.run_job, job)
                 if quiet:
                     self.next_seconds_between_status_checks = max(first, min(before + first / 2, LONGEST))
             for job in still:
@@ -165,7 +185,8 @@ class Watch:
             self.logger.warning(f"Slurm job {number} ({job.job.name}) was preempted; it is submitted again as it was")
             self.again.append(job.job)
         else:
-            self.report_job_error(job, msg=f"Slurm job {number}: {state}. ", aux_logs=[str(log)] if log else [])
+            why = f" ({status.reason})" if status and status.reason not in ("", "None") else ""
+            self._failed(job, f"Slurm job {number}: {state}{why}", aux_logs=[str(log)] if log else [])
         return False
 
     def _end_of(self, job) -> str:
@@ -195,28 +216,39 @@ class Watch:
             self.logger.warning(words)
 
 
-def statuses(numbers: Collection[str], command: str | None = None) -> dict[str, Status]:
+def elsewhere(resources: Mapping) -> bool:
+    """Whether a job with these resources goes to another cluster, where nothing here would ask for it."""
+    named = any(resources.get(name) for name in CLUSTERS) or os.environ.get("SBATCH_CLUSTERS")
+    return bool(named or re.search(r"(?<![\w-])-M", str(resources.get("slurm_extra"))))
+
+
+def statuses(numbers: Collection[str], command: str | None = None, run: str | None = None) -> dict[str, Status]:
     """States of jobs, those that Slurm has forgotten left out.
 
     Parameters
     ----------
     numbers : of the jobs, in Slurm
-    command : `sacct`, to ask that first; it may not answer, or not know a job yet or any more
+    command : `sacct`, to ask that first; it may not answer, not know a job yet or any more, or not that it is requeued
+    run : the name of the jobs, if known, as the same number may be that of another's job on a Slurm that began anew
 
     Raises
     ------
-    Silent : Slurm does not answer
+    Silent : Slurm does not answer, or not to the question
     """
     found = {}
     if command == "sacct" and numbers:
         with suppress(Silent):
-            found = parsed(ask(*QUESTIONS["sacct"], f"--jobs={','.join(numbers)}"))
+            told = parsed(ask(*QUESTIONS["sacct"], f"--jobs={','.join(numbers)}"))
+            found = {number: status for number, status in told.items() if status.state not in FLEETING}
     if set(numbers) - found.keys() or not numbers:
         found = parsed(ask(*QUESTIONS["squeue"])) | found
     for number in set(numbers) - found.keys():
         try:
-            record = dict(re.findall(r"(JobState|Reason)=(\S*)", ask("scontrol", "--oneliner", "show", "job", number)))
-            if "JobState" in record:
+            said = ask("scontrol", "--all", "--oneliner", "show", "job", number)
+            record = dict(re.findall(r"\b(JobState|JobName|Reason)=(\S*)", said))
+            if "JobState" not in record:
+                raise Silent(f"scontrol says of job {number}: {' '.join(said.split())[:200] or 'nothing'}")
+            if run in (None, record.get("JobName")):
                 found[number] = Status(record["JobState"], record.get("Reason", ""))
         except Silent as why:
             if not UNKNOWN.search(str(why)):
@@ -233,11 +265,13 @@ def parsed(table: str) -> dict[str, Status]:
 def ask(*command: str) -> str:
     """What a command of Slurm says; `Silent` where it fails or takes too long."""
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE)
+        how = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "errors": "replace"}
+        done = subprocess.run(command, timeout=PATIENCE, **how)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Silent(" ".join(str(error).split())) from error
     if done.returncode:
-        raise Silent(f"{command[0]}: {' '.join(done.stderr.split()) or f'exit code {done.returncode}'}")
+        said = " ".join((done.stderr or done.stdout).split())
+        raise Silent(f"{command[0]}: {said or f'exit code {done.returncode}'}")
     return done.stdout
 
 
