@@ -1,7 +1,6 @@
 # What Snakemake and Slurm have against this run, said before it begins; what a job asks for is in maescope.study.cluster_requests.
 
 import atexit
-import math
 import os
 import time
 from importlib.util import find_spec
@@ -28,14 +27,7 @@ if workflow.resource_settings.nodes and PROFILE.is_file() and find_spec("snakema
 
     cluster.without_accounting(snakemake_executor_plugin_slurm)
     cluster.keep_slurm_conf(snakemake_executor_plugin_slurm, snakemake_executor_plugin_slurm_jobstep)
-    try:
-        ExecutorPluginRegistry().get_plugin("slurm").executor = cluster_watch.watched(snakemake_executor_plugin_slurm)
-    except AttributeError as lacking:
-        print(
-            f"warning: the plugin of Slurm, or Snakemake, lacks {lacking}: a job that is preempted, and a Slurm that is "
-            "away for a minute, may leave this run waiting for ever; install the versions of requirements.txt",
-            file=sys.stderr,
-        )
+    cluster_watch.stand_before(snakemake_executor_plugin_slurm, ExecutorPluginRegistry().get_plugin("slurm"))
     given = yaml.safe_load(PROFILE.read_text())
     for words in cluster.problems(given, TOGETHER):
         print(f"warning: {PROFILE.resolve()}: {words}", file=sys.stderr)
@@ -63,15 +55,6 @@ def refusals():
             yield cluster.refusal(name, gpu, f"--account={account}" if account else "")
 
 
-def too_much():
-    """What rules of this run ask for of GPUs and no job can have."""
-    ceiling = getattr(workflow.global_resources.get("gpu"), "value", math.inf)
-    asking = [job for job in workflow.dag.needrun_jobs() if {"gpu", "gres"} & job.rule.resources.keys()]
-    found = ((job.rule.name, job.resources.get("gpu"), job.resources.get("gres")) for job in asking)
-    for rule, gpus, gres in dict.fromkeys(found):
-        yield from cluster.too_much(rule, gpus or 0, gres or "", ceiling)
-
-
 def without_timers(scheduler):
     """No limit to jobs a second where none was set: for the default one, each job that has ended makes Snakemake look at all
     others again every second, of hundreds a whole core, and wait for the last of these looks before it ends."""
@@ -85,8 +68,9 @@ onstart:
     for key, asked in ASKED.items():
         for words in cluster.not_rules(key, asked, [one.name for one in workflow.rules]):
             print(f"warning: {words}", file=sys.stderr)
-    if partition_file() and (wrong := [f"{partition_file()}: {words}" for words in too_much()]):
-        raise WorkflowError("\n".join(wrong))
+    ceiling = getattr(workflow.global_resources.get("gpu"), "value", float("inf"))
+    if partition_file() and (wrong := list(cluster.gpus_no_job_gets(workflow.dag.needrun_jobs(), ceiling))):
+        raise WorkflowError("\n".join(f"{partition_file()}: {words}" for words in wrong))
     for words in filter(None, refusals()):
         if cluster.hopeless(words):
             raise WorkflowError(f"{partition_file()}: partitions: {words}")

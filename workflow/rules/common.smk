@@ -50,7 +50,6 @@ from maescope.study.cluster_requests import ClusterRequests, growing
 from maescope.study.settled_inputs import SettledInputs
 
 gc.freeze()  # Snakemake's own modules: to look through them again and again took a sixth of planning
-
 if workflow.is_main_process:
     terminal.take_over(logger, workflow.output_settings, whole=not workflow.modifier.is_main_snakefile())
 

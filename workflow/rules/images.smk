@@ -1,6 +1,5 @@
-# Images: pictures on disk -> results/images/{dataset}.csv (label, image, path, target, width, height; of shards also where
-# in `path` a picture is, and its digest). Where only sampling tells how many there are, they are held against what the
-# study asks of them: -> results/check_sample/{dataset}.json.
+# Images: pictures on disk -> results/images/{dataset}.csv (label, image, path, target, width, height, of shards the place in
+# them). What only sampling tells, how many there are, is held against the study: -> results/check_sample/{dataset}.json.
 # The digits become a folder of pictures like any other dataset.
 
 

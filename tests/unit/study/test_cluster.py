@@ -206,6 +206,15 @@ def test_gpus_that_a_job_cannot_have_are_refused_with_the_line_to_change(rule, g
     assert not said or re.search(said, words[0]), words
 
 
+def test_of_many_jobs_of_a_rule_it_is_said_once_and_of_those_without_a_gpu_never():
+    def jobs(name, **resources):
+        return [SimpleNamespace(rule=SimpleNamespace(name=name, resources=resources), resources=resources)] * 3
+
+    asked = [*jobs("own", gpu=2), *jobs("figure_1", mem_mb=9), *jobs("extract_digits", gpu=1), *jobs("other", gpu=3)]
+    words = list(cluster.gpus_no_job_gets(asked, 1))
+    assert [line.split()[0] for line in words] == ["own", "other"]
+
+
 @pytest.mark.parametrize("given", [True, False, None])
 def test_what_the_plugins_start_finds_slurm_by_slurm_conf_and_forgets_the_job_around_it(monkeypatch, tmp_path, given):
     """A file that is not there, as on a node that has its configuration elsewhere, is not named."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections import deque
 from types import SimpleNamespace
 
@@ -294,6 +295,15 @@ def test_an_executor_that_lacks_what_is_built_upon_is_named():
         cluster_watch.Watch,
         snakemake_executor_plugin_slurm.Executor,
     )
+
+
+def test_a_plugin_that_lacks_it_stays_as_it_is_with_a_warning(capsys):
+    of_snakemake = SimpleNamespace(executor="the plugin's own")
+    cluster_watch.stand_before(SimpleNamespace(Executor=object), of_snakemake)
+    assert of_snakemake.executor == "the plugin's own"
+    assert re.search("warning: .* lacks cancel_jobs, .*requirements.txt", capsys.readouterr().err)
+    cluster_watch.stand_before(snakemake_executor_plugin_slurm, of_snakemake)
+    assert issubclass(of_snakemake.executor, cluster_watch.Watch) and not capsys.readouterr().err
 
 
 SQUEUE = """12|RUNNING|None

@@ -115,6 +115,14 @@ def unknown(where: str, keys: Iterable[str], known: Collection[str]) -> Iterator
             yield f"{where}unknown key {key!r} (did you mean {' or '.join(map(repr, close[:3]))}?)"
 
 
+def gpus_no_job_gets(jobs: Iterable, ceiling: float) -> Iterator[str]:
+    """What rules of Snakemake's jobs ask for of GPUs that a job cannot have, each said once; see `too_much`."""
+    asking = [job for job in jobs if {"gpu", "gres"} & job.rule.resources.keys()]
+    found = ((job.rule.name, job.resources.get("gpu"), job.resources.get("gres")) for job in asking)
+    for rule, gpus, gres in dict.fromkeys(found):
+        yield from too_much(rule, gpus or 0, gres or "", ceiling)
+
+
 def too_much(rule: str, gpus: int, gres: str, ceiling: float) -> Iterator[str]:
     """What a rule asks for of GPUs that a job cannot have: its group is given fewer, and it fails again and again.
 

@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Collection, Mapping
@@ -80,6 +81,23 @@ def watched(plugin) -> type:
         pass
 
     return Executor
+
+
+def stand_before(plugin, registered) -> None:
+    """Have Snakemake take the watched executor for the plugin's, or warn where that cannot be.
+
+    Parameters
+    ----------
+    registered : what Snakemake's registry has of the plugin
+    """
+    try:
+        registered.executor = watched(plugin)
+    except AttributeError as lacking:
+        print(
+            f"warning: the plugin of Slurm, or Snakemake, lacks {lacking}: a job that is preempted, and a Slurm that "
+            "is away for a minute, may leave this run waiting for ever; install what requirements.txt names",
+            file=sys.stderr,
+        )
 
 
 class Watch:
