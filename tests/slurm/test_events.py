@@ -78,6 +78,14 @@ def waits_at_the_gate(workflow: Workflow, *perturbations: str) -> None:
         wait_until(lambda kept=kept: len(list(kept.rglob("*.h5"))) > 1, 300, f"{name} to have a label")
 
 
+def ends_soon(run: Run) -> str:
+    """What a run says that ends well within five minutes of the event before."""
+    since = time.monotonic()
+    said = run.ends(0)
+    assert time.monotonic() - since < SOON
+    return said
+
+
 def make_room() -> None:
     """A job that needs the whole of node two, and has it."""
     onenode.said("srun", "--quiet", "--partition=urgent", "--exclusive", "true")
@@ -94,9 +102,7 @@ def test_preempted(study, undisturbed, partition, states):
         waits_at_the_gate(workflow, "clean")
         make_room()
         (workflow / "go").touch()
-        since = time.monotonic()
-        said = run.ends(0)
-        assert time.monotonic() - since < SOON
+        said = ends_soon(run)
     same(workflow, undisturbed, "clean")
     own = jobs(workflow)
     assert [job["JobState"] for job in own] == states
@@ -122,9 +128,7 @@ def test_a_node_fails(study, undisturbed, asked, states):
             (workflow / "go").touch()
         finally:
             onenode.works("scontrol", "update", "nodename=two", "state=resume")  # unless it is back by itself
-        since = time.monotonic()
-        said = run.ends(0)
-        assert time.monotonic() - since < SOON
+        said = ends_soon(run)
     same(workflow, undisturbed, "clean")
     own = jobs(workflow)
     assert [job["JobState"] for job in own] == states
@@ -146,9 +150,7 @@ def test_the_controller_is_away_when_jobs_are_submitted_and_while_they_run(study
         time.sleep(20)  # of the minute that it may be away
     finally:
         onenode.start_controller()
-    since = time.monotonic()
-    run.ends(0)
-    assert time.monotonic() - since < SOON
+    ends_soon(run)
     same(workflow, undisturbed, "clean")
     assert [job["JobState"] for job in jobs(workflow)] == ["COMPLETED"]
 
@@ -168,9 +170,7 @@ def test_two_nodes_with_gpus_one_of_which_is_drained(slurm, sampled, undisturbed
         onenode.said("scontrol", "update", "nodename=two", "state=drain", "reason=test")
         onenode.said("scancel", next(job["JobId"] for job in jobs(workflow) if job["NodeList"] == "two"))
         (workflow / "go").touch()
-        since = time.monotonic()
-        run.ends(0)
-        assert time.monotonic() - since < SOON
+        ends_soon(run)
     onenode.said("scontrol", "update", "nodename=two", "state=resume")
     same(workflow, undisturbed, "clean", "blur")
     own = jobs(workflow)
@@ -196,9 +196,7 @@ def test_snakemake_is_stopped_until_slurm_has_forgotten_its_jobs(slurm, study, u
             (workflow / "go").touch()
             wait_until(lambda: not jobs(workflow), 180, "Slurm to forget the jobs")
             run.process.send_signal(signal.SIGCONT)
-            since = time.monotonic()
-            said = run.ends(0)
-            assert time.monotonic() - since < SOON
+            said = ends_soon(run)
     finally:
         onenode.remember(3600)
     same(workflow, undisturbed, "clean", "blur")

@@ -1,13 +1,26 @@
 """What a failed job's log says, as the run's last line says it."""
 
+import gc
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from maescope.base import logs
+
+
+def test_what_a_job_imported_is_put_aside_when_it_begins(monkeypatch):
+    monkeypatch.setattr(logs, "to_file", lambda *given: None)
+    monkeypatch.setattr(logs.provenance, "begin", lambda job: None)
+    gc.unfreeze()
+    try:
+        logs.begin(SimpleNamespace(log=["extract.log"]))
+        assert gc.get_freeze_count() > 1000
+    finally:
+        gc.unfreeze()
 
 
 def test_the_last_error_is_said_with_the_file_it_stands_in(tmp_path):

@@ -13,21 +13,6 @@ from torch import Tensor, nn
 from maescope.models.rotary import begin
 
 
-def embed(model: VisionTransformer, images: Tensor, visible: Tensor | None = None) -> Tensor:
-    """Patch tokens with positions, of the visible patches only, behind the prefix (CLS) token.
-
-    Parameters
-    ----------
-    images : (B, 3, height, width), normalised
-    visible : (B, N_v) integer patch ids, None for all
-
-    Returns
-    -------
-    (B, T, D)
-    """
-    return begin(model, images, visible)[0]
-
-
 class MaskedAutoencoder(nn.Module):
     """Encoder on the visible patches, light decoder on all of them; positions are fixed sine-cosine codes.
 
@@ -75,7 +60,7 @@ class MaskedAutoencoder(nn.Module):
         (B, N, patch * patch * 3), pixels in the order of `patchify`
         """
         encoder = self.encoder
-        x = self.decoder_embed(encoder.norm(encoder.blocks(embed(encoder, images, visible))))  # (B, 1 + N_v, width)
+        x = self.decoder_embed(encoder.norm(encoder.blocks(begin(encoder, images, visible)[0])))  # (B, 1 + N_v, width)
         patches = encoder.patch_embed.num_patches
         full = self.mask_token.expand(len(x), patches, -1).to(x.dtype)
         full = full.scatter(1, visible[..., None].expand(-1, -1, x.shape[-1]), x[:, 1:])  # (B, N, width)
