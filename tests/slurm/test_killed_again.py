@@ -128,7 +128,7 @@ def test_an_extraction_that_is_killed_and_preempted_again_and_again(slurm, many,
         run.ends(0)
     table.append(("ended", f"{time.monotonic() - began:.0f}", str(LABELS), ""))
     with capsys.disabled():
-        print(*("".join(f"{word:>14}" for word in line) for line in table), sep="\n")
+        print(*("".join(f"{word:>25}" for word in line) for line in table), sep="\n")
         times = Counter(label for label, number, _ in _computed(workflow) if number == "0")
         print("times that a label was begun -> labels:", dict(Counter(times.values())))
     same(workflow, undisturbed, "clean")
