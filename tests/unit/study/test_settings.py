@@ -265,7 +265,8 @@ def test_patches_cannot_be_dropped_from_a_beit(config):
 
 def test_crops_that_are_no_squares_are_judged_by_each_side(config):
     entry = config["models"]["vit"]
-    entry["arguments"], entry["preprocessing"] = {"img_size": [224, 192]}, {"crop": [224, 192], "resize": 192}
+    entry["arguments"] = {"img_size": [224, 192], "patch_size": 16}
+    entry["preprocessing"] = {"crop": [224, 192], "resize": 192}
     settings.check(config, SCHEMA)
     entry["preprocessing"] = {"crop": [224, 200], "resize": 199}
     found = problems(config)

@@ -116,7 +116,7 @@ def _of_config(path: Path, config: dict) -> dict:
     kind = config.get("model_type")
     if kind not in READ:
         raise InputError(f"{path}: model_type is {kind!r}, read are {', '.join(READ)}; state architecture and weights")
-    size, patch = _sides(path, config, "image_size"), _square(path, config, "patch_size")
+    size, patch = _sides(path, config, "image_size", "fetch it again"), _square(path, config, "patch_size")
     width, depth, heads = (
         _number(path, config, key) for key in ("hidden_size", "num_hidden_layers", "num_attention_heads")
     )
@@ -319,13 +319,13 @@ def _channels(path: Path, config: dict, key: str, plain: float) -> list:
 TOLD = {"resize": _resize, "crop": _crop, "interpolation": _interpolation, "mean": _mean, "std": _std}
 
 
-def _sides(path: Path, config: dict, key: str) -> int | list[int]:
+def _sides(path: Path, config: dict, key: str, remedy: str = "state preprocessing") -> int | list[int]:
     """Height and width in pixels; one number where they are equal."""
     value = config.get(key)
     sides = [value.get("height"), value.get("width")] if isinstance(value, dict) else value
     sides = sides if isinstance(sides, list) else [sides, sides]
     if len(sides) != 2 or any(type(side) is not int or side < 1 for side in sides):
-        raise InputError(f"{path}: {key} is {value}, neither one side nor height and width; state it")
+        raise InputError(f"{path}: {key} is {value}, neither one side nor height and width; {remedy}")
     return sides if sides[0] != sides[1] else sides[0]
 
 
