@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from scipy import ndimage
 
 from maescope.images import filters
@@ -23,7 +22,6 @@ def test_filtered_is_a_correlation_with_a_kernel_that_may_be_lopsided(mode, call
 
 
 def test_filtered_keeps_the_digits_of_bytes():
-    """PyTorch's FFT of integers is one of float32."""
     levels = RNG.integers(0, 256, (1, 40, 40), dtype=np.uint8)
     kernel = RNG.random((7, 7))
     expected = ndimage.correlate(levels[0].astype(float), kernel, mode="mirror")
@@ -46,7 +44,7 @@ def test_zoomed_is_scipys_zoom_of_the_middle(shape, factor):
     larger = ndimage.zoom(middle, (1, factor, factor), order=1, mode="nearest")
     top, left = ((long - side) // 2 for long, side in zip(larger.shape[1:], shape, strict=True))
     expected = larger[:, top : top + shape[0], left : left + shape[1]]
-    np.testing.assert_allclose(filters.zoomed(torch.from_numpy(planes), factor), expected, rtol=1e-12)
+    np.testing.assert_allclose(filters.zoomed(planes, (factor,)), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("border_twice", "called"), [(True, "reflect"), (False, "mirror")])
@@ -54,8 +52,12 @@ def test_sampled_is_bilinear_and_mirrored_however_far_outside(border_twice, call
     rows, columns = RNG.uniform(-60, 80, (2, 17, 22))
     rows[0, :4], columns[0, :4] = [0, 16, -0.5, 16.5], [0, 21, -0.5, 21.5]  # corners, and edges of pixels
     expected = [ndimage.map_coordinates(plane, [rows, columns], order=1, mode=called) for plane in PLANES]
-    found = filters.sampled(torch.from_numpy(PLANES), rows, columns, border_twice)
-    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    np.testing.assert_allclose(filters.sampled(PLANES, rows, columns, border_twice), expected, rtol=1e-10)
+
+
+def test_zooms_by_several_factors_are_added():
+    one, other = filters.zoomed(PLANES, (1.1,)), filters.zoomed(PLANES, (1.3,))
+    np.testing.assert_allclose(filters.zoomed(PLANES, (1.1, 1.3)), one + other, rtol=1e-12)
 
 
 def test_a_smeared_point_is_a_half_gaussian_to_its_left():

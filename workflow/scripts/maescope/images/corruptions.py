@@ -2,7 +2,7 @@
 
 Definitions and parameters are those of Hendrycks and Dietterich, Benchmarking Neural Network Robustness to Common
 Corruptions and Perturbations, ICLR 2019, with the two tables of their code: ImageNet-C (224 px) and CIFAR-C (32 px).
-Their file used OpenCV, scikit-image and ImageMagick; here NumPy, PyTorch and PIL do the same arithmetic.
+Their file used OpenCV, scikit-image and ImageMagick; here NumPy, SciPy, PyTorch and PIL do the same arithmetic.
 
 What follows the published code though one would not guess it from the names:
 
@@ -26,7 +26,6 @@ from functools import lru_cache
 from io import BytesIO
 
 import numpy as np
-import torch
 from PIL import Image
 from scipy import ndimage
 
@@ -187,12 +186,10 @@ def _motion_blur(image, parameters, rng):
 
 def _zoom_blur(image, parameters, rng):
     """Mean of the image and of its centre, zoomed by each factor of arange(1, stop, step)."""
-    factors = np.arange(1, *parameters)
-    planes = torch.from_numpy(planes_of(image))
-    total = planes.clone()
-    for factor in factors:
-        total += zoomed(planes, factor)
-    return picture_of((total / (len(factors) + 1)).numpy())
+    factors, planes = tuple(np.arange(1, *parameters)), planes_of(image)
+    planes += zoomed(planes, factors)
+    planes /= len(factors) + 1
+    return picture_of(planes)
 
 
 # ---- Weather ---------------------------------------------------------------------------------------------------------
@@ -205,8 +202,7 @@ def _snow(image, parameters, rng):
     radius and sigma of the smear, weight of the image that is not whitened.
     """
     mean, std, zoom, threshold, radius, sigma, weight = parameters
-    field = torch.from_numpy(rng.normal(mean, std, image.shape[:2]))[None]
-    flakes = zoomed(field, zoom).numpy()
+    flakes = zoomed(rng.normal(mean, std, (1, *image.shape[:2])), (zoom,))
     flakes = cut(np.where(flakes < threshold, 0, flakes * 255))
     flakes = smear(flakes, radius, sigma, angle=rng.uniform(-135, -45))[0].astype(float)  # (h, w)
     planes = planes_of(image)
@@ -259,7 +255,7 @@ def _synthetic_frost(h, w, rng):
     same under either (docs/corruptions.md).
     """
     haze = _plasma(h, w, 2, rng)
-    veins = (1 - abs(2 * _plasma(h, w, 1.6, rng) - 1)) ** 4
+    veins = np.square(np.square(1 - abs(2 * _plasma(h, w, 1.6, rng) - 1)))
     pale = 255 * (0.3 * haze + 0.45 * veins)
     return np.minimum(pale + 255 * np.reshape((0.25, 0.33, 0.38), (3, 1, 1)), 255)
 
@@ -298,7 +294,10 @@ def _plasma(h, w, decay, rng):
 
 def _perturbed(sums, wobble, rng):
     """Means of four, plus noise. The noise grows with the square of `wobble`: so it is published."""
-    return sums / 4 + wobble * rng.uniform(-wobble, wobble, sums.shape)
+    noise = rng.uniform(-wobble, wobble, sums.shape)
+    noise *= wobble
+    noise += sums / 4
+    return noise
 
 
 def _brightness(image, amount, rng):
@@ -333,13 +332,13 @@ def _elastic_transform(image, parameters, rng):
     """A random affine map, then a smooth random displacement: `amplitude`, `sigma` and `jitter`, all in pixels."""
     amplitude, sigma, jitter = parameters
     h, w, _ = image.shape
-    planes = sampled(torch.from_numpy(planes_of(image)), *_random_affine(h, w, jitter, rng), border_twice=False)
+    planes = sampled(planes_of(image), *_random_affine(h, w, jitter, rng), border_twice=False)
     right, down = (
         amplitude * _smoothing(h, sigma) @ rng.uniform(-1, 1, (h, w)) @ _smoothing(w, sigma).T for _ in range(2)
     )
     down += np.arange(h)[:, None]
     right += np.arange(w)
-    return picture_of(sampled(planes, down, right, border_twice=True).numpy())
+    return picture_of(sampled(planes, down, right, border_twice=True))
 
 
 def _random_affine(h, w, jitter, rng):

@@ -1,14 +1,13 @@
-"""Filters, zooms and warps of an image's colours, exact to float64, in the time that PyTorch and MKL take.
+"""Filters, zooms and warps of an image's colours in float64.
 
 The colours lie one after the other, as planes (3, h, w). Levels are 0 to 255.
 """
 
-from math import ceil
+from functools import lru_cache
 
 import numpy as np
 import torch
-from scipy import fft
-from torch import Tensor
+from scipy import fft, ndimage, sparse
 from torch.nn import functional as F
 
 
@@ -43,18 +42,17 @@ def filtered(planes, kernel, before, after, mode):
     """
     padded = np.pad(planes, ((0, 0), *zip(before, after, strict=True)), mode=mode)
     shape = [fft.next_fast_len(side, real=True) for side in padded.shape[1:]]  # what wraps around is cut off
-    turned = torch.from_numpy(kernel[::-1, ::-1].copy())
-    spectrum = torch.fft.rfft2(torch.from_numpy(padded).double(), shape).mul_(torch.fft.rfft2(turned, shape))
-    top, left = np.add(before, after)
-    return torch.fft.irfft2(spectrum, shape).numpy()[:, top:, left:][:, : planes.shape[1], : planes.shape[2]]
+    spectrum, (top, left) = fft.rfft2(kernel[::-1, ::-1], shape), np.add(before, after)
+    inside = np.s_[top : top + planes.shape[1], left : left + planes.shape[2]]
+    sums = np.empty(planes.shape)
+    for plane, its_sums in zip(padded, sums, strict=True):  # one by one they stay in the processor's cache
+        its_sums[:] = fft.irfft2(fft.rfft2(plane.astype(float), shape) * spectrum, shape)[inside]
+    return sums
 
 
 def gaussian_blur(planes, sigma):
     """A Gaussian of `sigma` px, cut off at four of them, the border repeated: (3, h, w)."""
-    reach = int(4 * sigma + 0.5)
-    weights = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma**2))
-    weights /= weights.sum()
-    return filtered(planes, np.outer(weights, weights), (reach, reach), (reach, reach), "edge")
+    return ndimage.gaussian_filter(planes, (0, sigma, sigma), output=float, mode="nearest")
 
 
 def smear(planes, radius, sigma, angle):
@@ -73,26 +71,46 @@ def smear(planes, radius, sigma, angle):
     return np.rint(filtered(planes, kernel, before, after, "edge")).astype(np.uint8)
 
 
-def zoomed(planes: Tensor, factor: float) -> Tensor:
-    """Bilinear zoom of the middle of planes (c, h, w) to their size: (c, h, w)."""
-    sides = planes.shape[1:]
-    kept = [ceil(side / factor) for side in sides]
-    top, left = ((side - part) // 2 for side, part in zip(sides, kept, strict=True))
-    middle = planes[None, :, top : top + kept[0], left : left + kept[1]]
-    larger = [round(part * factor) for part in kept]
-    zoomed = F.interpolate(middle, larger, mode="bilinear", align_corners=True)[0]
-    top, left = ((long - side) // 2 for long, side in zip(larger, sides, strict=True))
-    return zoomed[:, top : top + sides[0], left : left + sides[1]]
+def zoomed(planes, factors):
+    """Sum of the bilinear zooms of the middle of planes (c, h, w) to their size, by each factor: (c, h, w)."""
+    h, w = planes.shape[1:]
+    (rows, _), (_, columns) = _zooms(h, factors), _zooms(w, factors)
+    sums = np.empty(planes.shape)
+    for plane, its_sums in zip(planes, sums, strict=True):  # one by one they stay in the processor's cache
+        tall = (rows @ plane).reshape(-1, h, w).transpose(0, 2, 1)  # (Z, w, h)
+        its_sums[:] = (columns @ tall.reshape(-1, h)).T
+    return sums
 
 
-def sampled(planes: Tensor, rows, columns, border_twice):
+@lru_cache
+def _zooms(n, factors):
+    """The `_zoom` of n pixels by each of Z factors: sparse matrices stacked (Z n, n) and side by side (n, Z n)."""
+    zooms = [sparse.csr_array(_zoom(n, factor)) for factor in factors]
+    return sparse.vstack(zooms, format="csr"), sparse.hstack(zooms, format="csr")
+
+
+def _zoom(n, factor):
+    """Bilinear zoom of the middle of n pixels to n pixels: a matrix (n, n).
+
+    Bilinear zoom is linear and separable, so an image is zoomed by one matrix per side, the zoom of an identity.
+    Mode "nearest" changes nothing but a last coordinate that exceeds the image by a rounding error.
+    """
+    kept = int(np.ceil(n / factor))
+    start = (n - kept) // 2
+    zoomed = ndimage.zoom(np.eye(n)[start : start + kept], (factor, 1), order=1, mode="nearest")
+    trim = (len(zoomed) - n) // 2
+    return zoomed[trim : trim + n]
+
+
+def sampled(planes, rows, columns, border_twice):
     """Bilinear values of planes (c, h, w) at fractional coordinates (h, w): (c, h, w).
 
     The planes go on mirrored, about their outermost pixels or, `border_twice`, about the edges of these.
     """
     h, w = planes.shape[1:]
-    # torch has coordinates from -1 to 1, between the edges of the outermost pixels or between their middles
-    middles = [(2 * columns + 1) / w - 1, (2 * rows + 1) / h - 1]
-    outermost = [2 * columns / (w - 1) - 1, 2 * rows / (h - 1) - 1]
-    grid = torch.from_numpy(np.stack(middles if border_twice else outermost, axis=2))
-    return F.grid_sample(planes[None], grid[None], "bilinear", "reflection", align_corners=not border_twice)[0]
+    # PyTorch counts from -1 to 1, between the edges of the outermost pixels or between their middles
+    edges = [(2 * columns + 1) / w - 1, (2 * rows + 1) / h - 1]
+    middles = [2 * columns / (w - 1) - 1, 2 * rows / (h - 1) - 1]
+    grid = torch.from_numpy(np.stack(edges if border_twice else middles, axis=2))[None]
+    images = torch.from_numpy(planes)[None]
+    return F.grid_sample(images, grid, "bilinear", "reflection", align_corners=not border_twice)[0].numpy()

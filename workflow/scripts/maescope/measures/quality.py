@@ -1,7 +1,6 @@
 """How far a perturbed image is from the clean one: PSNR and SSIM, as scikit-image has them."""
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -14,8 +13,7 @@ from maescope.images.perturbations import Batch
 
 GREY_LEVEL = 1 / 255
 WINDOW, SIGMA, C1, C2 = 11, 1.5, 0.01**2, 0.03**2  # Wang et al. 2004, of images in [0, 1]
-BLOCK = 16  # neighbouring means that one product of matrices makes
-AT_ONCE = 2**18  # pixels of each colour in whose measures no array has more than 25 MB
+AT_ONCE = 2**16  # pixels of each colour that are compared together: what is made meanwhile fills 20 MB
 
 
 def flat(pictures: Tensor) -> Tensor:
@@ -44,7 +42,7 @@ def compare(clean: Tensor, perturbed: Tensor) -> dict[str, np.ndarray]:
     found = torch.empty(2, len(clean), dtype=torch.float64)
     few = max(1, AT_ONCE // clean[0, 0].numel())
     for at in range(0, len(clean), few):
-        one, other = (images[at : at + few].double() for images in (clean, perturbed))
+        one, other = (images[at : at + few] for images in (clean, perturbed))
         values = torch.stack([psnr_db(one, other), ssim(one, other)])
         found[:, at : at + few] = values.masked_fill(flat(one), torch.nan)
     return dict(zip(("psnr_db", "ssim"), found.numpy(), strict=True))
@@ -97,8 +95,9 @@ def ssim(clean: Tensor, perturbed: Tensor) -> Tensor:
     Gaussian window of 11 x 11 pixels with sigma 1.5, population covariance, mean over the positions where the whole
     window lies inside the image: scikit-image's with gaussian_weights=True, sigma=1.5, use_sample_covariance=False.
 
-    With s and d, the sum and the difference of two images, x^2 + y^2 is half of s^2 + d^2 and 2 x y half of s^2 - d^2,
-    and so are their variances and covariance: four means over the window do where x, y, x^2, y^2 and x y take five.
+    With s and d, the sum and the difference of two images x and y, 2 x^2 + 2 y^2 is s^2 + d^2 and 4 x y is s^2 - d^2,
+    and alike their variances and covariance: four means over the window do where x, y, x^2, y^2 and x y take five.
+    In float32, each colour of s about its mean: within 2e-6 of float64 on pictures made to be hard, 1e-7 on others.
 
     Parameters
     ----------
@@ -108,38 +107,20 @@ def ssim(clean: Tensor, perturbed: Tensor) -> Tensor:
     -------
     (B,) float64
     """
-    x, y = clean.double(), perturbed.double()
-    s, d = x + y, x - y
-    mean_s, mean_d, variance_s, variance_d = _window_means(torch.stack([s, d, s * s, d * d]))
-    mean_s, mean_d = mean_s.square_(), mean_d.square_()
-    variance_s -= mean_s
-    variance_d -= mean_d
+    s, d = clean.float() + perturbed.float(), clean.float() - perturbed.float()
+    middle = s.mean((2, 3), keepdim=True)
+    s -= middle
+    mean_s, mean_d, square_s, square_d = _window_means(torch.cat([s, d, s * s, d * d], 1)).split(3, 1)
+    variance_s, variance_d = square_s - mean_s.square(), square_d - mean_d.square()
+    mean_s, mean_d = (mean_s + middle).square(), mean_d.square()
     luminance = (mean_s - mean_d + 2 * C1) / (mean_s + mean_d + 2 * C1)
     structure = (variance_s - variance_d + 2 * C2) / (variance_s + variance_d + 2 * C2)
-    return (luminance * structure).mean((1, 2, 3))
+    return (luminance * structure).mean((1, 2, 3), dtype=torch.float64)
 
 
 def _window_means(x: Tensor) -> Tensor:
-    """Means weighted by the Gaussian window, wherever all of it lies inside of (..., h, w): (..., h - 10, w - 10).
-
-    Along a line, BLOCK neighbouring means are one row of BLOCK + 10 values times one matrix. In float64 a product of
-    matrices is several times as fast as PyTorch's convolution.
-    """
-    weights = _block_weights()
-    for _ in range(2):
-        means = x.shape[-1] - WINDOW + 1
-        rows = F.pad(x, (0, -means % BLOCK)).unfold(-1, BLOCK + WINDOW - 1, BLOCK)  # (..., lines, blocks, BLOCK + 10)
-        x = (rows @ weights).flatten(-2)[..., :means].transpose(-1, -2)  # along the other side, next
-    return x
-
-
-@lru_cache
-def _block_weights() -> Tensor:
-    """The window's weights for BLOCK neighbouring means: (BLOCK + 10, BLOCK)."""
+    """Means weighted by the Gaussian window, wherever it lies inside: (B, C, h, w) to (B, C, h - 10, w - 10)."""
     offsets = torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2
-    window = torch.exp(-(offsets**2) / (2 * SIGMA**2))
-    window /= window.sum()
-    weights = torch.zeros(BLOCK + WINDOW - 1, BLOCK, dtype=torch.float64)
-    for mean in range(BLOCK):
-        weights[mean : mean + WINDOW, mean] = window
-    return weights
+    weights = torch.exp(-(offsets**2) / (2 * SIGMA**2))
+    weights = (weights / weights.sum()).to(x.dtype).expand(x.shape[1], 1, 1, WINDOW)
+    return F.conv2d(F.conv2d(x, weights, groups=x.shape[1]), weights.transpose(2, 3), groups=x.shape[1])
