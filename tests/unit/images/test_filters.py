@@ -11,21 +11,22 @@ PLANES = RNG.uniform(0, 255, (3, 17, 22))
 
 
 @pytest.mark.parametrize(("mode", "called"), [("reflect", "mirror"), ("edge", "nearest"), ("symmetric", "reflect")])
-@pytest.mark.parametrize(
-    ("before", "after"), [((2, 2), (2, 2)), ((0, 5), (3, 0)), ((0, 0), (0, 0)), ((14, 1), (0, 19))]
-)
-def test_filtered_is_a_correlation_with_a_kernel_that_may_be_lopsided(mode, called, before, after):
-    kernel = RNG.random(np.add(before, after) + 1)
-    middle = np.pad(kernel, [(max(a - b, 0), max(b - a, 0)) for b, a in zip(before, after, strict=True)])
-    expected = [ndimage.correlate(plane, middle, mode=called) for plane in PLANES]
-    np.testing.assert_allclose(filters.filtered(PLANES, kernel, before, after, mode), expected, rtol=1e-12)
+@pytest.mark.parametrize("side", [1, 3, 9, 33])  # the last reaches farther than the planes
+@pytest.mark.parametrize("planes", [PLANES, PLANES.astype(np.uint8)])
+def test_filtered_is_a_correlation(mode, called, side, planes):
+    kernel = RNG.random((side, side))
+    kernel += kernel[::-1, ::-1]
+    expected = [ndimage.correlate(plane.astype(float), kernel, mode=called) for plane in planes]
+    np.testing.assert_allclose(filters.filtered(planes, kernel, mode), expected, rtol=1e-11, atol=1e-11)
 
 
-def test_filtered_keeps_the_digits_of_bytes():
-    levels = RNG.integers(0, 256, (1, 40, 40), dtype=np.uint8)
-    kernel = RNG.random((7, 7))
-    expected = ndimage.correlate(levels[0].astype(float), kernel, mode="mirror")
-    np.testing.assert_allclose(filters.filtered(levels, kernel, (3, 3), (3, 3), "reflect")[0], expected, rtol=1e-13)
+def test_taps_lie_anywhere_and_may_coincide():
+    down, right, weights = [0, -3, 20, 2, 2], [0, 5, -1, 30, 30], np.array([1, 10, 100, 0.5, 0.25])
+    expected = np.zeros(PLANES.shape)
+    for i, j, weight in zip(down, right, weights, strict=True):
+        rows, columns = np.clip(np.arange(17) + i, 0, 16), np.clip(np.arange(22) + j, 0, 21)
+        expected += weight * PLANES[:, rows][:, :, columns]
+    np.testing.assert_allclose(filters.tapped(PLANES, np.array(down), np.array(right), weights), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("sigma", [0.05, 0.4, 0.7, 1.5, 4])

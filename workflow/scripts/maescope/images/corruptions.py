@@ -128,9 +128,7 @@ def _impulse_noise(image, amount, rng):
 
 def _defocus_blur(image, parameters, rng):
     """A disk of `radius` px, itself softened by a Gaussian of `alias_blur` px."""
-    kernel = _disk(*parameters)
-    reach = (len(kernel) // 2,) * 2
-    return picture_of(filtered(planes_of(image), kernel, reach, reach, "reflect"))
+    return picture_of(filtered(planes_of(image), _disk(*parameters), "reflect"))
 
 
 @lru_cache
@@ -159,7 +157,7 @@ def _glass_blur(image, parameters, rng):
     for _ in range(rounds):
         shift = rng.integers(-delta, delta, size=(h - 2 * delta, w - 2 * delta, 2))  # dx, dy
         origin = origin[_copied_from(h, w, delta, shift)]
-    moved = blurred.reshape(3, h * w)[:, origin].reshape(3, h, w)
+    moved = blurred.reshape(3, h * w).take(origin, axis=1).reshape(3, h, w)
     return picture_of(gaussian_blur(moved, sigma))
 
 
@@ -171,9 +169,10 @@ def _copied_from(h, w, delta, shift):
     """
     index = np.arange(h * w)
     neighbour = index.copy()
-    inner = index.reshape(h, w)[delta + 1 : h - delta + 1, delta + 1 : w - delta + 1]
-    neighbour[inner] = inner + shift[..., 1] * w + shift[..., 0]
-    last = np.where(neighbour > index, neighbour, index)
+    inner = neighbour.reshape(h, w)[delta + 1 : h - delta + 1, delta + 1 : w - delta + 1]
+    inner += shift[..., 1] * w
+    inner += shift[..., 0]
+    last = np.maximum(neighbour, index)
     while not np.array_equal(further := last[last], last):
         last = further
     return neighbour[last]

@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 from scipy import fft, ndimage, sparse
+from scipy.linalg import blas
 from torch.nn import functional as F
 
 
@@ -31,27 +32,23 @@ def cut(levels):
     return np.clip(levels, 0, 255, out=levels).astype(np.uint8)
 
 
-def filtered(planes, kernel, before, after, mode):
-    """Sums of planes (c, h, w) weighted by a kernel, over pixels up to `before` and `after` the middle one: (c, h, w).
+def filtered(planes, kernel, mode):
+    """Sums of planes (c, h, w) weighted by a symmetric kernel (k, k), k odd: (c, h, w).
 
-    Parameters
-    ----------
-    kernel : (before[0] + after[0] + 1, before[1] + after[1] + 1)
-    before, after : how far the kernel reaches up and left, down and right
-    mode : what continues the planes beyond their border, as `numpy.pad` names it
+    `mode` is what continues the planes beyond their border, as `numpy.pad` names it.
     """
-    padded = np.pad(planes, ((0, 0), *zip(before, after, strict=True)), mode=mode)
+    reach = len(kernel) // 2
+    padded = np.pad(planes, ((0, 0), (reach, reach), (reach, reach)), mode=mode)
     shape = [fft.next_fast_len(side, real=True) for side in padded.shape[1:]]  # what wraps around is cut off
-    spectrum, (top, left) = fft.rfft2(kernel[::-1, ::-1], shape), np.add(before, after)
-    inside = np.s_[top : top + planes.shape[1], left : left + planes.shape[2]]
-    sums = np.empty(planes.shape)
+    spectrum, sums = fft.rfft2(kernel, shape), np.empty(planes.shape)
     for plane, its_sums in zip(padded, sums, strict=True):  # one by one they stay in the processor's cache
-        its_sums[:] = fft.irfft2(fft.rfft2(plane.astype(float), shape) * spectrum, shape)[inside]
+        around = fft.irfft2(fft.rfft2(plane.astype(float), shape) * spectrum, shape)
+        its_sums[:] = around[2 * reach :, 2 * reach :][: planes.shape[1], : planes.shape[2]]
     return sums
 
 
 def gaussian_blur(planes, sigma):
-    """A Gaussian of `sigma` px, cut off at four of them, the border repeated: (3, h, w)."""
+    """A Gaussian of `sigma` px, cut off at four of them, the border repeated: (c, h, w)."""
     return ndimage.gaussian_filter(planes, (0, sigma, sigma), output=float, mode="nearest")
 
 
@@ -63,12 +60,26 @@ def smear(planes, radius, sigma, angle):
     """
     steps = np.arange(2 * radius + 1)
     weights = np.exp(-(steps**2) / (2 * sigma**2))
-    offsets = [np.ceil(steps * f(np.deg2rad(angle)) - 0.5).astype(int) for f in (np.sin, np.cos)]
-    before, after = ([max(0, (sign * offset).max()) for offset in offsets] for sign in (-1, 1))
-    kernel = np.zeros(np.add(before, after) + 1)
-    down, right = (offset + start for offset, start in zip(offsets, before, strict=True))
-    np.add.at(kernel, (down, right), weights / weights.sum())
-    return np.rint(filtered(planes, kernel, before, after, "edge")).astype(np.uint8)
+    down, right = (np.ceil(steps * f(np.deg2rad(angle)) - 0.5).astype(int) for f in (np.sin, np.cos))
+    return np.rint(tapped(planes, down, right, weights / weights.sum())).astype(np.uint8)
+
+
+def tapped(planes, down, right, weights):
+    """Weighted sum of the pixels so many px down and right of each, the border repeated: (c, h, w).
+
+    In memory a shift is one offset, also over the padding between two rows: each tap is one call of BLAS.
+    """
+    h, w = planes.shape[1:]
+    (top, left), (bottom, wide) = ([max(0, (sign * way).max()) for way in (down, right)] for sign in (-1, 1))
+    padded = np.pad(planes, ((0, 0), (top, bottom), (left, wide)), mode="edge")
+    width = padded.shape[2]
+    offsets, sums = (down + top) * width + right + left, np.empty(planes.shape)
+    for plane, its_sums in zip(padded, sums, strict=True):  # one by one they stay in the processor's cache
+        pixels, total = plane.astype(float).ravel(), np.zeros(h * width)
+        for offset, weight in zip(offsets.tolist(), weights.tolist(), strict=True):
+            blas.daxpy(pixels, total, n=min(h * width, len(pixels) - offset), a=weight, offx=offset)
+        its_sums[:] = total.reshape(h, width)[:, :w]
+    return sums
 
 
 def zoomed(planes, factors):
