@@ -17,7 +17,7 @@ What differs, always:
 - all randomness comes from one seed per image, so that no result depends on the order of the calls;
 - frost overlays photographs that are not ours to ship: give your own, or a synthetic texture is drawn;
 - the files of ImageNet-C went through JPEG (quality 85) once more when they were written; nothing of the kind here;
-- float64 throughout, bilinear weights that are not rounded to 1/32 px, and a truncation that forgives 1e-6 of a level;
+- float64, bilinear weights that are not rounded to 1/32 px, and a truncation that forgives 1e-6 of a level;
 - sizes other than 224 and 32, square or not: constants in pixels stay as published, zooms crop each axis by itself.
 """
 
@@ -27,7 +27,7 @@ from io import BytesIO
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
+from scipy import ndimage, sparse
 
 from maescope.base.corruption_names import CORRUPTIONS, SEVERITIES
 from maescope.images.corruption_tables import LARGE, SMALL
@@ -74,8 +74,8 @@ def corrupt(image, name, severity, seed, *, frost=None):
     table = SMALL if min(image.shape[:2]) <= _SMALL_UP_TO else LARGE
     parameters = table[name][severity - 1]
     rng = np.random.default_rng(seed)
-    own = (frost,) if name == "frost" else ()
-    return np.require(_FUNCTIONS[name](image, parameters, rng, *own), requirements=["C", "W"])
+    photographs = (frost,) if name == "frost" else ()
+    return np.require(_FUNCTIONS[name](image, parameters, rng, *photographs), requirements=["C", "W"])
 
 
 def _check(image, name, severity):
@@ -112,8 +112,14 @@ def _gaussian_noise(image, std, rng):
 
 def _shot_noise(image, photons, rng):
     """Poisson noise; `photons` is the mean count of a white pixel."""
-    counts = rng.poisson((np.arange(256) / 255 * photons)[image])
-    return cut(np.arange(photons + 1) / photons * 255)[np.minimum(counts, photons)]
+    mean_of, level_of = _counts(photons)
+    return level_of[np.minimum(rng.poisson(mean_of[image]), photons)]
+
+
+@lru_cache
+def _counts(photons):
+    """The mean count of each level (256,), and the level that each count up to `photons` becomes (photons + 1,)."""
+    return np.arange(256) / 255 * photons, cut(np.arange(photons + 1) / photons * 255)
 
 
 def _impulse_noise(image, amount, rng):
@@ -217,10 +223,8 @@ def _frost(image, parameters, rng, photographs):
     """`image_weight` of the image plus `frost_weight` of the overlay (they need not sum to 1)."""
     image_weight, frost_weight, stride = parameters
     h, w, _ = image.shape
-    if photographs is None:
-        frost = _synthetic_frost(h, w, rng)
-    else:
-        frost = planes_of(_frost_crop(photographs, stride, h, w, rng))
+    given = photographs is not None
+    frost = planes_of(_frost_crop(photographs, stride, h, w, rng)) if given else _synthetic_frost(h, w, rng)
     frost *= frost_weight
     frost += image_weight * planes_of(image)
     return picture_of(frost)
@@ -279,10 +283,10 @@ def _plasma(h, w, decay, rng):
     while step > 1:
         half = step // 2
         corners = height[::step, ::step]
-        pairs = corners + np.roll(corners, -1, axis=0)
-        centres = _perturbed(pairs + np.roll(pairs, -1, axis=1), wobble, rng)
-        above_below = centres + np.roll(centres, 1, axis=0) + corners + np.roll(corners, -1, axis=1)
-        left_right = centres + np.roll(centres, 1, axis=1) + pairs
+        pairs = corners + _rolled(corners, -1, axis=0)
+        centres = _perturbed(pairs + _rolled(pairs, -1, axis=1), wobble, rng)
+        above_below = centres + _rolled(centres, 1, axis=0) + corners + _rolled(corners, -1, axis=1)
+        left_right = centres + _rolled(centres, 1, axis=1) + pairs
         height[half::step, half::step] = centres
         height[::step, half::step] = _perturbed(above_below, wobble, rng)
         height[half::step, ::step] = _perturbed(left_right, wobble, rng)
@@ -291,12 +295,15 @@ def _plasma(h, w, decay, rng):
     return (height[:h, :w] - lowest) / (highest - lowest)
 
 
+def _rolled(x, by, axis):
+    """What `numpy.roll` does, in a fifth of its time for the many small arrays here."""
+    x = x.swapaxes(0, axis)
+    return np.concatenate((x[-by:], x[:-by])).swapaxes(0, axis)
+
+
 def _perturbed(sums, wobble, rng):
     """Means of four, plus noise. The noise grows with the square of `wobble`: so it is published."""
-    noise = rng.uniform(-wobble, wobble, sums.shape)
-    noise *= wobble
-    noise += sums / 4
-    return noise
+    return sums / 4 + wobble * rng.uniform(-wobble, wobble, sums.shape)
 
 
 def _brightness(image, amount, rng):
@@ -322,8 +329,8 @@ def _raised(amount):
 
 def _contrast(image, factor, rng):
     """Distance to the mean of the channel, times `factor`."""
-    means = [image[..., colour].mean() for colour in range(3)]
-    tables = [cut((np.arange(256) - mean) * factor + mean) for mean in means]
+    means = np.array([[image[..., colour].mean()] for colour in range(3)])
+    tables = cut((np.arange(256) - means) * factor + means)  # (3, 256)
     return np.stack([table[image[..., colour]] for colour, table in enumerate(tables)], axis=2)
 
 
@@ -352,11 +359,12 @@ def _random_affine(h, w, jitter, rng):
 
 @lru_cache
 def _smoothing(n, sigma):
-    """Gaussian smoothing of n values with reflected borders, as a matrix (n, n).
+    """Gaussian smoothing of n values with reflected borders, as a matrix (n, n), sparse where most of it is 0.
 
     One published sigma is 171 px on 224 px, a thousand taps: folded into a matrix once, it costs no more than others.
     """
-    return ndimage.gaussian_filter(np.eye(n), (sigma, 0), mode="reflect", truncate=3)
+    matrix = ndimage.gaussian_filter(np.eye(n), (sigma, 0), mode="reflect", truncate=3)
+    return sparse.csr_array(matrix) if 8 * np.count_nonzero(matrix) < matrix.size else matrix
 
 
 def _pixelate(image, scale, rng):

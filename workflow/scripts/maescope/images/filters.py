@@ -40,11 +40,22 @@ def filtered(planes, kernel, mode):
     reach = len(kernel) // 2
     padded = np.pad(planes, ((0, 0), (reach, reach), (reach, reach)), mode=mode)
     shape = [fft.next_fast_len(side, real=True) for side in padded.shape[1:]]  # what wraps around is cut off
-    spectrum, sums = fft.rfft2(kernel, shape), np.empty(planes.shape)
-    for plane, its_sums in zip(padded, sums, strict=True):  # one by one they stay in the processor's cache
-        around = fft.irfft2(fft.rfft2(plane.astype(float), shape) * spectrum, shape)
-        its_sums[:] = around[2 * reach :, 2 * reach :][: planes.shape[1], : planes.shape[2]]
+    spectrum, sums = _spectrum(kernel.tobytes(), len(kernel), *shape), np.empty(planes.shape)
+    for few in _few(padded):
+        around = fft.irfft2(fft.rfft2(padded[few].astype(float), shape) * spectrum, shape)
+        sums[few] = around[:, 2 * reach :, 2 * reach :][:, : planes.shape[1], : planes.shape[2]]
     return sums
+
+
+def _few(planes):
+    """Planes one by one where they are large, so that each stays in the processor's cache; small ones together."""
+    return [slice(n, n + 1) for n in range(len(planes))] if planes[0].size > 2**14 else [slice(None)]
+
+
+@lru_cache(8)
+def _spectrum(kernel, side, *shape):
+    """Of a kernel (side, side), float64, given as bytes, amid zeros."""
+    return fft.rfft2(np.frombuffer(kernel).reshape(side, side), shape)
 
 
 def gaussian_blur(planes, sigma):
@@ -72,13 +83,13 @@ def tapped(planes, down, right, weights):
     h, w = planes.shape[1:]
     (top, left), (bottom, wide) = ([max(0, (sign * way).max()) for way in (down, right)] for sign in (-1, 1))
     padded = np.pad(planes, ((0, 0), (top, bottom), (left, wide)), mode="edge")
-    width = padded.shape[2]
-    offsets, sums = (down + top) * width + right + left, np.empty(planes.shape)
-    for plane, its_sums in zip(padded, sums, strict=True):  # one by one they stay in the processor's cache
-        pixels, total = plane.astype(float).ravel(), np.zeros(h * width)
+    offsets, sums = (down + top) * padded.shape[2] + right + left, np.empty(planes.shape)
+    for few in _few(padded):
+        pixels = padded[few].astype(float).ravel()
+        total, reached = np.zeros(pixels.size), pixels.size - offsets.max()
         for offset, weight in zip(offsets.tolist(), weights.tolist(), strict=True):
-            blas.daxpy(pixels, total, n=min(h * width, len(pixels) - offset), a=weight, offx=offset)
-        its_sums[:] = total.reshape(h, width)[:, :w]
+            blas.daxpy(pixels, total, n=reached, a=weight, offx=offset)
+        sums[few] = total.reshape(padded[few].shape)[:, :h, :w]
     return sums
 
 
