@@ -134,7 +134,7 @@ def _impulse_noise(image, amount, rng):
 
 def _defocus_blur(image, parameters, rng):
     """A disk of `radius` px, itself softened by a Gaussian of `alias_blur` px."""
-    return picture_of(filtered(planes_of(image), _disk(*parameters), "reflect"))
+    return picture_of(filtered(image.transpose(2, 0, 1), _disk(*parameters), "reflect"))
 
 
 @lru_cache
@@ -186,7 +186,7 @@ def _copied_from(h, w, delta, shift):
 
 def _motion_blur(image, parameters, rng):
     """ImageMagick's motion blur at an angle uniform in +-45 degrees."""
-    return np.stack(smear(planes_of(image), *parameters, angle=rng.uniform(-45, 45)), axis=2)
+    return np.stack(smear(image.transpose(2, 0, 1), *parameters, angle=rng.uniform(-45, 45)), axis=2)
 
 
 def _zoom_blur(image, parameters, rng):
