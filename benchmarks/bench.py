@@ -19,6 +19,7 @@ import digests
 import layers
 import memory
 import passes
+import pictures
 import torch
 import whole
 from row import HEADER
@@ -39,6 +40,9 @@ ROWS = {  # those of `passes` come behind those of `layers`: with them this proc
     "attention": passes.pixels_to_files("float32", 0.85, attention=True),
     "attention_bfloat16": passes.pixels_to_files("bfloat16", 0.70, attention=True),
     "digests": digests.written_and_read,
+    "quality": pictures.measures,
+    "quality_memory": pictures.memory,
+    "corruptions": pictures.corrupted,
     "files": passes.jpegs_to_files,
     "gpu_files": passes.gpu_from_jpegs,
     "gpu_memory": passes.gpu_from_memory,

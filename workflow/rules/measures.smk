@@ -255,6 +255,7 @@ rule quality:
         perturbation=look.of_kind("blur"),
     conda:
         "../../envs/torch.yaml"
+    threads: 4
     resources:
         mem_mb=growing(4000),
         runtime=ask.quality_minutes,

@@ -96,3 +96,18 @@ def test_names_that_pandas_takes_for_nothing_are_read_as_the_readme_says(tmp_pat
         assert read["label"].tolist() == names and set(read["level"]) == {"010"}
         assert read["cosine"].isna().tolist() == [True] + [False] * 13
     assert read[["model", "dataset", "perturbation"]].iloc[0].tolist() == ["nan", "NA", "null"]
+
+
+def test_parts_are_one_file_as_if_written_at_once_and_none_where_one_fails(tmp_path):
+    parts = [pd.DataFrame({"label": ["a,b", "ü"], "psnr_db": [0.1 + 0.2, np.nan]}, index=[n, 7]) for n in range(3)]
+    tidy.write_parts(iter(parts), str(tmp_path / "parts.csv"))
+    tidy.write(pd.concat(parts), str(tmp_path / "whole.csv"))
+    assert (tmp_path / "parts.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+    def failing():
+        yield parts[0]
+        raise InputError("no more")
+
+    with pytest.raises(InputError, match="no more"):
+        tidy.write_parts(failing(), str(tmp_path / "none.csv"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["parts.csv", "whole.csv"]

@@ -50,6 +50,18 @@ def test_nothing_depends_on_order_batch_size_or_threads():
         torch.set_num_threads(threads)
 
 
+@pytest.mark.parametrize("name", corruptions.CORRUPTIONS)
+def test_pixels_lie_in_memory_as_clean_ones_do_and_threads_are_as_before(name):
+    """A model may compute the last digit another way where the colours of a pixel lie side by side."""
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        assert generated(name).apply("2", batch(), None).pixels.is_contiguous()
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
+
+
 def test_seed_dataset_image_and_severity_each_change_the_noise():
     same = np.repeat(CROPS[:1], 4, axis=0)
     by_image = as_bytes(generated().apply("3", batch(same), None))

@@ -91,6 +91,27 @@ def test_black_and_white_images_make_no_warnings(name, value):
         assert np.all(out == value)
 
 
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_nothing_depends_on_how_an_image_lies_in_memory(name):
+    image = picture((40, 51))
+    planes = np.ascontiguousarray(image.transpose(2, 0, 1)).transpose(1, 2, 0)
+    planes.flags.writeable = False
+    with warnings.catch_warnings(action="error"):
+        out = corrupt(planes, name, 3, seed=4)
+    np.testing.assert_array_equal(out, corrupt(image, name, 3, seed=4))
+    assert out.flags.c_contiguous and out.flags.writeable
+
+
+@pytest.mark.parametrize("shape", [(8, 9), (31, 33), (65, 97), (224, 101)])
+def test_pixelate_is_two_resizes_of_pillow(shape):
+    """The second makes nothing smaller, so that each pixel is one of the small picture's; odd sides have ties."""
+    for table in rederived.PUBLISHED["pixelate"][min(shape) > 64 :][:1]:
+        for severity, scale in enumerate(table, start=1):
+            small = Image.fromarray(picture(shape)).resize([int(n * scale) for n in shape[::-1]], Image.Resampling.BOX)
+            expected = np.asarray(small.resize(shape[::-1], Image.Resampling.BOX))
+            np.testing.assert_array_equal(corrupt(picture(shape), "pixelate", severity, 0), expected)
+
+
 def test_results_do_not_depend_on_the_order_of_calls():
     images = {shape: picture(shape) for shape in (SMALL, LARGE)}
     conditions = [(shape, name, s) for shape in images for name in CORRUPTIONS for s in SEVERITIES]

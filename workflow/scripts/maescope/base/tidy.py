@@ -1,7 +1,7 @@
 """Tidy CSV files: one row per observation."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -48,6 +48,13 @@ def write(frame: pd.DataFrame, path: str) -> None:
     """Write a file, whole or not at all."""
     with replacing(path) as temporary:
         frame.to_csv(temporary, index=False)
+
+
+def write_parts(frames: Iterable[pd.DataFrame], path: str) -> None:
+    """Write frames of the same columns one below the other as they come, whole or not at all; none is kept."""
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        for number, frame in enumerate(frames):
+            frame.to_csv(file, index=False, header=number == 0)
 
 
 def write_text(text: str, path: str) -> None:
