@@ -1,6 +1,7 @@
 """The pages of the project: what they point to is there, and so is what the code points to."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,9 @@ def test_the_modules_that_compute_each_quantity_are_there():
         assert path.exists() and f"def {name}" in path.read_text() if name else path.exists(), (wing, module, name)
     measures = {path.stem for path in (LIBRARY / "measures").glob("*.py")} - {"__init__", "embeddings"}
     assert measures - {module for _, module, _ in found} <= {"reconstruction_error"}  # of sweeps: docs/sweep.md
+
+
+def test_each_file_of_tests_has_a_name_of_its_own():
+    """Pytest imports them by name: of two, the second is an error, and only where both are collected."""
+    names = Counter(path.name for path in (REPOSITORY / "tests").rglob("*.py"))
+    assert [name for name, times in names.items() if times > 1] == []

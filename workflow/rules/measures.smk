@@ -336,6 +336,7 @@ rule spectrum:
     params:
         code=code("measures/spectrum"),
         labels=look.labels,
+        crop=look.crop,
         config_hash=look.config_hash,
     script:
         "../scripts/measures/spectrum.py"

@@ -50,7 +50,7 @@ rule table_2:
         resize=look.resize(STUDY["corrupted"]),
         first=look.first,
         sources=look.sources(),
-        small=look.models[STUDY["corrupted"][0]]["preprocessing"]["crop"] <= 64,
+        small=look.is_small(STUDY["corrupted"][0]),
         imagenet=look.images_known() == "imagenet-1k",
         outputs=look.outputs,
         choices=look.choices,

@@ -13,14 +13,18 @@ def test_known_on_paper():
 
 
 def test_equals_the_distances_that_attention_is_weighted_with():
-    assert grid.uniform_distance(64, 32) == pytest.approx(
-        attention_statistics.patch_distances((8, 8), (4, 4)).mean().item()
-    )
+    for patches, crop, shape in ((64, 32, (8, 8)), (32, [32, 16], (8, 4))):
+        distances = attention_statistics.patch_distances(shape, (4, 4))
+        assert grid.uniform_distance(patches, crop) == pytest.approx(distances.mean().item())
 
 
-def test_a_grid_must_be_square():
-    with pytest.raises(ValueError, match="8 patches make no square grid"):
-        grid.uniform_distance(8, 16)
+def test_patches_are_square_and_cover_the_crop():
+    assert grid.shape(196, 224) == (14, 14)
+    assert grid.shape(8, [8, 16]) == grid.shape(8, (16, 32)) == (2, 4)
+    assert grid.shape(3, [24, 8]) == (3, 1)
+    for patches, crop, words in ((8, 16, "16 px"), (9, [8, 16], "8 x 16 px"), (1, [8, 16], "8 x 16 px")):
+        with pytest.raises(ValueError, match=f"{patches} square patches do not cover {words}"):
+            grid.shape(patches, crop)
 
 
 @pytest.mark.parametrize(

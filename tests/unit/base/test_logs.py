@@ -23,6 +23,20 @@ def test_what_a_job_imported_is_put_aside_when_it_begins(monkeypatch):
         gc.unfreeze()
 
 
+def test_what_is_left_of_triton_at_the_end_of_a_job_is_not_on_the_terminal(tmp_path):
+    pytest.importorskip("triton")
+    script = """
+import triton._C.libtriton
+from types import SimpleNamespace
+from maescope.base import logs
+logs.provenance.begin = lambda job: None
+logs.begin(SimpleNamespace(log=["train.log"]))
+"""
+    env = os.environ | {"PYTHONPATH": str(Path(logs.__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=env, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
 def test_the_last_error_is_said_with_the_file_it_stands_in(tmp_path):
     path = tmp_path / "sample.log"
     path.write_text("INFO begins\nerror: of an attempt before\nerror: cat/9.png: cannot be decoded;\nreplace it\n")

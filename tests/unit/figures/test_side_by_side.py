@@ -1,5 +1,6 @@
 """Figures beyond the paper: what is drawn, and that none of it is cut off."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +15,13 @@ from maescope.measures import spectrum
 def grid(**columns):
     """All combinations of the columns' values."""
     return pd.MultiIndex.from_product(list(columns.values()), names=list(columns)).to_frame(index=False)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    """No figure stays open behind its test."""
+    yield
+    plt.close("all")
 
 
 def whole(figure):

@@ -5,6 +5,7 @@ import logging
 import struct
 import tracemalloc
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -276,6 +277,27 @@ def test_both_sides_are_resized_where_a_picture_is_squashed(size):
     preprocessing = reading.Preprocessing(24, 19, "bilinear", PLAIN.mean, PLAIN.std, squash=True)
     theirs = CenterCrop(19)(Resize((24, 24), InterpolationMode.BILINEAR)(noise(*size)))
     assert (reading.crop(noise(*size), preprocessing) == np.asarray(theirs).transpose(2, 0, 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "covering"),
+    [((50, 40), (36, 28)), ((40, 50), (36, 45)), ((36, 12), (36, 12)), ((60, 12), (60, 12)), ((90, 10), (108, 12))],
+)
+def test_of_crops_that_are_no_squares_pictures_just_cover_the_crop_or_get_its_shape(size, covering):
+    """Of 10 x 30 px, enlarged to 12 x 36: 36 / 50 of 40 is 28.8, 36 / 40 of 50 is 45, 12 / 10 of 90 is 108."""
+    preprocessing = reading.Preprocessing(12, [10, 30], "bilinear", PLAIN.mean, PLAIN.std)
+    for squash, sides in ((False, covering), (True, (36, 12))):
+        resized = Resize(sides[::-1], InterpolationMode.BILINEAR)(noise(*size))
+        found = reading.crop(noise(*size), replace(preprocessing, squash=squash))
+        assert (found == np.asarray(CenterCrop((10, 30))(resized)).transpose(2, 0, 1)).all()
+
+
+def test_a_crop_that_is_no_square_is_larger_than_a_picture_by_either_side(tmp_path):
+    noise(20, 9).save(tmp_path / "fog.png")
+    assert reading.centre(str(tmp_path / "fog.png"), [9, 20]).shape == (3, 9, 20)
+    for crop, words in (([10, 20], "10 x 20"), ([9, 21], "9 x 21")):
+        with pytest.raises(InputError, match=rf"fog\.png: 20 x 9 px, smaller than the model's {words} px"):
+            reading.centre(str(tmp_path / "fog.png"), crop)
 
 
 def test_a_picture_of_the_right_size_is_not_touched():

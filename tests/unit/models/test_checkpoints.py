@@ -230,20 +230,21 @@ def test_a_crop_that_is_not_the_input_is_refused_with_both_sizes():
         architectures.require_input(tiny(), 12)
 
 
+@pytest.mark.parametrize(("crop", "shape"), [(16, (4, 4)), ([16, 24], (4, 6))])
 @pytest.mark.parametrize("changes", [{}, {"reg_tokens": 3, "no_embed_class": True}])
-def test_a_model_of_dynamic_img_size_takes_crops_of_another_size_as_timm_does(changes, tmp_path):
+def test_a_model_of_dynamic_img_size_takes_crops_of_another_size_as_timm_does(changes, crop, shape, tmp_path):
     own = tiny(seed=1, img_size=32, dynamic_img_size=True, num_classes=5, global_pool="avg", **changes)
     path = saved(own.state_dict(), tmp_path / "w.safetensors")
     arguments = TINY | {"img_size": 32, "dynamic_img_size": True} | changes
     model = architectures.build("vit_tiny_patch16_224", arguments, num_classes=5, pooling="avg")
     checkpoints.load(model, path)
-    architectures.require_input(model, 16)
-    images = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(4))
+    architectures.require_input(model, crop)
+    images = torch.randn(2, 3, 4 * shape[0], 4 * shape[1], generator=torch.Generator().manual_seed(4))
     tokens = forward(model, images, attention=True)
     with torch.inference_mode():
         assert (tokens.logits - own(images)).abs().max() < 1e-6  # timm's own pass, which resamples anew
-    assert model.patch_embed.grid_size == (4, 4) and tokens.rollout.shape == (2, 16)
-    distances = attention_statistics.patch_distances((4, 4), (4, 4))
+    assert model.patch_embed.grid_size == shape and tokens.rollout.shape == (2, shape[0] * shape[1])
+    distances = attention_statistics.patch_distances(shape, (4, 4))
     assert tokens.attention_distance.max() <= distances.max()
     with pytest.raises(InputError, match=r"preprocessing\.crop is 16 px, but the model's input is 32 x 32 px"):
         architectures.require_input(own, 16, exact=True)

@@ -339,17 +339,17 @@ def test_positions_are_resampled_to_the_crop_where_it_is_asked_for(name):
     positions = None if model.pos_embed is None else model.pos_embed.detach().clone()
     with pytest.raises(InputError, match=r"crop is 24 px, but the model's input is 12 x 20 px; .* resample_positions"):
         architectures.require_input(model, 24)
-    architectures.require_input(model, 24, resample=True)
-    images = torch.randn(2, 3, 24, 24, generator=torch.Generator().manual_seed(1))
-    own.set_input_size((24, 24))
+    architectures.require_input(model, [24, 16], resample=True)
+    images = torch.randn(2, 3, 24, 16, generator=torch.Generator().manual_seed(1))
+    own.set_input_size((24, 16))
     tokens = forward(model, images, attention=True)
     with torch.inference_mode():
         wanted = own(images)
     assert (tokens.logits - wanted).abs().max() <= 1e-5 * wanted.abs().max()
-    assert tokens.rollout.shape == (2, 36)
+    assert tokens.rollout.shape == (2, 24)
     if positions is not None:
         prefix = 0 if getattr(model, "no_embed_class", False) else model.num_prefix_tokens
-        expected = resample_abs_pos_embed(positions, (6, 6), GRID, num_prefix_tokens=prefix)
+        expected = resample_abs_pos_embed(positions, (6, 4), GRID, num_prefix_tokens=prefix)
         assert model.pos_embed.equal(expected)
-    with pytest.raises(InputError, match="crop is 26 px, no multiple of the model's patches of 4 px"):
-        architectures.require_input(model, 26, resample=True)
+    with pytest.raises(InputError, match="crop is 24 x 26 px, no multiple of the model's patches of 4 px"):
+        architectures.require_input(model, [24, 26], resample=True)

@@ -24,12 +24,32 @@ def test_ssim_takes_what_its_window_fits_into(crop, fits):
         quality.ssim(images, images)
 
 
+def test_of_a_crop_that_is_no_square_each_side_is_judged(tmp_path):
+    with pytest.raises(InputError, match=r"^models\.vit\.preprocessing\.crop: 32 x 10 px, but SSIM"):
+        crops.require_ssim("vit", [32, 10])
+    with pytest.raises(InputError, match=r"crop: 32 x 7 px, but fog is generated from 8 px"):
+        crops.require_corrupted("fog", entry(name="fog"), "vit", [32, 7])
+    assert [crops.is_small(crop) for crop in (64, 65, [64, 128], [128, 65])] == [True, False, True, False]
+    for size, fits in (((70, 66), True), ((69, 66), False), ((70, 65), False)):  # width and height of a photograph
+        Image.new("RGB", size).save(tmp_path / "ice.png")
+        crops._sizes.cache_clear()
+        image, photograph = np.zeros((66, 70, 3), np.uint8), [np.asarray(Image.open(tmp_path / "ice.png"))]
+        if fits:
+            crops.require_corrupted("frost", entry(frost=str(tmp_path)), "vit", [66, 70])
+            corruptions.corrupt(image, "frost", 1, 0, frost=photograph)
+            continue
+        with pytest.raises(InputError, match=r"but 70 x 66 px are needed for the crop of 66 x 70 px of vit"):
+            crops.require_corrupted("frost", entry(frost=str(tmp_path)), "vit", [66, 70])
+        with pytest.raises(ValueError, match="too small"):
+            corruptions.corrupt(image, "frost", 1, 0, frost=photograph)
+
+
 def entry(**changes):
     return {"kind": "corruption", "name": "frost", "folder": None, "frost": None} | changes
 
 
 def test_corruptions_need_eight_pixels_where_they_are_generated():
-    assert crops.CORRUPTED == corruptions._SMALLEST and crops.REDUCED_UP_TO == corruptions._SMALL_UP_TO
+    assert crops.CORRUPTED == corruptions._SMALLEST and corruptions._SMALL_UP_TO == 64
     with pytest.raises(InputError, match=r"^models\.vit\.preprocessing\.crop: 7 px, but fog is generated from 8 px"):
         crops.require_corrupted("fog", entry(name="fog"), "vit", 7)
     crops.require_corrupted("fog", entry(name="fog"), "vit", 8)

@@ -8,7 +8,7 @@ from conftest import REPOSITORY
 from test_refusals import LEAST
 
 from maescope.base.errors import InputError
-from maescope.study import class_lists, model_folders, settings
+from maescope.study import class_lists, model_folders, settings, sizes
 
 SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
 # config.json and preprocessor_config.json of google/vit-base-patch16-224, without what is not read
@@ -173,6 +173,15 @@ def test_kinds_of_models(config, arguments, tmp_path):
     assert int(768 * entry["arguments"]["mlp_ratio"]) == config.get("intermediate_size", 3072)
 
 
+def test_a_model_whose_input_is_no_square(tmp_path):
+    processor = PROCESSOR | {"size": {"height": 128, "width": 256}}
+    entry = checked(folder(tmp_path / "vit", CONFIG | {"image_size": [128, 256]}, processor))
+    assert entry["arguments"]["img_size"] == entry["preprocessing"]["crop"] == [128, 256]
+    assert sizes.patches_of(entry) == 8 * 16
+    with pytest.raises(InputError, match="cropped to 128 x 256 px, but positions are of 256 x 128 px; state"):
+        checked(folder(tmp_path / "turned", CONFIG | {"image_size": [256, 128]}, processor))
+
+
 def test_every_width_of_an_mlp_is_had_from_its_ratio():
     for width in (192, 384, 768, 1024, 1280):
         for hidden in range(1, 6 * width):
@@ -193,6 +202,8 @@ def test_every_width_of_an_mlp_is_had_from_its_ratio():
         ),
         ({"size": {"shortest_edge": 224}, "crop_size": 200, "do_center_crop": False}, {"squash": None}),
         ({"do_normalize": False}, {"mean": [0, 0, 0], "std": [1, 1, 1]}),
+        ({"size": {"height": 128, "width": 256}}, {"resize": 128, "crop": [128, 256]}),
+        ({"size": [160, 320], "crop_size": [128, 256], "do_center_crop": True}, {"resize": 160, "crop": [128, 256]}),
         ({"size": [224, 224], "feature_extractor_type": "CLIPFeatureExtractor"}, {}),
         ({"size": [256, 256], "crop_size": [224, 224], "do_center_crop": True}, {"resize": 256}),
         ({"crop_size": None, "do_center_crop": None, "do_normalize": None, "do_resize": None, "do_rescale": None}, {}),
@@ -212,7 +223,8 @@ def test_kinds_of_processors(processor, expected, tmp_path):
         ({"model_type": "swin"}, r"config\.json: model_type is 'swin', read are vit, vit_mae, dinov2"),
         ({"model_type": "deit"}, "model_type is 'deit'"),
         ({"hidden_size": "768"}, "hidden_size is '768', no number of 1 or more"),
-        ({"image_size": [224, 196]}, r"image_size is \[224, 196\], but inputs and patches must be squares"),
+        ({"image_size": [224, "196"]}, r"image_size is \[224, '196'\], neither one side nor height and width"),
+        ({"patch_size": [16, 8]}, r"patch_size is \[16, 8\], but patches must be squares"),
         ({"num_channels": 4}, "num_channels is 4, but pictures are read as 3"),
         ({"hidden_act": "maxout"}, "hidden_act is 'maxout', known are gelu"),
         ({"hidden_act": ["gelu"]}, r"hidden_act is \['gelu'\], known are gelu"),
@@ -252,20 +264,20 @@ def test_positions_of_another_size_than_the_crop_are_resampled_only_when_asked(t
     [
         ({"do_resize": False}, "do_resize is False, which is not done here; state preprocessing"),
         ({"rescale_factor": 0.5}, "rescale_factor is 0.5, not 1 / 255"),
-        ({"size": {"height": 224, "width": 196}}, "no side of a square"),
-        ({"size": {"longest_edge": 224}}, "no side of a square"),
+        ({"size": {"height": 224, "width": 196}, "crop_size": 196, "do_center_crop": True}, "differ in shape; state"),
+        ({"size": {"shortest_edge": 224}, "crop_size": [224, 196], "do_center_crop": True}, "differ in shape; state"),
+        ({"size": {"longest_edge": 224}}, "neither one side nor"),
         ({"feature_extractor_type": "CLIPFeatureExtractor"}, "size is 224 .* one side or both"),
         ({"resample": None}, "resample is None, none of PIL's 0 to 3"),
         ({"image_mean": 0.5}, "image_mean is 0.5, no three numbers"),
-        ({"crop_size": {}, "do_center_crop": True}, "crop_size is {}, no side of a square"),
-        ({"size": [224, 196]}, r"size is \[224, 196\], no side of a square"),
-        ({"size": [224]}, r"size is \[224\], no side of a square"),
-        ({"size": ["224", "224"]}, "size is .*, no side of a square"),
-        ({"size": [[224], [224]]}, "size is .*, no side of a square"),
-        ({"size": "224"}, "size is 224, no side of a square"),
-        ({"size": True, "feature_extractor_type": "ViTFeatureExtractor"}, "size is True, no side of a square"),
-        ({"size": {"height": [224], "width": [224]}}, "no side of a square"),
-        ({"crop_size": ["a", "a"], "do_center_crop": True}, "crop_size is .*, no side of a square"),
+        ({"crop_size": {}, "do_center_crop": True}, "crop_size is {}, neither one side nor"),
+        ({"size": [224]}, r"size is \[224\], neither one side nor"),
+        ({"size": ["224", "224"]}, "size is .*, neither one side nor"),
+        ({"size": [[224], [224]]}, "size is .*, neither one side nor"),
+        ({"size": "224"}, "size is 224, neither one side nor"),
+        ({"size": True, "feature_extractor_type": "ViTFeatureExtractor"}, "size is True, neither one side nor"),
+        ({"size": {"height": [224], "width": [224]}}, "neither one side nor"),
+        ({"crop_size": ["a", "a"], "do_center_crop": True}, "crop_size is .*, neither one side nor"),
         ({"rescale_factor": "1/255"}, "rescale_factor is '1/255', not 1 / 255"),
         ({"rescale_factor": [1]}, r"rescale_factor is \[1\], not 1 / 255"),
         ({"resample": [2]}, r"resample is \[2\], none of PIL's 0 to 3"),

@@ -263,12 +263,15 @@ def test_patches_cannot_be_dropped_from_a_beit(config):
     assert f"study.occlusion: {said}" in problems(config)
 
 
-def test_inputs_are_squares(config):
-    config["models"]["vit"]["arguments"] = {"img_size": [224, 196]}
-    said = "img_size: [224, 196], but crops are squares; give one number, or resample_positions: true"
-    assert f"models.vit.arguments.{said}" in problems(config)
-    config["models"]["vit"]["resample_positions"] = True  # the model is set to the crop
+def test_crops_that_are_no_squares_are_judged_by_each_side(config):
+    entry = config["models"]["vit"]
+    entry["arguments"] = {"img_size": [224, 192], "patch_size": 16}
+    entry["preprocessing"] = {"crop": [224, 192], "resize": 192}
     settings.check(config, SCHEMA)
+    entry["preprocessing"] = {"crop": [224, 200], "resize": 199}
+    found = problems(config)
+    assert "models.vit: patches of 16 px do not divide the crop of 224 x 200 px; change one of them" in found
+    assert "models.vit.preprocessing.resize: 199 is smaller than the crop of 224 x 200; raise it" in found
 
 
 def test_positions_are_resampled_where_it_is_asked_for_and_that_is_in_the_fingerprint(config):

@@ -13,7 +13,7 @@ files = store.token_files(params.labels, snakemake.input.tokens, params.config_h
 for label, tokens in files.items():
     for level in tokens.levels:
         for layer in range(1, tokens.shape(level, "patch")[0] + 1):
-            frame = spectrum.table(tokens.blocks(level, "patch", layer))
+            frame = spectrum.table(tokens.blocks(level, "patch", layer), params.crop)
             frames.append(frame.assign(level=level, layer=layer, label=label))
 columns = ["level", "layer", "label", "frequency", "log_amplitude", "noise", "images"]
 tidy.write(pd.concat(frames)[columns], snakemake.output.measure)

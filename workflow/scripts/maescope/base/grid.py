@@ -1,38 +1,51 @@
-"""The square grid of patches."""
+"""Sizes of a model's input, and the grid of its patches."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 
-def side(patches: int) -> int:
-    """Patches along one side of a square grid of N.
+def sides(crop: int | Sequence[int]) -> tuple[int, int]:
+    """Height and width in pixels of crops: squares where one number tells both."""
+    return (crop, crop) if isinstance(crop, int) else (crop[0], crop[1])
+
+
+def in_words(crop: int | Sequence[int]) -> str:
+    """A crop's size as messages and tables have it: 224 or 128 x 1024."""
+    height, width = sides(crop)
+    return str(height) if height == width else f"{height} x {width}"
+
+
+def shape(patches: int, crop: int | Sequence[int]) -> tuple[int, int]:
+    """Rows and columns of N square patches that cover a crop.
 
     Raises
     ------
     ValueError
-        where N is no square number
+        where N such patches do not
     """
-    root = math.isqrt(patches)
-    if root * root != patches:
-        raise ValueError(f"{patches} patches make no square grid")
-    return root
+    height, width = sides(crop)
+    rows = round(math.sqrt(patches * height / width))
+    if not rows or patches % rows or height * (patches // rows) != width * rows:
+        raise ValueError(f"{patches} square patches do not cover {in_words(crop)} px")
+    return rows, patches // rows
 
 
-def uniform_distance(patches: int, size: int) -> float:
+def uniform_distance(patches: int, crop: int | Sequence[int]) -> float:
     """Mean attention distance if every patch attended to all patches alike, itself included.
 
     Parameters
     ----------
-    patches : N, a square number
-    size : side of the model's input in pixels
+    patches : N
+    crop : the model's input in pixels
 
     Returns
     -------
     pixels; 116.4922 for 14 x 14 patches of 224 px
     """
-    along = side(patches)
-    centres = np.stack(np.indices((along, along)), axis=-1).reshape(-1, 2) * size / along  # (N, 2)
+    grid = shape(patches, crop)
+    centres = np.stack(np.indices(grid), axis=-1).reshape(-1, 2) * sides(crop)[0] / grid[0]  # (N, 2)
     return float(np.linalg.norm(centres[:, None] - centres, axis=-1).mean())
 
 

@@ -26,8 +26,15 @@ def begin(job, loud: int = logging.CRITICAL) -> None:
     loud : level from which what the library says is on the terminal too
     """
     gc.freeze()  # else Python looks through all that was imported once more at its end: a second, of torch and timm
+    atexit.register(_unfreeze)
     to_file(job.log[0], loud)
     provenance.begin(job)
+
+
+def _unfreeze() -> None:
+    """Triton, which torch imports to train, tells on the terminal of all that is left of it at the end."""
+    if "triton._C.libtriton" in sys.modules:
+        gc.unfreeze()
 
 
 def to_file(path: str, level: int = logging.CRITICAL) -> None:

@@ -1,9 +1,11 @@
 """Claims on layers: attention, clusters, masks, subspaces."""
 
+import math
+
 import numpy as np
 import pandas as pd
 
-from maescope.base import seeds, statistics
+from maescope.base import grid, seeds, statistics
 from maescope.claims.verdicts import FAILS, HOLDS, UNKNOWN, Evidence, Finding, agreement, beyond, example
 from maescope.measures import mask_invariance
 from maescope.tables.layers import first_angles
@@ -22,8 +24,11 @@ def highest_distance(evidence: Evidence, paper: float) -> Finding:
 
 
 def _distance(evidence: Evidence, paper: float, extreme: str, direction: str) -> Finding:
-    """Distances scale with the input: the paper's 224 px are brought to the size of this model's."""
-    scale = evidence.crop / 224
+    """Distances scale with the input: the paper's 224 px are brought to the size of this model's.
+
+    Of an input that is no square this is the side of a square of as many pixels.
+    """
+    scale = math.sqrt(math.prod(grid.sides(evidence.crop))) / 224
     words = "equal to" if direction == "equal" else direction
     rule = f"the mean distance of the head is {words} {paper * scale:.4g} px, the paper's {paper:g} of 224 px"
     if evidence.attention is None:

@@ -4,6 +4,7 @@ A verdict is `holds`, `does not hold` or `cannot be said with this data`, the la
 interval is wider than would tell.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -46,7 +47,7 @@ class Evidence:
     sources : perturbation -> corruption and source, as in Table II
     choices : how many a guess chooses among; outputs, the names of what the head tells apart
     images : which list of classes the study's dataset has all of, e.g. imagenet-1k
-    crop : side of the model's input in pixels
+    crop : the model's input in pixels: its side, or height and width
     repeats_paper : whether model and data are the paper's, so that absolute numbers can be compared
     """
 
@@ -56,7 +57,7 @@ class Evidence:
     strongest: str
     occlusion: str
     intervals: dict
-    crop: int
+    crop: int | Sequence[int]
     choices: int
     outputs: list[str]
     repeats_paper: bool

@@ -68,7 +68,7 @@ def figure_class_attention(heads: pd.DataFrame) -> Figure:
     titles = {
         "to_patches": "share on patches\ndotted: all tokens alike",
         "spread": "patches looked at (share of all)\ndotted: all patches alike",
-        "contrast": "cosine of maps, one class minus others\ndotted: the class does not matter",
+        "contrast": "cosine of maps: class minus others\ndotted: the class does not matter",
     }
     return _head_dots(heads, titles, lambda part: {"to_patches": part["uniform"].iloc[0], "spread": 1, "contrast": 0})
 

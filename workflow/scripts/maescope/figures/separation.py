@@ -93,32 +93,20 @@ def _curves(below: SubFigure, separation: pd.DataFrame, tokens: list[str]) -> No
             label = f"{name}, {curve['classes'].iloc[0]} classes{' as shown' if shown else ''}"
             fill = {"linestyle": "-" if shown else "--", "markerfacecolor": colour if shown else "white"}
             axis.plot(curve["layer"], curve[column], color=colour, marker=marker, label=label, **fill)
-        chances = (
-            {0.0: "as near to another class"}
-            if column == "silhouette"
-            else {
-                chance: f"guessing one of {classes}"
-                for classes, chance in separation.groupby("classes")["chance"].first().items()
-            }
-        )
-        for chance, what in chances.items():
-            axis.axhline(chance, **CHANCE)
-            low, high = axis.get_ylim()
-            beneath = column == "silhouette" and -low > 0.1 * (high - low)  # of many classes its curves run along 0
-            axis.annotate(
-                what,
-                (1, chance),
-                xytext=(0, -2 if beneath else 2),
-                textcoords="offset points",
-                va="top" if beneath else "bottom",
-                ha="right",
-                xycoords=("axes fraction", "data"),
-                fontsize=6,
-                color="0.35",
-                bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5},
-                zorder=1.5,  # above the grid and below the curves
+        if column == "silhouette":
+            chances, words = [0.0], "0: as near to another class"
+        else:
+            of = separation.groupby("classes")["chance"].first()
+            chances, words = (
+                list(of),
+                f"guessing one of {' or '.join(map(str, of.index))}: {' or '.join(f'{c:.3g}' for c in of)}",
             )
-        axis.set(title=title, xlabel="layer")
+        for chance in chances:
+            axis.axhline(chance, **CHANCE)
+        axis.set_title(title, pad=10)
+        above = {"xytext": (0, 2), "textcoords": "offset points", "ha": "center", "va": "bottom"}
+        axis.annotate(words, (0.5, 1), xycoords="axes fraction", fontsize=6, color="0.35", **above)  # no curve is there
+        axis.set_xlabel("layer")
         axis.set_xticks(few(separation["layer"]))
         if column != "silhouette":
             axis.set_ylim(0, 1.02)

@@ -48,7 +48,9 @@ def reconstruction(
     title : whose reconstruction it is
     """
     rows = {"input": np.where(np.isnan(masked), 0.5, masked), "reconstruction": rebuilt, "original": original}
-    figure, axes = plt.subplots(3, len(names), figsize=(PAGE, PAGE * 3 / len(names) + 0.5), squeeze=False)
+    height, width = original.shape[1:3]
+    size = (PAGE, PAGE * 3 / len(names) * height / width + 0.5)
+    figure, axes = plt.subplots(3, len(names), figsize=size, squeeze=False)
     for row, (what, pictures) in zip(axes, rows.items(), strict=True):
         for axis, picture in zip(row, pictures, strict=True):
             axis.imshow(np.clip(picture, 0, 1), interpolation="nearest")

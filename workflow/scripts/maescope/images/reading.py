@@ -12,6 +12,7 @@ import numpy as np
 import PIL
 from PIL import Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageError
 
+from maescope.base import grid
 from maescope.base.errors import InputError, is_lacking
 from maescope.images.addresses import Address
 
@@ -33,12 +34,12 @@ DEEP = re.compile(";16[BLN]")  # raw modes of 16-bit colour, which PIL would cut
 class Preprocessing:
     """From a file to the model's input."""
 
-    resize: int  # shorter side in pixels
-    crop: int  # side of the centre crop in pixels
+    resize: int  # what the crop's shorter side is scaled to, in pixels
+    crop: int | Sequence[int]  # of the centre, in pixels: its side, or height and width
     interpolation: str  # bicubic, bilinear, lanczos or nearest, as PIL does them
     mean: tuple[float, float, float]  # of red, green and blue in [0, 1]
     std: tuple[float, float, float]
-    squash: bool = False  # resize both sides, whatever the picture's shape
+    squash: bool = False  # resize to the shape of the crop, whatever the picture's
 
 
 def load(picture: str | Address, remedy: str = "replace it, or set on_bad_image: skip") -> Image.Image:
@@ -100,7 +101,7 @@ def _is_heic(source: str | BytesIO) -> bool:
 
 
 def read(picture: str | Address, preprocessing: Preprocessing) -> np.ndarray:
-    """A picture as a model takes it: (3, crop, crop) uint8; errors name the file."""
+    """A picture as a model takes it: (3, height, width) uint8; errors name the file."""
     loaded = load(picture)
     try:
         return crop(loaded, preprocessing)
@@ -125,38 +126,43 @@ def require_shape(path: str | Address, size: tuple[int, int]) -> None:
 
 
 def crop(picture: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
-    """Resize the shorter side with PIL, then cut out the centre, as torchvision's Resize and CenterCrop do.
+    """Resize a picture with PIL, then cut out the centre, as torchvision's Resize and CenterCrop do.
 
-    With `squash` both sides are resized, as Hugging Face's ViT does.
+    It is resized until it just covers the crop, this scaled to a shorter side of `resize`: of a square crop, its
+    shorter side is `resize` then. With `squash` it is resized to that very shape, as Hugging Face's ViT does.
 
     Of a picture that would have more than MAX_PIXELS only the centre is resized.
 
     Returns
     -------
-    (3, crop, crop) uint8
+    (3, height, width) uint8
     """
-    resize, size = preprocessing.resize, preprocessing.crop
+    height, width = size = grid.sides(preprocessing.crop)
+    kind = Image.Resampling[preprocessing.interpolation.upper()]
+    box = [preprocessing.resize * side // min(size) for side in (width, height)]
+    tight = min((0, 1), key=lambda axis: picture.size[axis] / box[axis])
     if preprocessing.squash:
-        picture = picture.resize((resize, resize), Image.Resampling[preprocessing.interpolation.upper()])
-    elif min(picture.size) != resize:
-        short, kind = min(picture.size), Image.Resampling[preprocessing.interpolation.upper()]
-        target = tuple(int(resize * side / short) for side in picture.size)
+        picture = picture.resize(box, kind)
+    elif picture.size[tight] != box[tight]:
+        target = tuple(int(box[tight] * side / picture.size[tight]) for side in picture.size)
         if target[0] * target[1] > MAX_PIXELS:
-            place = [round((side - size) / 2) for side in target]
-            edges = zip((*place, place[0] + size, place[1] + size), picture.size * 2, target * 2, strict=True)
-            picture = picture.resize((size, size), kind, [edge * side / new for edge, side, new in edges])
+            place = [round((side - cut) / 2) for side, cut in zip(target, (width, height), strict=True)]
+            edges = zip((*place, place[0] + width, place[1] + height), picture.size * 2, target * 2, strict=True)
+            picture = picture.resize((width, height), kind, [edge * side / new for edge, side, new in edges])
         else:
             picture = picture.resize(target, kind)
     return _centre(picture, size)
 
 
-def _centre(picture: Image.Image, size: int) -> np.ndarray:
-    """The middle of a picture: (3, size, size) uint8."""
+def _centre(picture: Image.Image, size: tuple[int, int]) -> np.ndarray:
+    """The middle of a picture: (3, *size) uint8."""
     width, height = picture.size
-    if min(width, height) < size:
-        raise InputError(f"a picture of {width} x {height} px is smaller than the crop of {size}; raise resize")
-    left, top = round((width - size) / 2), round((height - size) / 2)
-    return np.asarray(picture.crop((left, top, left + size, top + size))).transpose(2, 0, 1)  # (3, size, size)
+    if height < size[0] or width < size[1]:
+        raise InputError(
+            f"a picture of {width} x {height} px is smaller than the crop of {grid.in_words(size)}; raise resize"
+        )
+    left, top = round((width - size[1]) / 2), round((height - size[0]) / 2)
+    return np.asarray(picture.crop((left, top, left + size[1], top + size[0]))).transpose(2, 0, 1)
 
 
 def batches(
@@ -166,7 +172,7 @@ def batches(
 
     Yields
     ------
-    (B, 3, crop, crop) uint8, B = `size` but for the last
+    (B, 3, height, width) uint8, B = `size` but for the last
     """
 
     groups = [pictures[start : start + size] for start in range(0, len(pictures), size)]
@@ -196,8 +202,8 @@ def read_ahead(
             yield np.stack([future.result() for future in coming])
 
 
-def centre(path: str, size: int) -> np.ndarray:
-    """The middle of a picture, nothing resized: (3, size, size) uint8.
+def centre(path: str, crop: int | Sequence[int]) -> np.ndarray:
+    """The middle of a picture, nothing resized: (3, height, width) uint8.
 
     Raises
     ------
@@ -205,10 +211,11 @@ def centre(path: str, size: int) -> np.ndarray:
         naming the picture that is smaller, or that cannot be decoded
     """
     picture = load(path, remedy="replace it")  # sampling looks at clean images alone, and cannot skip it
-    if min(picture.size) < size:
+    size = grid.sides(crop)
+    if picture.height < size[0] or picture.width < size[1]:
         raise InputError(
-            f"{path}: {picture.size[0]} x {picture.size[1]} px, smaller than the model's {size} px; leave `folder` out "
-            "of the corruptions (they are then generated), or the model out of study.corrupted"
+            f"{path}: {picture.width} x {picture.height} px, smaller than the model's {grid.in_words(crop)} px; leave "
+            "`folder` out of the corruptions (they are then generated), or the model out of study.corrupted"
         )
     return _centre(picture, size)
 
@@ -222,7 +229,7 @@ def pictures(folder: str) -> list[np.ndarray]:
 
 
 def normalised(pictures: Sequence[str | Address], preprocessing: Preprocessing) -> np.ndarray:
-    """All pictures in memory as the model takes them: (n, 3, crop, crop) float32."""
+    """All pictures in memory as the model takes them: (n, 3, height, width) float32."""
     pixels = np.concatenate(list(batches(pictures, 256, preprocessing))).astype(np.float32) / 255
     mean, std = (np.float32(value).reshape(3, 1, 1) for value in (preprocessing.mean, preprocessing.std))
     return (pixels - mean) / std

@@ -2,12 +2,14 @@
 
 import difflib
 import math
+from collections.abc import Sequence
 
 import timm
 from timm.layers import Attention, PatchEmbed
 from timm.models import Beit, Eva, PretrainedCfg, VisionTransformer
 from torch import nn
 
+from maescope.base import grid
 from maescope.base.errors import InputError
 from maescope.models import beit, rotary
 
@@ -104,22 +106,24 @@ def recorded_preprocessing(identifier: str) -> dict:
         raise InputError(
             f"timm knows no pretrained model {identifier} (it has {near}); state resize, crop, mean and std"
         )
-    squash = config.crop_mode == "squash" and len(set(config.input_size[1:])) == 1
+    squash = config.crop_mode == "squash"
     if config.crop_mode != "center" and not squash:
         raise InputError(
             f"{identifier} is evaluated with crop mode {config.crop_mode}; state resize, crop, mean and std"
         )
-    side = config.input_size[-1]
+    size = list(config.input_size[1:])
     return {
-        "resize": math.floor(side / config.crop_pct),
-        "crop": side,
+        "resize": math.floor(min(size) / config.crop_pct),
+        "crop": size if len(set(size)) > 1 else size[0],
         "interpolation": config.interpolation,
         "mean": list(config.mean),
         "std": list(config.std),
     } | ({"squash": True} if squash else {})
 
 
-def require_input(model: VisionTransformer, crop: int, *, resample: bool = False, exact: bool = False) -> None:
+def require_input(
+    model: VisionTransformer, crop: int | Sequence[int], *, resample: bool = False, exact: bool = False
+) -> None:
     """Crops must be of the model's input size, or it is set to theirs, once its weights are in.
 
     That is done to a model of `dynamic_img_size`, and to any where `resample` asks for it. Its positions are resampled
@@ -131,17 +135,17 @@ def require_input(model: VisionTransformer, crop: int, *, resample: bool = False
     InputError
         naming both sizes
     """
-    height, width = model.patch_embed.img_size
-    if (crop, crop) == (height, width):
+    size, own, patch = grid.sides(crop), tuple(model.patch_embed.img_size), model.patch_embed.patch_size
+    if size == own:
         return
-    patch = model.patch_embed.patch_size
+    words = grid.in_words(crop)
     if exact or not (resample or getattr(model, "dynamic_img_size", False)):
-        said = f"preprocessing.crop is {crop} px, but the model's input is {height} x {width} px"
+        said = f"preprocessing.crop is {words} px, but the model's input is {own[0]} x {own[1]} px"
         remedy = "; take crops of that size" + (", or set resample_positions: true" if not exact else "")
         raise InputError(said + remedy)
-    if crop % patch[0] or crop % patch[1]:
-        raise InputError(f"preprocessing.crop is {crop} px, no multiple of the model's patches of {patch[0]} px")
-    model.set_input_size((crop, crop))
+    if size[0] % patch[0] or size[1] % patch[1]:
+        raise InputError(f"preprocessing.crop is {words} px, no multiple of the model's patches of {patch[0]} px")
+    model.set_input_size(size)
 
 
 def hub_repository(identifier: str) -> str:

@@ -28,9 +28,6 @@ def problems(name: str, model: dict) -> Iterator[str]:
             yield f"{key}.arguments.{argument}: {arguments[argument]}; {remedy}"
     if arguments.get("in_chans", 3) != 3:
         yield f"{key}.arguments.in_chans: {arguments['in_chans']}, but pictures are read as red, green and blue: 3"
-    size = arguments.get("img_size")
-    if isinstance(size, list) and len(set(size)) != 1 and not model.get("resample_positions"):
-        yield f"{key}.arguments.img_size: {size}, but crops are squares; give one number, or resample_positions: true"
     if training and "resample_positions" in model:
         yield f"{key}.resample_positions: a model that is trained here is of the size of its crops; leave it out"
     if model["pooling"] == "token" and not sizes.has_cls(model):

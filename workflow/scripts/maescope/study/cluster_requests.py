@@ -4,8 +4,10 @@ Partitions, account and GPU model are the profile's. Measured on the default stu
 others. Memory is in MB, time in minutes.
 """
 
+import math
 from pathlib import Path
 
+from maescope.base import grid
 from maescope.study import sizes
 from maescope.study.lookups import LookUps
 
@@ -22,6 +24,10 @@ class ClusterRequests:
         """GPUs of an extraction."""
         return int(self.look.device(wildcards) != "cpu")
 
+    def pixels(self, wildcards) -> int:
+        """Of a model's input."""
+        return math.prod(grid.sides(self.look.crop(wildcards)))
+
     def weights_mb(self, wildcards) -> float:
         """Size of a model's weights where they lie on disk, that of a ViT-B's where they do not."""
         path = Path(self.look.models[wildcards.model]["weights"] or "")
@@ -29,25 +35,25 @@ class ClusterRequests:
 
     def extraction_mb(self, wildcards, attempt) -> int:
         """torch and a ViT-B, thrice what weights are larger (twice while they are read), 20 MB per image of 224 px."""
-        batch = self.look.batch_size(wildcards) * 20 * (self.look.crop(wildcards) / 224) ** 2
+        batch = self.look.batch_size(wildcards) * 20 * self.pixels(wildcards) / 224**2
         return attempt * round(4000 + 3 * max(0, self.weights_mb(wildcards) - VIT_B_MB) + batch)
 
     def extraction_minutes(self, wildcards, attempt) -> int:
         """At least 3000 images of 224 px per minute with a GPU and 300 without, fewer of a model larger than ViT-B."""
-        size = (self.look.crop(wildcards) / 224) ** 2 * max(1, self.weights_mb(wildcards) / VIT_B_MB)
+        size = self.pixels(wildcards) / 224**2 * max(1, self.weights_mb(wildcards) / VIT_B_MB)
         images = self.look.images_asked(wildcards.dataset) * self.look.levels_of(wildcards.perturbation) * size
         return attempt * round(20 + images / (3000 if self.gpus(wildcards) else 300))
 
     def training_mb(self, wildcards, attempt) -> int:
         """torch, and the images of the training set, which are held in memory."""
         images = self.look.images_asked(self.look.training(wildcards)["dataset"])
-        return attempt * round(4000 + images * 3 * self.look.crop(wildcards) ** 2 * 8e-6)
+        return attempt * round(4000 + images * 3 * self.pixels(wildcards) * 8e-6)
 
     def training_minutes(self, wildcards, attempt) -> int:
         """At least 6000 images of 32 px per minute."""
         training = self.look.training(wildcards)
         images = self.look.images_asked(training["dataset"]) * training["epochs"]
-        return attempt * round(20 + images * (self.look.crop(wildcards) / 32) ** 2 / 6000)
+        return attempt * round(20 + images * self.pixels(wildcards) / 32**2 / 6000)
 
     def sampling_minutes(self, wildcards, attempt) -> int:
         """Each picture is read: a thousand of them per minute."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from maescope.base import grid
 from maescope.base.grid import visible
 from maescope.base.names import nearest
 from maescope.study import arguments, conventions, layer_checks, replicates, sizes, sweep_checks
@@ -110,10 +111,11 @@ def _model_contradictions(name: str, model: dict, config: dict) -> Iterator[str]
     key, training, weights = f"models.{name}", model["training"], model["weights"]
     yield from arguments.problems(name, model)
     size, crop = sizes.patch_size_of(model), model["preprocessing"]["crop"]
-    if size and crop % size:
-        yield f"{key}: patches of {size} px do not divide the crop of {crop} px; change one of them"
-    if (resize := model["preprocessing"]["resize"]) < crop:
-        yield f"{key}.preprocessing.resize: {resize} is smaller than the crop of {crop}; raise it"
+    words, shortest = grid.in_words(crop), min(grid.sides(crop))
+    if size and any(side % size for side in grid.sides(crop)):
+        yield f"{key}: patches of {size} px do not divide the crop of {words} px; change one of them"
+    if (resize := model["preprocessing"]["resize"]) < shortest:
+        yield f"{key}.preprocessing.resize: {resize} is smaller than the crop of {words}; raise it"
     asked = [name for name in model["patch_tokens"] if name != "mask"]  # the default, of a study without masks as well
     yield from _missing(f"{key}.patch_tokens", asked, config["perturbations"], "perturbations")
     if weights.startswith(RANDOM) and model["sha256"]:
@@ -231,8 +233,9 @@ def _perturbation_contradictions(name: str, perturbation: dict, models: dict) ->
         if filter["sigma"] < SMALLEST_SIGMA:
             yield f"perturbations.{name}.levels.{level}.sigma: {filter['sigma']:g} would be rounded to 0; take 0.01"
         for model, entry in models.items():
-            if filter["kernel"] // 2 >= entry["preprocessing"]["crop"]:
+            crop = entry["preprocessing"]["crop"]
+            if filter["kernel"] // 2 >= min(grid.sides(crop)):
                 yield (
                     f"perturbations.{name}.levels.{level}.kernel: {filter['kernel']} does not fit the "
-                    f"{entry['preprocessing']['crop']} px crop of {model}"
+                    f"{grid.in_words(crop)} px crop of {model}"
                 )

@@ -1,16 +1,23 @@
 """Crops too small for what a job is to do with them, asked for while planning and only where a target needs it."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from maescope.base import grid
 from maescope.base.errors import InputError
 
 SSIM = 11  # side of SSIM's window in pixels
 CORRUPTED = 8  # side in pixels that the generated corruptions need
-REDUCED_UP_TO, REDUCED_BY = 64, 5  # side in pixels of crops for which frost photographs are reduced, and how much
+REDUCED_BY = 5  # frost photographs of small crops
 
 
-def require_ssim(model: str, crop: int) -> None:
+def is_small(crop: int | Sequence[int]) -> bool:
+    """Whether corruptions are generated with the parameters of CIFAR-C, from frost photographs that are reduced."""
+    return min(grid.sides(crop)) <= 64
+
+
+def require_ssim(model: str, crop: int | Sequence[int]) -> None:
     """SSIM needs room for its window.
 
     Raises
@@ -18,14 +25,14 @@ def require_ssim(model: str, crop: int) -> None:
     InputError
         naming both sizes
     """
-    if crop < SSIM:
+    if min(grid.sides(crop)) < SSIM:
         raise InputError(
-            f"models.{model}.preprocessing.crop: {crop} px, but SSIM (Table I; reconstruction errors, of the "
-            f"sweep) has a window of {SSIM} x {SSIM} px; raise it, or ask for other targets"
+            f"models.{model}.preprocessing.crop: {grid.in_words(crop)} px, but SSIM (Table I; reconstruction "
+            f"errors, of the sweep) has a window of {SSIM} x {SSIM} px; raise it, or ask for other targets"
         )
 
 
-def require_corrupted(name: str, perturbation: dict, model: str, crop: int) -> None:
+def require_corrupted(name: str, perturbation: dict, model: str, crop: int | Sequence[int]) -> None:
     """A generated corruption needs a crop of some size, and frost photographs no smaller than it.
 
     Raises
@@ -35,19 +42,20 @@ def require_corrupted(name: str, perturbation: dict, model: str, crop: int) -> N
     """
     if perturbation["kind"] != "corruption" or perturbation["folder"]:
         return
-    if crop < CORRUPTED:
+    height, width = grid.sides(crop)
+    if min(height, width) < CORRUPTED:
         raise InputError(
-            f"models.{model}.preprocessing.crop: {crop} px, but {name} is generated from {CORRUPTED} px or more; raise "
-            "it, or set study.corruptions: []"
+            f"models.{model}.preprocessing.crop: {grid.in_words(crop)} px, but {name} is generated from {CORRUPTED} "
+            "px or more; raise it, or set study.corruptions: []"
         )
     if perturbation["frost"]:
-        step = REDUCED_BY if crop <= REDUCED_UP_TO else 1
-        needed = step * (crop - 1) + step // 2 + 1  # every fifth pixel from the third on
-        for path, (width, height) in _sizes(perturbation["frost"]).items():
-            if min(width, height) < needed:
+        step = REDUCED_BY if is_small(crop) else 1
+        needed = [step * (side - 1) + step // 2 + 1 for side in (width, height)]  # every fifth pixel from the third on
+        for path, size in _sizes(perturbation["frost"]).items():
+            if size[0] < needed[0] or size[1] < needed[1]:
                 raise InputError(
-                    f"perturbations.{name}.frost: {path} has {width} x {height} px, but {needed} x {needed} px are "
-                    f"needed for the crop of {crop} px of {model}; take it out of the folder"
+                    f"perturbations.{name}.frost: {path} has {size[0]} x {size[1]} px, but {needed[0]} x {needed[1]} "
+                    f"px are needed for the crop of {grid.in_words(crop)} px of {model}; take it out of the folder"
                 )
 
 

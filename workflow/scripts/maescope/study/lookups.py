@@ -206,9 +206,13 @@ class LookUps:
     def preprocessing(self, wildcards) -> dict:
         return self.models[wildcards.model]["preprocessing"]
 
-    def crop(self, wildcards) -> int:
-        """Side of a model's input in pixels."""
+    def crop(self, wildcards) -> int | list[int]:
+        """A model's input in pixels: its side, or height and width."""
         return self.models[wildcards.model]["preprocessing"]["crop"]
+
+    def is_small(self, model: str) -> bool:
+        """Whether corruptions are generated with the parameters of small pictures."""
+        return crops.is_small(self.models[model]["preprocessing"]["crop"])
 
     def resize(self, models: Iterable[str]) -> dict[str, int]:
         """Shorter side in pixels that each of some models has pictures brought to."""

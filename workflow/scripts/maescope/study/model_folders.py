@@ -11,6 +11,7 @@ import re
 from collections.abc import Container
 from pathlib import Path
 
+from maescope.base import grid
 from maescope.base.errors import InputError
 
 CONFIG, PREPROCESSOR, WEIGHTS = "config.json", "preprocessor_config.json", ("model.safetensors", "pytorch_model.bin")
@@ -51,9 +52,10 @@ def complete(name: str, model: dict, stated: dict) -> dict:
         raise InputError(f"{key}: {error}") from None
     arguments, crop = told.pop("arguments") | model["arguments"], told["preprocessing"]["crop"]
     resampled = arguments.get("dynamic_img_size") or model.get("resample_positions")
-    if crop != arguments["img_size"] and not resampled:
+    if grid.sides(crop) != grid.sides(arguments["img_size"]) and not resampled:
         raise InputError(
-            f"{key}: pictures are cropped to {crop} px, but positions are of {arguments['img_size']} px; state "
+            f"{key}: pictures are cropped to {grid.in_words(crop)} px, but positions are of "
+            f"{grid.in_words(arguments['img_size'])} px; state "
             "preprocessing with that crop, or resample_positions: true, which resamples them as timm "
             "does (Hugging Face has another filter)"
         )
@@ -114,7 +116,7 @@ def _of_config(path: Path, config: dict) -> dict:
     kind = config.get("model_type")
     if kind not in READ:
         raise InputError(f"{path}: model_type is {kind!r}, read are {', '.join(READ)}; state architecture and weights")
-    size, patch = (_square(path, config, key) for key in ("image_size", "patch_size"))
+    size, patch = _sides(path, config, "image_size", "fetch it again"), _square(path, config, "patch_size")
     width, depth, heads = (
         _number(path, config, key) for key in ("hidden_size", "num_hidden_layers", "num_attention_heads")
     )
@@ -212,7 +214,7 @@ def _square(path: Path, config: dict, key: str) -> int:
     value = config.get(key)
     sides = value if isinstance(value, list) else [value, value]
     if len(sides) != 2 or sides[0] != sides[1]:
-        raise InputError(f"{path}: {key} is {value}, but inputs and patches must be squares; give another model")
+        raise InputError(f"{path}: {key} is {value}, but patches must be squares; give another model")
     return _number(path, {key: sides[0]}, key)
 
 
@@ -243,16 +245,22 @@ def preprocessing(path: Path, stated: Container[str] = ()) -> dict:
 
 
 def _resize(path: Path, config: dict) -> int:
-    """The side to which pictures are resized."""
+    """The shorter side to which pictures are resized."""
+    size = _resized(path, config)
+    return min(size) if isinstance(size, list) else size
+
+
+def _resized(path: Path, config: dict) -> int | list[int]:
+    """To what pictures are resized: their shorter side, or height and width where both are told and differ."""
     if not _flag(path, config, "do_resize", True):
         raise InputError(f"{path}: do_resize is False, which is not done here; state preprocessing")
     size = config.get("size")
     if isinstance(size, dict) and size.keys() == {"shortest_edge"}:
-        return _side(path, {"size": size["shortest_edge"]}, "size")
+        return _number(path, size, "shortest_edge")
     if isinstance(size, int) and not _squashes(config):
         kind = _processor(config) or "an unnamed processor"
         raise InputError(f"{path}: size is {size} of {kind}, one side or both; state preprocessing")
-    return _side(path, config, "size")
+    return _sides(path, config, "size")
 
 
 def _squashes(config: dict) -> bool:
@@ -267,9 +275,14 @@ def _processor(config: dict) -> str:
     return str(config.get("image_processor_type", config.get("feature_extractor_type", "")))
 
 
-def _crop(path: Path, config: dict) -> int:
-    cropped = _flag(path, config, "do_center_crop", "crop_size" in config)
-    return _side(path, config, "crop_size") if cropped else _resize(path, config)
+def _crop(path: Path, config: dict) -> int | list[int]:
+    if not _flag(path, config, "do_center_crop", "crop_size" in config):
+        return _resized(path, config)
+    crop, resized = _sides(path, config, "crop_size"), _resized(path, config)
+    (height, width), (high, wide) = grid.sides(crop), grid.sides(resized)
+    if (height, high) != (width, wide) and not (_squashes(config) and height * wide == width * high):
+        raise InputError(f"{path}: size {config['size']} and crop_size {crop} differ in shape; state preprocessing")
+    return crop
 
 
 def _interpolation(path: Path, config: dict) -> str:
@@ -306,14 +319,14 @@ def _channels(path: Path, config: dict, key: str, plain: float) -> list:
 TOLD = {"resize": _resize, "crop": _crop, "interpolation": _interpolation, "mean": _mean, "std": _std}
 
 
-def _side(path: Path, config: dict, key: str) -> int:
-    """A side in pixels, of a number or two that must be equal."""
+def _sides(path: Path, config: dict, key: str, remedy: str = "state preprocessing") -> int | list[int]:
+    """Height and width in pixels; one number where they are equal."""
     value = config.get(key)
     sides = [value.get("height"), value.get("width")] if isinstance(value, dict) else value
     sides = sides if isinstance(sides, list) else [sides, sides]
-    if len(sides) != 2 or sides[0] != sides[1] or type(sides[0]) is not int or sides[0] < 1:
-        raise InputError(f"{path}: {key} is {value}, no side of a square; state preprocessing")
-    return sides[0]
+    if len(sides) != 2 or any(type(side) is not int or side < 1 for side in sides):
+        raise InputError(f"{path}: {key} is {value}, neither one side nor height and width; {remedy}")
+    return sides if sides[0] != sides[1] else sides[0]
 
 
 def _flag(path: Path, config: dict, key: str, usual: bool) -> bool:

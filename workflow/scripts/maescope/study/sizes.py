@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from maescope.base.grid import visible
+from maescope.base.grid import in_words as pixels
+from maescope.base.grid import sides, visible
 
 WIDTHS = {"tiny": 192, "small": 384, "base": 768, "large": 1024, "huge": 1280}  # of timm's vit_<size>_patch...
 DEPTHS = {"tiny": 12, "small": 12, "base": 12, "large": 24, "huge": 32}
@@ -27,8 +28,8 @@ def patch_size_of(model: dict) -> int | None:
 
 def patches_of(model: dict) -> int | None:
     """Patch tokens of a model's full image, None where neither its arguments nor its name tell."""
-    size = patch_size_of(model)
-    return (model["preprocessing"]["crop"] // size) ** 2 if size else None
+    size, (height, width) = patch_size_of(model), sides(model["preprocessing"]["crop"])
+    return (height // size) * (width // size) if size else None
 
 
 def width_of(model: dict) -> int | None:
@@ -109,7 +110,7 @@ def in_words(name: str, models: dict) -> str:
     """A model and, in parentheses, how it is built."""
     model = models[name]
     given = [f"{key} {value}" for key, value in model["arguments"].items()]
-    built = ", ".join([model["architecture"], *given, f"crop {model['preprocessing']['crop']} px"])
+    built = ", ".join([model["architecture"], *given, f"crop {pixels(model['preprocessing']['crop'])} px"])
     return f"{name} ({built})"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from maescope.base.grid import visible
+from maescope.base.grid import sides, visible
 from maescope.base.names import nearest
 from maescope.study import layer_checks
 from maescope.study.sizes import differences, in_words, needs_all_patches, patch_size_of, patches_of, twin_problems
@@ -50,7 +50,7 @@ def _size_problems(names: list[str], models: dict) -> Iterator[str]:
     """Pretrained models that differ in more than patch size, of which the first two are named."""
     names = [name for name in names if name in models]
     for name in names:
-        crops = {models[own]["preprocessing"]["crop"] for own in (name, names[0])}
+        crops = {sides(models[own]["preprocessing"]["crop"]) for own in (name, names[0])}
         if {*differences(models[name], models[names[0]])} - {"patch_size"} or len(crops) > 1:
             one, other = (in_words(own, models) for own in (name, names[0]))
             yield f"study.sweep: {one} and {other} differ in more than patch size; compare models that do not"

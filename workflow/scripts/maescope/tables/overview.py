@@ -6,6 +6,7 @@ from importlib import metadata
 
 import pandas as pd
 
+from maescope.base import grid
 from maescope.study import sizes
 from maescope.tables.writing import STYLE
 
@@ -37,7 +38,7 @@ def models_table(models: Mapping[str, Mapping], digests: Mapping[str, str]) -> p
         arguments = ", ".join(f"{key} {value}" for key, value in model["arguments"].items())
         recipe = model["training"]
         origin = f"trained here: {recipe['recipe']}, {recipe['epochs']} epochs" if recipe else model["weights"]
-        crop = f"{model['preprocessing']['crop']} px"
+        crop = f"{grid.in_words(model['preprocessing']['crop'])} px"
         head = f"{model['num_classes']} classes, {model['pooling']}" if model["num_classes"] else "none"
         row = {"model": name, "architecture": f"{model['architecture']} {arguments}".strip(), "input": crop}
         row["beside patches"] = sizes.prefix_of(model)

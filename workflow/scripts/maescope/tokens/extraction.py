@@ -74,7 +74,7 @@ class Extractor:
 
         Parameters
         ----------
-        pixels : (B, 3, crop, crop) uint8
+        pixels : (B, 3, height, width) uint8
         names : (B,) identities
         scores : (B, N) rollout of the clean images, where the perturbation needs them
         tokens_dtype : type of the layer-first tokens

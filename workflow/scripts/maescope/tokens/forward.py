@@ -126,9 +126,9 @@ def _require_size(model: VisionTransformer, images: Tensor) -> None:
     if images.ndim != 4 or tuple(images.shape[1:]) != wanted:
         shape = ", ".join(map(str, wanted))
         said = f"images are of shape {tuple(images.shape)}, but the model's input is (B, {shape})"
-        square = images.ndim == 4 and images.shape[2] == images.shape[3]
-        if square and getattr(model, "dynamic_img_size", False):
-            said += f"; architectures.require_input(model, {images.shape[3]}) sets it"
+        if images.ndim == 4 and getattr(model, "dynamic_img_size", False):
+            size = images.shape[3] if images.shape[2] == images.shape[3] else tuple(images.shape[2:])
+            said += f"; architectures.require_input(model, {size}) sets it"
         raise InputError(said)
 
 

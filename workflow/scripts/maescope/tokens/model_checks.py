@@ -16,9 +16,9 @@ from maescope.tokens.forward import forward
 
 def describe(model: VisionTransformer) -> dict:
     """Shapes of a model: input, patches, layers, heads, widths, outputs of the head; and what no shape tells."""
-    block = model.blocks[0]
+    block, (height, width) = model.blocks[0], model.patch_embed.img_size
     return {
-        "input_px": model.patch_embed.img_size[0],
+        "input_px": height if height == width else [height, width],
         "patch_px": model.patch_embed.patch_size[0],
         "patches": model.patch_embed.num_patches,
         "cls_token": model.cls_token is not None,
