@@ -84,6 +84,7 @@ rule high_norms:
     params:
         code=code("measures/high_norms"),
         labels=look.labels,
+        crop=look.crop,
         config_hash=look.config_hash,
     script:
         "../scripts/measures/high_norms.py"
@@ -129,6 +130,7 @@ rule patch_components:
         code=code("measures/patch_components"),
         labels=look.shown,
         seed=SEED,
+        crop=look.crop,
         config_hash=look.config_hash,
     script:
         "../scripts/measures/patch_components.py"

@@ -57,20 +57,22 @@ def test_each_model_has_its_curve_and_its_control_in_each_panel(draw, columns, c
 
 
 def test_places_are_those_of_the_layer_that_has_most_and_a_model_of_one_hump_says_so():
-    frame = grid(model=["a", "b"], layer=[1, 2], patch=range(9)).assign(share=0.0, gaussian=0.0)
-    found = (frame["model"] == "a") & (frame["layer"] == 2) & (frame["patch"] == 5)
+    frame = grid(model=["a", "b"], layer=[1, 2], row=range(3), column=range(4)).assign(share=0.0, gaussian=0.0)
+    found = (frame["model"] == "a") & (frame["layer"] == 2) & (frame["row"] == 1) & (frame["column"] == 2)
     frame.loc[found, "share"] = 0.5
     figure = figure_high_norms(frame)
     figure.draw_without_rendering()
     first, own, other = figure.axes[:3]
-    assert first.get_lines()[0].get_ydata() == pytest.approx([0, 100 * 0.5 / 9])
+    assert first.get_lines()[0].get_ydata() == pytest.approx([0, 100 * 0.5 / 12])
     assert own.get_title() == "a, layer 2" and own.get_images()[0].get_array()[1, 2] == 50
     assert not other.get_images() and "two humps" in other.texts[0].get_text()
 
 
 def test_patches_lie_where_they_are_in_the_picture():
-    frame = grid(model=["a", "b"], layer=range(1, 9), label=["x"], image=["x/1.png", "x/2.png"], patch=range(4))
-    frame = frame.assign(red=frame["patch"] / 3, green=0.0, blue=1.0, explained=0.4, noise=0.1)
+    frame = grid(
+        model=["a", "b"], layer=range(1, 9), label=["x"], image=["x/1.png", "x/2.png"], row=[0, 1], column=[0, 1]
+    )
+    frame = frame.assign(red=(2 * frame["row"] + frame["column"]) / 3, green=0.0, blue=1.0, explained=0.4, noise=0.1)
     frame.loc[frame["layer"] == 1, "explained"] = np.nan
     figure = figure_patches(frame)
     figure.draw_without_rendering()

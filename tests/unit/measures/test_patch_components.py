@@ -51,13 +51,14 @@ class Tokens:
 
 
 def test_the_table_has_two_images_of_each_label_patch_by_patch():
-    table = patch_components.table({"a": Tokens(), "b": Tokens()}, "clean", 3)
+    table = patch_components.table({"a": Tokens(), "b": Tokens()}, "clean", 3, (2, 2))
     assert table[["label", "image"]].drop_duplicates().to_numpy().tolist() == [
         ["a", "x/1.png"],
         ["a", "x/2.png"],
         ["b", "x/1.png"],
         ["b", "x/2.png"],
     ]
-    assert table["patch"].tolist() == [0, 1, 2, 3] * 4 and set(table["layer"]) == {3}
+    assert table[["row", "column"]].to_numpy().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]] * 4
+    assert set(table["layer"]) == {3}
     both = table[["red", "green", "blue"]].to_numpy().reshape(2, -1)
     assert both[0] == pytest.approx(both[1])  # the labels have the same tokens here

@@ -6,7 +6,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from maescope.base.grid import side
 from maescope.figures.axes import along_depth, below, models, name_depth, panel_grid
 from maescope.figures.style import CHANCE, PAGE
 
@@ -16,7 +15,7 @@ def figure_high_norms(measured: pd.DataFrame) -> Figure:
 
     Parameters
     ----------
-    measured : model, layer, patch, share, gaussian
+    measured : model, layer, row, column, share, gaussian
     """
     by = ["model", "layer"]
     shares, label = along_depth(measured.groupby(by, sort=False)[["share", "gaussian"]].mean().reset_index())
@@ -40,15 +39,14 @@ def figure_high_norms(measured: pd.DataFrame) -> Figure:
 
 def _map(axis: Axes, model: str, part: pd.DataFrame, layer: int) -> None:
     """Where the outlying tokens of a layer sit, in percent of the images."""
-    shares = 100 * part.sort_values("patch")["share"].to_numpy()
+    shares = 100 * part.pivot(index="row", columns="column", values="share").to_numpy()
     axis.set(xticks=[], yticks=[])
     if not shares.any():
         axis.set_title(model)
         axis.spines[["left", "bottom"]].set_visible(False)
         axis.text(0.5, 0.5, "no layer has\ntwo humps", ha="center", va="center", transform=axis.transAxes, color="0.35")
         return
-    length = side(len(shares))
-    image = axis.imshow(shares.reshape(length, length), vmin=0, vmax=max(1, np.max(shares)), cmap="cividis")
+    image = axis.imshow(shares, vmin=0, vmax=max(1, np.max(shares)), cmap="cividis")
     axis.set_title(f"{model}, layer {layer}")
     axis.grid(False)
     axis.figure.colorbar(image, ax=axis, shrink=0.7, label="of the images (%)")

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure, FigureBase
 
-from maescope.base.grid import side
 from maescope.figures.style import PAGE
 
 LAYERS, IMAGES, ACROSS = 4, 6, 2  # at most, of each model; models beside each other
@@ -18,7 +17,7 @@ def figure_patches(measured: pd.DataFrame) -> Figure:
 
     Parameters
     ----------
-    measured : model, layer, label, image, patch, red, green, blue, explained, noise
+    measured : model, layer, label, image, row, column, red, green, blue, explained, noise
     """
     models = list(measured.groupby("model", sort=False))
     rows = min(IMAGES, max(len(part[["label", "image"]].drop_duplicates()) for _, part in models))
@@ -41,9 +40,9 @@ def _block(block: FigureBase, part: pd.DataFrame) -> None:
     for row, (label, image) in zip(axes, images, strict=True):
         own = part[(part["label"] == label) & (part["image"] == image)]
         for axis, layer in zip(row, layers, strict=True):
-            shown = own[own["layer"] == layer].sort_values("patch")
-            length = side(len(shown))
-            axis.imshow(shown[["red", "green", "blue"]].to_numpy().reshape(length, length, 3))
+            shown = own[own["layer"] == layer].sort_values(["row", "column"])
+            shape = shown["row"].nunique(), shown["column"].nunique(), 3
+            axis.imshow(shown[["red", "green", "blue"]].to_numpy().reshape(shape))
             axis.set(xticks=[], yticks=[])
             axis.spines[["left", "bottom"]].set_visible(False)
         words = _short(label), _short(PurePosixPath(image).stem)

@@ -57,15 +57,16 @@ def humps(lengths: np.ndarray) -> Humps | None:
     return Humps(float(np.exp(centre + spread * threshold)), float(np.exp(spread * (between[-1, 0] - between[0, 0]))))
 
 
-def table(lengths: np.ndarray) -> pd.DataFrame:
-    """Share of images whose token is outlying, by place: patch, share, gaussian, threshold, ratio.
+def table(lengths: np.ndarray, shape: tuple[int, int]) -> pd.DataFrame:
+    """Share of images whose token is outlying, by place: row, column, share, gaussian, threshold, ratio.
 
     `gaussian` is the share that one Gaussian of the mean and deviation of log norms would have above the threshold. Of
     one hump all shares are 0, and there is neither threshold nor ratio.
 
     Parameters
     ----------
-    lengths : (n, N) norms of the patch tokens of one layer
+    lengths : (n, N) norms of the patch tokens of one layer, row by row
+    shape : rows and columns of the grid of patches
     """
     found = humps(lengths)
     if found is None:
@@ -74,5 +75,6 @@ def table(lengths: np.ndarray) -> pd.DataFrame:
         logs = np.log(lengths[lengths > 0])
         above = (lengths > found.threshold).mean(axis=0)
         gaussian = float(ndtr((logs.mean() - np.log(found.threshold)) / logs.std()))
-    columns = {"patch": range(lengths.shape[1]), "share": above, "gaussian": gaussian}
-    return pd.DataFrame(columns | found._asdict())
+    rows, columns = np.unravel_index(np.arange(lengths.shape[1]), shape)
+    places = {"row": rows, "column": columns, "share": above, "gaussian": gaussian}
+    return pd.DataFrame(places | found._asdict())

@@ -40,18 +40,19 @@ def colours(scores: np.ndarray) -> np.ndarray:
     return np.where(high > low, np.clip((scores - low) / span, 0, 1), 0.5)
 
 
-def table(files: Mapping[str, TokenFile], level: str, layer: int) -> pd.DataFrame:
-    """The first images of each label at one layer: label, image, patch, red, green, blue, explained."""
+def table(files: Mapping[str, TokenFile], level: str, layer: int, shape: tuple[int, int]) -> pd.DataFrame:
+    """The first images of each label at one layer: label, image, row, column, red, green, blue, explained.
+
+    Parameters
+    ----------
+    shape : rows and columns of the grid of patches
+    """
     tokens = np.concatenate(
         [file.read(level, "patch", layer, min(IMAGES, len(file.images))) for file in files.values()]
     )
     scores, explained = components(tokens)
-    names = [
-        (label, image, patch)
-        for label, file in files.items()
-        for image in file.images[:IMAGES]
-        for patch in range(tokens.shape[1])
-    ]
-    frame = pd.DataFrame(names, columns=["label", "image", "patch"])
+    images = [(label, image) for label, file in files.items() for image in file.images[:IMAGES]]
+    names = [(*image, row, column) for image in images for row, column in np.ndindex(shape)]
+    frame = pd.DataFrame(names, columns=["label", "image", "row", "column"])
     frame[["red", "green", "blue"]] = colours(scores).reshape(-1, 3)
     return frame.assign(layer=layer, explained=explained)

@@ -1,5 +1,6 @@
 """What the schema cannot see: names that lead nowhere, sizes that do not fit together."""
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -213,11 +214,12 @@ def _pieces(name: str, perturbation: dict, study: dict, models: dict) -> Iterato
     grids = perturbation["levels"] if perturbation["kind"] == "shuffle" else []
     crops = {model: models[model]["preprocessing"]["crop"] for model in study["finetuned"] if model in models}
     for model, crop in crops.items():
-        if unfit := [grid for grid in grids if crop % grid]:
-            fitting = ", ".join(str(grid) for grid in range(2, crop // 2 + 1) if crop % grid == 0)
+        common = math.gcd(*grid.sides(crop))
+        if unfit := [pieces for pieces in grids if common % pieces]:
+            fitting = ", ".join(str(pieces) for pieces in range(2, common // 2 + 1) if common % pieces == 0)
             yield (
-                f"perturbations.{name}.levels: {unfit[0]} pieces do not divide the {crop} px crop of {model}; take of "
-                f"{fitting or 'no number, there is none'}"
+                f"perturbations.{name}.levels: {unfit[0]} pieces do not divide the {grid.in_words(crop)} px crop of "
+                f"{model}; take of {fitting or 'no number, there is none'}"
             )
 
 
