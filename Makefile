@@ -40,7 +40,7 @@ sweep: $(STAMP)  ## mask ratios and patch sizes, then a report of them
 
 sensitivity: CONFIG ?= config/config.yaml
 sensitivity: $(STAMP)  ## each conclusion under each convention, then a report of that
-	$(call study,sensitivity,sensitivity.html)
+	$(call study,sensitivity table_similarity,sensitivity.html)
 
 test: $(STAMP)  ## all tests that need no root: units, the workflow, faults
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder

@@ -21,6 +21,7 @@ include: "workflow/rules/models.smk"
 include: "workflow/rules/tokens.smk"
 include: "workflow/rules/measures.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/beyond.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/sweep.smk"
@@ -45,13 +46,19 @@ rule all:
         rules.figure_models.output if STUDY["compared"] else [],
         rules.figure_rank.output if STUDY["compared"] else [],
         rules.figure_heads.output if STUDY["compared"] else [],
+        rules.figure_eigenvalues.output if STUDY["compared"] else [],
+        rules.figure_neural_collapse.output if STUDY["compared"] else [],
         rules.figure_spectrum.output if look.seen_whole else [],
+        rules.figure_high_norms.output if look.seen_whole else [],
+        rules.figure_patches.output if look.seen_whole else [],
         rules.figure_class_attention.output if look.seen_by_cls else [],
+        rules.figure_out_of_distribution.output if STUDY["compared"] else [],
         rules.training_curves.output if look.trained else [],
         rules.reconstruction.output if look.pretrained_here else [],
         rules.table_1.output,
         rules.table_2.output if STUDY["corruptions"] else [],
         rules.table_3.output,
+        rules.table_drift.output if STUDY["compared"] else [],
         rules.table_models.output if len(STUDY["finetuned"]) > 1 else [],
         rules.claims.output,
         rules.shifts.output,

@@ -19,6 +19,11 @@ FIGURES = {  # rows of numbers of each model
     "figure_models": {model: 2 * layers for model, layers in DEPTHS.items()},  # kinds of tokens
     "figure_rank": {model: 2 * layers for model, layers in DEPTHS.items()},
     "figure_spectrum": {"mae_pretrained": L * (SIDE // 2 + 1)},
+    "figure_eigenvalues": {model: 2 * layers for model, layers in DEPTHS.items()},
+    "figure_neural_collapse": {model: 2 * layers for model, layers in DEPTHS.items()},
+    "figure_high_norms": {"mae_pretrained": L * SIDE**2},
+    "figure_patches": {"mae_pretrained": L * 2 * 2 * SIDE**2},  # two images of each of two labels
+    "figure_out_of_distribution": {"mae_finetuned": (1 + 2 + 3 + 2 * 5 + 1) * (L + 2)},  # clean, levels, shifted
     "figure_heads": {"mae_pretrained": L * H, "mae_finetuned": L * H, "untrained": 3 * 2},
     "figure_class_attention": {"mae_pretrained": L * H},
 }
@@ -121,6 +126,8 @@ def test_what_needs_all_patches_is_not_planned_of_a_model_without_them(workflow)
     assert {job[0] for job in workflow.plan()} & set(FIGURES) == set(FIGURES) - {
         "figure_spectrum",
         "figure_class_attention",
+        "figure_high_norms",
+        "figure_patches",
     }
     said = refused(workflow, "figure_spectrum")
     assert "models.mae_pretrained.patch_tokens: add clean, or there is nothing to show of spectrum" in said
@@ -132,11 +139,40 @@ def refused(workflow, target):
     return done.stdout
 
 
+def test_numbers_of_embeddings_stand_beside_their_controls(finished):
+    ranks, collapse = (measure(finished, name) for name in ("effective_rank", "neural_collapse"))
+    assert ranks["participation_ratio"].between(1, C * B - 1).all() and (ranks["nesum"] <= C * B - 1).all()
+    assert (ranks["noise_nesum"] > ranks["nesum"].min()).all() and ranks["alpha"].isna().all()  # eleven eigenvalues
+    assert (collapse["nc1"] > 0).all() and set(collapse["classes"]) == {C}
+    assert (collapse["nc1"].to_numpy() != collapse["shuffled_nc1"].to_numpy()).all()
+
+
+def test_perturbed_images_are_told_from_clean_ones_and_clean_ones_among_themselves_are_the_control(finished):
+    numbers = tidy.read([finished / "results/smoke/figures/figure_out_of_distribution.csv"])
+    counts = numbers.drop_duplicates("shifted").set_index("shifted")[["inside", "outside"]]
+    assert counts.loc["clean"].tolist() == [C, C]  # of four images per class two are the bank
+    assert counts.loc["blur"].tolist() == [2 * C, 2 * C] and counts.loc["images of shifted"].tolist() == [2 * C, 4 * C]
+    nothing = numbers[(numbers["shifted"] == "occlusion") & (numbers["level"] == "0")]
+    assert nothing["auroc"].to_numpy() == pytest.approx(0.5)
+    assert numbers["auroc"].between(0, 1).all()
+
+
+def test_drift_is_set_against_what_was_lost(finished):
+    table = tidy.read([finished / "results/smoke/tables/table_drift.csv"])
+    assert table.groupby(["over", "perturbation"])["count"].first().to_dict().keys() == {
+        ("conditions", "all"),
+        ("conditions", "blur"),
+        ("conditions", "occlusion"),
+        ("images", "all"),
+    }
+
+
 def test_a_target_without_what_it_needs_is_refused_while_planning(workflow):
     config = workflow.config()
     config["study"] |= {"compared": [], "finetuned": ["mae_finetuned"], "corruptions": []}
     workflow.configure(config)
-    for target in ("figure_rank", "figure_cka", "figure_spectrum"):
+    assert "perturbations: none is of kind shuffle" in refused(workflow, "figure_shuffle")
+    for target in ("figure_rank", "figure_cka", "figure_spectrum", "table_similarity"):
         assert "study.compared: this target needs 1 or more;" in refused(workflow, target)
     assert "study.finetuned: this target needs 2 or more;" in refused(workflow, "table_models")
     assert "study.corruptions: this target needs 1 or more;" in refused(workflow, "table_2")

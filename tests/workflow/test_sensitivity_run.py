@@ -25,7 +25,7 @@ def planned(finished):
 def compared(finished, tmp_path_factory):
     """A copy of the finished study, with its matrix."""
     workflow = finished.moved(tmp_path_factory.mktemp("sensitivity") / "run")
-    workflow.must_run("sensitivity")
+    workflow.must_run("sensitivity", "table_similarity")
     return workflow
 
 
@@ -54,6 +54,17 @@ def test_measures_are_made_of_what_changed_and_nothing_of_the_study_again(planne
 
 def test_it_is_no_part_of_the_whole_study(finished):
     assert finished.plan() == []
+
+
+def test_conclusions_by_cka_are_held_against_two_other_measures(compared):
+    measured = tidy.read([compared / "results/smoke/measures/similarity.csv"])
+    assert len(measured) == (2 + 3 + 3) + 2 * (2 + 3)  # layers of each two models; of two, at five levels
+    nothing = measured[(measured["perturbation"] == "occlusion") & (measured["level"] == "0")]
+    assert nothing[["cka", "mutual_knn", "procrustes"]].to_numpy() == pytest.approx(1, abs=1e-6)
+    table = tidy.read([compared / "results/smoke/tables/table_similarity.csv"])
+    assert set(table["measure"]) == {"cka", "mutual_knn", "procrustes"}
+    assert table["conclusion"].nunique() == 3 + 3  # of a perturbed model, and of each of three beside the others
+    assert not table.loc[table["measure"] == "cka", "flips"].any()
 
 
 def matrix(compared):

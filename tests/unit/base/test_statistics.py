@@ -3,6 +3,7 @@
 The references `plain_...` are the formulas of the papers, one number at a time.
 """
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -157,8 +158,48 @@ def test_five_hundred_images_give_the_intervals_that_the_method_states():
         assert (high - low) / 2 == pytest.approx(half, abs=0.001)
 
 
-def test_a_class_with_one_image_leaves_no_interval():
-    assert np.isnan(statistics.bootstrap([0.5, 0.9, 0.7], ["a", "b", "b"])).all()
+def drawn_by_hand(values, labels, inside, pools):
+    """All equally likely resamples of a few images, written out: the mean over classes of means over those inside."""
+    means = []
+    for draws in itertools.product(*(itertools.product(pool, repeat=len(pool)) for pool in pools)):
+        drawn = [image for draw in draws for image in draw if inside[image]]
+        by_class = {labels[image]: [values[i] for i in drawn if labels[i] == labels[image]] for image in drawn}
+        means += [np.mean([np.mean(own) for own in by_class.values()])] if drawn else []
+    return np.sort(means)
+
+
+@pytest.mark.parametrize(
+    ("labels", "inside", "pools"),
+    [
+        ("aabb", (1, 1, 1, 0), ((0, 1), (2, 3))),  # of class b none in a quarter of the resamples
+        ("aabbb", (1, 0, 1, 1, 0), ((0, 1), (2, 3, 4))),
+        ("abbb", (1, 1, 1, 0), ((0, 1, 2, 3),)),  # one image of a: all are drawn together
+    ],
+)
+def test_the_bootstrap_of_a_subset_has_the_quantiles_of_all_resamples(labels, inside, pools):
+    values = np.array([0.0, 1.0, 10.0, 12.0, 99.0])[: len(labels)]
+    means = drawn_by_hand(values, labels, inside, pools)
+    for confidence in (0.3, 0.5, 0.62, 0.8):
+        tail = (1 - confidence) / 2
+        around = [np.quantile(means, [t - 0.02, t + 0.02], method="inverted_cdf") for t in (tail, 1 - tail)]
+        ends = statistics.subset_bootstrap(values, list(labels), np.array(inside), 20_000, confidence, seed=4)
+        assert all(low <= end <= high for end, (low, high) in zip(ends, around, strict=True))
+
+
+def test_the_bootstrap_of_a_subset_that_is_all_of_it_is_that_of_all():
+    rng = np.random.default_rng(0)
+    values, labels = rng.normal(size=90), np.repeat(["a", "b", "c"], [20, 30, 40])
+    for balanced in (True, False):
+        own = statistics.subset_bootstrap(values, labels, np.ones(90), 20_000, balanced=balanced)
+        assert own == pytest.approx(statistics.bootstrap(values, labels, 20_000, balanced=balanced), abs=0.01)
+
+
+def test_a_class_with_one_image_has_the_images_drawn_together_and_one_image_has_no_interval():
+    means = drawn_by_hand([0.5, 0.9, 0.7], "abb", (1, 1, 1), ((0, 1, 2),))
+    low, high = statistics.bootstrap(np.array([0.5, 0.9, 0.7]), ["a", "b", "b"], 4000)
+    assert (low, high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975], method="inverted_cdf")))
+    assert np.isnan(statistics.bootstrap(np.array([0.5]), ["a"])).all()
+    assert np.isnan(statistics.subset_bootstrap(np.array([0.5, 0.9]), ["a", "a"], np.array([1, 0]))).all()
 
 
 def test_mcnemar_is_the_exact_binomial_test_of_the_discordant_pairs():

@@ -157,6 +157,19 @@ def test_cosines_of_right_and_wrong_images_at_the_last_layer():
     assert robustness.cosine_misclassified(turned, 0.289).verdict == verdicts.FAILS
 
 
+def test_one_right_image_of_a_class_silences_no_verdict():
+    """As in the embedded study: 385 right images, one of them alone in its class, had no interval."""
+    known = cosines(0.95, 0.2)
+    known = known[(known["label"] == "b") | (known["correct"] == 0) | (known["image"] == "a01")]
+    found = robustness.cosine_correct(evidence(alignment=known), 0.915)
+    assert (found.verdict, found.images, found.why) == (verdicts.HOLDS, 21, "")
+    assert (found.low, found.high) == pytest.approx((0.95, 0.95))
+    varied = known.assign(cosine=known["cosine"] - 0.1 * (known["image"] == "a01"))
+    found = robustness.cosine_correct(evidence(alignment=varied), 0.915)
+    assert found.low == pytest.approx(0.9) and found.high == pytest.approx(0.95)  # of all classes, of b alone
+    assert found.verdict == verdicts.HOLDS
+
+
 def test_embeddings_of_zeros_are_in_no_claim_on_cosines():
     known = evidence()
     without = (known.alignment["layer"] == 2) & (known.alignment["image"] == f"{LABELS[0]}01")

@@ -5,6 +5,8 @@ import pytest
 import torch
 from scipy.ndimage import correlate1d
 
+from maescope.base import seeds
+from maescope.base.errors import InputError
 from maescope.images import perturbations
 
 GEOMETRY = perturbations.Geometry(grid=(3, 4), mean=(0.25, 0.5, 0.75))
@@ -211,3 +213,57 @@ def test_dropped_tokens_of_several_images_keep_to_their_image():
     masked = condition.stored["masked"]
     for ids, row in zip(condition.visible, masked, strict=True):
         assert ids.tolist() == [n for n in range(12) if not row[n]]
+
+
+def test_shuffled_pieces_are_those_of_the_picture_and_the_pieces_stay_whole():
+    kind, batch = perturbations.build({"kind": "shuffle", "levels": [2, 6]}, 0, "d"), pixels(3, 12, 12)
+    assert kind.levels == ("2", "6") and not kind.needs_scores
+    for grid in (2, 6):
+        size = 12 // grid
+        found = kind.apply(str(grid), perturbations.Batch(batch, NAMES), GEOMETRY).pixels
+        for before, after in zip(batch.numpy(), found.numpy(), strict=True):
+            cut = [
+                sorted(
+                    picture[:, y : y + size, x : x + size].tobytes()
+                    for y in range(0, 12, size)
+                    for x in range(0, 12, size)
+                )
+                for picture in (before, after)
+            ]
+            assert cut[0] == cut[1]
+        assert not torch.equal(found, batch)
+
+
+def test_two_pieces_along_a_side_come_as_the_seed_orders_them():
+    picture = torch.arange(4.0).reshape(1, 1, 2, 2).repeat(1, 3, 1, 1) / 4
+    kind = perturbations.build({"kind": "shuffle", "levels": [2]}, 5, "d")
+    found = kind.apply("2", perturbations.Batch(picture, ["a.png"]), GEOMETRY).pixels
+    order = seeds.generator(5, "d", "a.png", "shuffle", "2").permutation(4)
+    assert (found[0, 0] * 4).reshape(-1).tolist() == order.tolist()
+
+
+def test_a_shuffle_depends_neither_on_the_batch_nor_on_its_order_and_pieces_must_fit():
+    kind, batch = perturbations.build({"kind": "shuffle", "levels": [2, 5]}, 0, "d"), pixels()
+    together = kind.apply("2", perturbations.Batch(batch, NAMES), GEOMETRY).pixels
+    for number, name in enumerate(NAMES):
+        alone = kind.apply("2", perturbations.Batch(batch[number : number + 1], [name]), GEOMETRY).pixels
+        assert torch.equal(alone[0], together[number])
+    with pytest.raises(InputError, match="5 x 5 pieces do not divide a crop of 6 px"):
+        kind.apply("5", perturbations.Batch(batch, NAMES), GEOMETRY)
+
+
+def test_the_centre_goes_first_or_the_edge():
+    assert removed(occluded(10, order="centre"))[0] == [5]  # of the two in the middle of 3 x 4 patches the lower number
+    assert removed(occluded(10, order="edge"))[0] == [0]  # of the four corners
+    assert sorted({*removed(occluded(90, order="centre"))[0]} ^ {*range(12)}) == [11]
+    assert perturbations.from_centre(3, 4)[:4] == pytest.approx(np.sqrt([3.25, 1.25, 1.25, 3.25]))
+
+
+def test_shuffled_patches_are_the_occluded_ones_exchanged_and_all_others_stay():
+    batch = pixels()
+    found = occluded(50, order="random", fill="shuffled", batch=batch)
+    same = (found.pixels == batch).all(1).reshape(3, 3, 2, 4, 2).all(4).all(2).reshape(3, 12)  # patches of 2 x 2
+    masked = found.stored["masked"]
+    assert same[~masked].all() and not same[masked].all()
+    for before, after in zip(batch, found.pixels, strict=True):
+        assert torch.equal(before.flatten().sort().values, after.flatten().sort().values)

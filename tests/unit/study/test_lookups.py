@@ -157,7 +157,7 @@ def test_a_fingerprint_is_of_what_decides_the_tokens_and_of_nothing_else():
 def test_measures_of_a_study_lie_under_it_where_the_study_decides_them(look):
     assert look.measure("accuracy", "m", "clean") == "results/measures/accuracy/m/three/clean.csv"
     assert look.measure("shift", "m", "clean", "far") == "results/measures/shift/m/far/clean.csv"
-    for measure in ("tsne", "separation"):
+    for measure in ("tsne", "separation", "out_of_distribution", "patch_components"):
         assert look.measure(measure, "m", "mask") == f"results/smoke/measures/{measure}/m/three/mask.csv"
 
 
@@ -183,6 +183,51 @@ def test_what_figures_and_tables_read(look):
     assert look.shift_datasets() == ["shifted", "three"] and look.shifted_lists() == {}
     assert look.published("table_1") == []
     assert look_up(paper="config/paper").published("table_1") == ["config/paper/table_1.csv"]
+
+
+def test_strange_images_are_those_that_a_model_sees_anyway(look):
+    found = look.strange(of(model="mae_finetuned", dataset="three", perturbation="clean"))
+    assert list(found) == ["clean", "blur", "occlusion", "gaussian_noise", "frost", "images of shifted"]
+    assert found["frost"]["paired"] and not found["images of shifted"]["paired"]
+    assert found["images of shifted"] == {
+        "folder": "results/tokens/mae_finetuned/shifted/clean",
+        "labels": ["0", "1", "2"],
+        "config_hash": look.config_hash_of("mae_finetuned", "shifted", "clean"),
+        "paired": False,
+    }
+    without = look_up(shifts={}, corruptions=[])
+    assert list(without.strange(of(model="mae_finetuned"))) == ["clean", "blur", "occlusion"]
+    assert len(without.strange_tokens(of(model="mae_finetuned"))) == 9
+
+
+def test_rankings_of_cls_and_dropped_patches_are_left_out_of_models_that_cannot_have_them(look):
+    names = ["occlusion", "occlusion_random", "occlusion_cls"]
+    assert look.rankings(of()) == [f"{ACCURACY}{name}.csv" for name in names]
+    without = look_up()
+    without.models["mae_finetuned"]["arguments"]["class_token"] = False
+    assert without.rankings(of()) == [f"{ACCURACY}{name}.csv" for name in names[:2]]
+
+
+def test_classes_are_set_against_each_other_where_there_are_two(look):
+    assert look.several_labels(of(dataset="three")) == ["0", "1", "2"]
+    look.datasets["one"] = {"labels": ["a"]}
+    with pytest.raises(InputError, match=r"datasets\.one\.labels: 1 label, but this target compares classes"):
+        look.several_labels(of(dataset="one"))
+    del look.datasets["one"]
+
+
+def test_similarity_is_of_each_two_models_and_of_perturbed_images(look):
+    assert look.similar() == [
+        (("mae_finetuned", "clean"), ("mae_pretrained", "clean")),
+        (("untrained", "clean"), ("mae_pretrained", "clean")),
+        (("untrained", "clean"), ("mae_finetuned", "clean")),
+        (("mae_finetuned", "blur"), ("mae_finetuned", "clean")),
+        (("mae_finetuned", "occlusion"), ("mae_finetuned", "clean")),
+    ]
+    assert len(look.similar_tokens(of())) == 5 * 3
+    assert list(look.similar_of(of()))[-1] == "mae_finetuned/occlusion"
+    with pytest.raises(InputError, match=r"study\.compared"):
+        look_up(compared=[]).similar_tokens(of())
 
 
 def test_models_without_cls_are_left_out_of_what_is_measured_of_it():

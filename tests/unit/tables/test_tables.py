@@ -175,7 +175,9 @@ BLUR = {"model": "m", "perturbation": "blur"}
 def test_table_3_takes_the_last_layer_and_means_over_classes_of_means_over_images():
     (row,) = table_3.table(alignment(**BLUR), answers(**BLUR), INTERVALS, None).to_dict("records")
     assert row["mean_cosine"] == pytest.approx((0.8 + 0.2) / 2)
-    assert np.isnan([row["cosine_low"], row["cosine_high"]]).all()  # class b has one image: nothing to resample
+    assert 0.2 <= row["cosine_low"] < 0.5 < row["cosine_high"] <= 1  # class b has one image: all are drawn together
+    assert 0.2 <= row["cosine_low_correct"] < 0.55 < row["cosine_high_correct"] <= 1
+    assert np.isnan([row["cosine_low_misclassified"], row["cosine_high_misclassified"]]).all()  # of one image
     assert row["mean_cosine_correct"] == pytest.approx((0.9 + 0.2) / 2)
     assert row["mean_cosine_misclassified"] == pytest.approx(0.6)
     assert (row["images"], row["images_correct"], row["images_misclassified"]) == (4, 3, 1)

@@ -9,8 +9,8 @@ logs.begin(snakemake)
 params = snakemake.params
 accuracy = tidy.read(snakemake.input.measures, "model", "perturbation")
 curves = accuracies.occlusion_curves(accuracy, params.intervals)
-names = {"most": "most attended", "least": "least attended", "random": "random"}
-fills = {"mean": "", "black": ", black", "drop": ", tokens dropped"}
+names = {"most": "most attended", "least": "least attended", "random": "random", "centre": "centre", "edge": "edge"}
+fills = {"mean": "", "black": ", black", "shuffled": ", shuffled", "drop": ", tokens dropped"}
 titles = {name: names[entry["order"]] + fills[entry["fill"]] for name, entry in params.orders.items()}
 clean = accuracy[(accuracy["perturbation"] == next(iter(params.orders))) & (accuracy["level"] == "0")]
 doubted = accuracies.doubted(clean.assign(level="clean"), params.outputs, params.choices)

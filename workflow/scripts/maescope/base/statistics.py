@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import betainc, betaincinv, stdtr, stdtrit
+from scipy.special import betainc, betaincinv, ndtri, stdtr, stdtrit
 
 from maescope.base import seeds
 
@@ -64,20 +64,74 @@ def bootstrap(
     labels : (n,) its class
     balanced : of `class_mean`, each class counting the same; else of the plain mean over images
 
-    Returns
-    -------
-    low, high : NaN where a class has one image only, which resampling would take for certain
+    Where a class has one image only, which resampling within classes would take for certain, see `subset_bootstrap`.
     """
     generator = seeds.generator(seed, "bootstrap")
     means = np.zeros(resamples)
     classes = pd.Series(np.asarray(values, dtype=np.float64)).groupby(np.asarray(labels))
     if classes.size().min() < 2:
-        return np.nan, np.nan
+        every = np.ones(len(values), bool)
+        return subset_bootstrap(values, labels, every, resamples, confidence, seed, balanced=balanced)
     for _, own in classes:
         picks = generator.integers(len(own), size=(resamples, len(own)))
         means += own.to_numpy()[picks].sum(axis=1) / (len(own) * len(classes) if balanced else len(values))
     tail = (1 - confidence) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def subset_bootstrap(
+    values: np.ndarray,
+    labels: np.ndarray,
+    inside: np.ndarray,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    *,
+    balanced: bool = True,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of a mean over images that an outcome chose, as those that a model gets wrong.
+
+    How many such images a class has is chance as well, so no sample of a fixed size per class was drawn of them. All
+    images are resampled within their classes, and those inside are averaged: a mean over a domain, as surveys call it
+    (Särndal et al. 1992, ch. 10). A class that has none inside in a resample is left out of its mean. Where a class has
+    one image only, all images are resampled together, whatever their class: that is wider, never too narrow.
+
+    Parameters
+    ----------
+    values, labels, balanced : as in `bootstrap`
+    inside : (n,) bool, which images are meant; values of the others do not count
+
+    Returns
+    -------
+    low, high : NaN where fewer than two images are inside
+    """
+    inside = np.asarray(inside, bool)
+    if inside.sum() < 2:
+        return np.nan, np.nan
+    classes, codes = np.unique(np.asarray(labels), return_inverse=True)
+    order = np.argsort(codes, kind="stable")
+    codes, inside = codes[order], inside[order]
+    values = np.where(inside, np.asarray(values, np.float64)[order], 0)
+    sizes = np.bincount(codes)
+    start, size = (np.cumsum(sizes) - sizes)[codes], sizes[codes]
+    if sizes.min() < 2:
+        start, size = np.zeros_like(codes), np.full_like(codes, len(codes))
+    generator, means, block = seeds.generator(seed, "bootstrap"), [], max(1, (1 << 20) // len(codes))
+    for rows in (min(block, resamples - first) for first in range(0, resamples, block)):
+        drawn = start + generator.integers(np.broadcast_to(size, (rows, len(size))))
+        bins = (codes[drawn] + len(classes) * np.arange(rows)[:, None]).ravel()
+        counts, sums = (
+            np.bincount(bins, weights[drawn].ravel(), rows * len(classes)).reshape(rows, -1)
+            for weights in (inside.astype(float), values)
+        )
+        with np.errstate(invalid="ignore"):  # a class, or a whole resample, may have none
+            of_classes = np.nansum(sums / counts, axis=1) / (counts > 0).sum(axis=1)
+            means.append(of_classes if balanced else sums.sum(axis=1) / counts.sum(axis=1))
+    means, tail = np.concatenate(means), (1 - confidence) / 2
+    if np.isnan(means).all():
+        return np.nan, np.nan
+    low, high = np.nanquantile(means, [tail, 1 - tail])
     return float(low), float(high)
 
 
@@ -92,6 +146,34 @@ def mcnemar(a: np.ndarray, b: np.ndarray) -> float:
 
     table = [[(a & b).sum(), (a & ~b).sum()], [(~a & b).sum(), (~a & ~b).sum()]]
     return float(contingency_tables.mcnemar(table, exact=True).pvalue)
+
+
+class RankCorrelation(NamedTuple):
+    """Spearman's, its interval, and what random orders stay below as often as `confidence` says, in size."""
+
+    value: float
+    low: float
+    high: float
+    chance: float
+
+
+def rank_correlation(a: np.ndarray, b: np.ndarray, confidence: float = 0.95) -> RankCorrelation:
+    """Spearman's rank correlation of n pairs, with the interval of Bonett and Wright (2000) on Fisher's scale.
+
+    Orders that agree in all are taken for ones in which two neighbours are exchanged: else the interval had no width.
+    NaN, all but chance, of fewer than 4 pairs or where a side does not vary.
+    """
+    from scipy.stats import spearmanr  # here for the reason given in `statistics`
+
+    n, z = len(a), float(ndtri(0.5 + confidence / 2))
+    chance = min(1.0, z / np.sqrt(n - 1)) if n > 1 else 1.0
+    if n < 4 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return RankCorrelation(np.nan, np.nan, np.nan, chance)
+    value = float(spearmanr(a, b).statistic)
+    most = 1 - 12 / (n * (n**2 - 1))
+    within = float(np.clip(value, -most, most))
+    low, high = np.tanh(np.arctanh(within) + np.array([-1, 1]) * z * np.sqrt((1 + within**2 / 2) / (n - 3)))
+    return RankCorrelation(value, min(float(low), value), max(float(high), value), chance)
 
 
 def holm(p: np.ndarray) -> np.ndarray:

@@ -30,6 +30,11 @@ def read(paths: Sequence[str], *columns: str) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def per_image(paths: Sequence[str], *columns: str) -> pd.DataFrame:
+    """`read` of measures that have a row per image."""
+    return read(paths, *columns)
+
+
 def told_by(path: str, column: str) -> str:
     """What a file is of, by its path: the model, dataset or perturbation of a measure, the model of a loss, ...
 

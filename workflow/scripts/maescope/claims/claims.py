@@ -74,8 +74,10 @@ NOTES = [
     "paper's, a claim that does not hold here may well hold there. Of what is not there, or measured too coarsely, "
     "nothing is said.",
     "Intervals: Wilson's for accuracies; of changes the one that goes with exact McNemar's test; bootstrap over images "
-    "within classes for cosines and distances, and over classes for angles and features; for a number that the paper "
-    "gives of one image, the central share of images.",
+    "within classes for cosines and distances (for the cosines of right and of wrong images, of which no fixed number "
+    "was drawn, all images are resampled and those of the kind averaged; where a class has one image only, images "
+    "are resampled whatever their class), and over classes for angles and features; for a number that the paper gives "
+    "of one image, the central share of images.",
 ]
 
 

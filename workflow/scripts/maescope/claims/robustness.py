@@ -66,15 +66,19 @@ def cosine_misclassified(evidence: Evidence, paper: float) -> Finding:
 
 def _cosine(evidence: Evidence, paper: float, correct: int, direction: str, rule: str) -> Finding:
     part = condition(last_layer(evidence.alignment), evidence.blur, evidence.strongest)
-    part = part[(part["correct"] == correct) & part["cosine"].notna()]  # an embedding of zeros has none
-    if len(part) < 10:
-        return Finding(rule, images=len(part), why=f"only {len(part)} such images")
-    values, labels = part["cosine"].to_numpy(), part["label"].to_numpy()
-    low, high = statistics.bootstrap(values, labels, **evidence.intervals)
+    part = part[part["cosine"].notna()]  # an embedding of zeros has none
+    values, labels, inside = (
+        part["cosine"].to_numpy(),
+        part["label"].to_numpy(),
+        (part["correct"] == correct).to_numpy(),
+    )
+    if (images := int(inside.sum())) < 10:
+        return Finding(rule, images=images, why=f"only {images} such images")
+    low, high = statistics.subset_bootstrap(values, labels, inside, **evidence.intervals)
     verdict, why = agreement(low, high, paper, direction, 0.05)
     if why := evidence.doubt or why:  # right and wrong mean nothing then
         verdict = UNKNOWN
-    return Finding(rule, verdict, statistics.class_mean(values, labels), low, high, "", len(part), why)
+    return Finding(rule, verdict, statistics.class_mean(values[inside], labels[inside]), low, high, "", images, why)
 
 
 def lowest_norm_difference(evidence: Evidence, paper: float) -> Finding:

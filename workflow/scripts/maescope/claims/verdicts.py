@@ -90,7 +90,7 @@ def agreement(low: float, high: float, paper: float, direction: str, finest: flo
     finest : half a width of the interval beyond which nothing can be said
     """
     if np.isnan(low) or np.isnan(high):
-        return UNKNOWN, "a class with one image only has no interval"
+        return UNKNOWN, "a single image has no interval"
     if (high - low) / 2 > finest:
         return UNKNOWN, f"the interval is wider than +-{finest:g}"
     reaches = {"at least": high >= paper, "at most": low <= paper, "equal": low <= paper <= high}

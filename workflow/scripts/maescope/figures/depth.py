@@ -1,4 +1,4 @@
-"""Effective rank and separation of classes by layer, models side by side."""
+"""Effective rank, eigenvalues, separation of classes and their collapse by layer, models side by side."""
 
 from textwrap import fill
 
@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from maescope.figures.axes import along_depth, below, models, name_depth, reference, sparse
-from maescope.figures.style import PAGE
+from maescope.figures.style import CHANCE, PAGE
 
 TOKENS = {"cls": "CLS", "mean": "mean patch"}
 
@@ -66,6 +66,54 @@ def figure_models(separation: pd.DataFrame) -> Figure:
             axis.set(title=f"{title}, {name}")
     for axis in axes[-1]:
         name_depth(axis, separation, label)
+    below(figure, *axes[-1])
+    return figure
+
+
+def figure_eigenvalues(ranks: pd.DataFrame) -> Figure:
+    """How variance is spread over dimensions by layer: one row per kind of token, one panel per measure.
+
+    Parameters
+    ----------
+    ranks : model, token, layer, participation_ratio, nesum, alpha, and each of noise, as noise_alpha
+    """
+    measures = {"participation_ratio": "participation ratio", "nesum": "NESum", "alpha": "alpha"}
+    return _grid(ranks, measures, "noise_", "noise of the same shape")
+
+
+def figure_neural_collapse(measured: pd.DataFrame) -> Figure:
+    """Neural collapse by layer: one row per kind of token, one panel per measure, each with its shuffled labels.
+
+    Parameters
+    ----------
+    measured : model, token, layer, nc1, equinorm, equiangle, and each of shuffled labels, as shuffled_nc1
+    """
+    measures = {"nc1": "NC1", "equinorm": "NC2, lengths", "equiangle": "NC2, angles"}
+    return _grid(measured, measures, "shuffled_", "classes shuffled")
+
+
+def _grid(frame: pd.DataFrame, measures: dict[str, str], control: str, words: str) -> Figure:
+    """Curves of all models, solid, and of their controls, dotted, in the columns that `control` is put before."""
+    frame, label = along_depth(frame)
+    tokens, styles = _there(frame), {model: style for model, _, style in models(frame)}
+    size = (PAGE, 0.6 + 2 * len(tokens))
+    figure, axes = plt.subplots(len(tokens), len(measures), figsize=size, sharex=True, sharey="col", squeeze=False)
+    for row, (token, name) in zip(axes, tokens.items(), strict=True):
+        part = frame[frame["token"] == token]
+        _name_lacking(row[0], frame, part)
+        for axis, (column, title) in zip(row, measures.items(), strict=True):
+            for model, curve, _ in models(part):
+                axis.plot(curve["x"], curve[column], label=model, **styles[model])
+                own = {} if part[control + column].nunique() == 1 else {"color": styles[model]["color"]}
+                axis.plot(curve["x"], curve[control + column], **CHANCE | own)
+            axis.plot([], [], label=words, **CHANCE)
+            axis.set(title=f"{title}, {name}")
+            if column != "alpha":
+                axis.set_yscale("log")
+                axis.yaxis.set_major_formatter("{x:g}")
+                axis.yaxis.set_minor_formatter(sparse)
+    for axis in axes[-1]:
+        name_depth(axis, frame, label)
     below(figure, *axes[-1])
     return figure
 

@@ -114,8 +114,8 @@ class Occlusion:
     """Patches removed in the order of the clean image's attention rollout (Fig. 5); the levels are percentages."""
 
     percentages: tuple[int, ...]
-    order: str  # most, least (attended first) or random
-    fill: str  # mean, black or drop
+    order: str  # most, least (attended first), random, centre or edge (which is first)
+    fill: str  # mean, black, shuffled or drop
     seed: int
     dataset: str
     rollout: str = "head"  # whose: of what the head reads, or of cls
@@ -126,7 +126,7 @@ class Occlusion:
 
     @property
     def needs_scores(self) -> bool:
-        return self.order != "random"
+        return self.order in ("most", "least")
 
     @property
     def scores(self) -> str:
@@ -134,7 +134,7 @@ class Occlusion:
         return "rollout_cls" if self.rollout == "cls" else "rollout"
 
     def apply(self, level: str, batch: Batch, geometry: Geometry) -> Condition:
-        order = self._order(batch, geometry.patches)
+        order = self._order(batch, geometry)
         gone = round(int(level) * geometry.patches / 100)
         masked = order.argsort(1) < gone  # (B, N)
         if self.fill == "drop":
@@ -142,16 +142,59 @@ class Occlusion:
                 raise ValueError(f"occlusion of {level} % leaves none of {geometry.patches} patches; drop fewer tokens")
             visible = order[:, gone:].sort(1).values  # (B, N_v), ascending
             return Condition(batch.pixels, visible, {"masked": masked})
+        if self.fill == "shuffled":
+            return Condition(self._shuffled(level, batch, masked, geometry), None, {"masked": masked})
         return Condition(fill_patches(batch.pixels, masked, geometry, self.fill), None, {"masked": masked})
 
-    def _order(self, batch: Batch, patches: int) -> Tensor:
+    def _shuffled(self, level: str, batch: Batch, masked: Tensor, geometry: Geometry) -> Tensor:
+        """Masked patches exchanged among themselves in a random order, so that all pixels stay."""
+        hidden, sources = masked.cpu().numpy(), np.tile(np.arange(geometry.patches), (len(batch.images), 1))
+        for row, gone, image in zip(sources, hidden, batch.images, strict=True):
+            row[gone] = seeds.generator(self.seed, self.dataset, image, "shuffled", level).permutation(row[gone])
+        rows, columns = geometry.grid
+        pieces = _pieces(batch.pixels, rows, columns)
+        taken = on_device(torch.from_numpy(sources), pieces.device)[:, :, None, None, None]
+        return _joined(torch.take_along_dim(pieces, taken, dim=1), rows, columns)
+
+    def _order(self, batch: Batch, geometry: Geometry) -> Tensor:
         """Ids of the patches in the order of their removal (B, N); ties by patch index."""
+        patches = geometry.patches
+        if self.order in ("centre", "edge"):
+            far = torch.from_numpy(from_centre(*geometry.grid)).to(batch.pixels.device).expand(len(batch.images), -1)
+            return far.argsort(dim=1, descending=self.order == "edge", stable=True)
         if self.order == "random":
             scores = np.stack(
                 [seeds.generator(self.seed, self.dataset, image, "occlusion").random(patches) for image in batch.images]
             )
             return on_device(torch.from_numpy(scores).argsort(1), batch.pixels.device)
         return batch.scores.argsort(dim=1, descending=self.order == "most", stable=True)
+
+
+@dataclass
+class Shuffle:
+    """The crop cut into g x g pieces, which are put together in a random order (Naseer et al. 2021); levels are g."""
+
+    grids: tuple[int, ...]
+    seed: int
+    dataset: str
+    needs_scores = False
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        return tuple(map(str, self.grids))
+
+    def apply(self, level: str, batch: Batch, geometry: Geometry) -> Condition:
+        grid, (height, width) = int(level), batch.pixels.shape[2:]
+        if height % grid or width % grid:
+            raise InputError(
+                f"{grid} x {grid} pieces do not divide a crop of {height} px; change levels of the shuffle"
+            )
+        draws = [seeds.generator(self.seed, self.dataset, image, "shuffle", level) for image in batch.images]
+        orders = on_device(
+            torch.from_numpy(np.stack([draw.permutation(grid**2) for draw in draws])), batch.pixels.device
+        )
+        shuffled = torch.take_along_dim(_pieces(batch.pixels, grid, grid), orders[:, :, None, None, None], dim=1)
+        return Condition(_joined(shuffled, grid, grid))
 
 
 @dataclass
@@ -253,6 +296,23 @@ def _ends(label: str, image: str) -> list[str]:
     return ["/".join(below[number:]) for number in range(len(below))]
 
 
+def _pieces(pixels: Tensor, rows: int, columns: int) -> Tensor:
+    """Pictures (B, 3, height, width) cut along a grid: (B, rows columns, 3, h, w), row by row."""
+    cut = pixels.unflatten(3, (columns, -1)).unflatten(2, (rows, -1))  # (B, 3, rows, h, columns, w)
+    return cut.permute(0, 2, 4, 1, 3, 5).flatten(1, 2)
+
+
+def _joined(pieces: Tensor, rows: int, columns: int) -> Tensor:
+    """The opposite of `_pieces`."""
+    return pieces.unflatten(1, (rows, columns)).permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
+
+
+def from_centre(rows: int, columns: int) -> np.ndarray:
+    """Euclidean distance of the middle of each patch from that of the grid, in patches: (rows columns,)."""
+    down, across = np.indices((rows, columns)) - np.array([rows - 1, columns - 1])[:, None, None] / 2
+    return np.hypot(down, across).ravel()
+
+
 def fill_patches(pixels: Tensor, masked: Tensor, geometry: Geometry, fill: str) -> Tensor:
     """Paint masked patches with the mean colour or black.
 
@@ -307,6 +367,10 @@ def _occlusion(entry: dict, seed: int, dataset: str) -> Occlusion:
     return Occlusion(tuple(entry["levels"]), entry["order"], entry["fill"], seed, dataset, rollout)
 
 
+def _shuffle(entry: dict, seed: int, dataset: str) -> Shuffle:
+    return Shuffle(tuple(entry["levels"]), seed, dataset)
+
+
 def _corruption(entry: dict, seed: int, dataset: str) -> Corruption | CorruptionFiles:
     if entry["folder"]:
         return CorruptionFiles(entry["folder"], tuple(entry["levels"]))
@@ -318,10 +382,13 @@ KINDS: dict[str, Callable] = {
     "mask": _mask,
     "blur": _blur,
     "occlusion": _occlusion,
+    "shuffle": _shuffle,
     "corruption": _corruption,
 }
 
 
-def build(entry: dict, seed: int, dataset: str) -> Clean | Mask | Blur | Occlusion | Corruption | CorruptionFiles:
+def build(
+    entry: dict, seed: int, dataset: str
+) -> Clean | Mask | Blur | Occlusion | Shuffle | Corruption | CorruptionFiles:
     """The perturbation that an entry of the configuration names."""
     return KINDS[entry["kind"]](entry, seed, dataset)

@@ -55,9 +55,13 @@ def collect(files: Mapping[str, TokenFile], level: str, token: str, layer: int, 
     return Points(np.concatenate(values), pd.concat(names, ignore_index=True))
 
 
-def values(files: Mapping[str, TokenFile], level: str, token: str, layer: int) -> np.ndarray:
-    """Tokens "cls" or "mean" at one layer, of the images of all labels in the order of `collect`: (n, D) float32."""
-    return np.concatenate([file.read(level, token, layer) for file in files.values()])
+def values(files: Mapping[str, TokenFile], level: str, token: str, layer: int, most: int | None = None) -> np.ndarray:
+    """Tokens "cls" or "mean" at one layer, of the images of all labels in the order of `collect`: (n, D) float32.
+
+    Of the first images of each label alone, where it has more than `most`.
+    """
+    sizes = {label: min(most or len(file.images), len(file.images)) for label, file in files.items()}
+    return np.concatenate([file.read(level, token, layer, sizes[label]) for label, file in files.items()])
 
 
 def collapsed(points: np.ndarray) -> bool:

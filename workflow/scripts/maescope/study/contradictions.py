@@ -1,5 +1,6 @@
 """What the schema cannot see: names that lead nowhere, sizes that do not fit together."""
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,7 @@ def problems(config: dict) -> Iterator[str]:
         yield from _model_contradictions(name, model, config)
     for name, perturbation in perturbations.items():
         yield from _perturbation_contradictions(name, perturbation, models)
+        yield from _pieces(name, perturbation, study, models)
     yield from _dropped_from_beits(config)
     yield from _ranked_by_cls(config)
     yield from _missing("study.supervised", filter(None, [study["supervised"]]), models, "models")
@@ -205,6 +207,20 @@ def _dropped_from_beits(config: dict) -> Iterator[str]:
         dropped = config["perturbations"].get(name, {}).get("fill") == "drop"
         if dropped and model in config["models"] and sizes.needs_all_patches(config["models"][model]):
             yield f"{key}: {name} takes patches away (fill: drop), but {model} is a BEiT, which needs all; fill them"
+
+
+def _pieces(name: str, perturbation: dict, study: dict, models: dict) -> Iterator[str]:
+    """Pieces that are shuffled must divide the crop of the models that are measured so."""
+    grids = perturbation["levels"] if perturbation["kind"] == "shuffle" else []
+    crops = {model: models[model]["preprocessing"]["crop"] for model in study["finetuned"] if model in models}
+    for model, crop in crops.items():
+        common = math.gcd(*grid.sides(crop))
+        if unfit := [pieces for pieces in grids if common % pieces]:
+            fitting = ", ".join(str(pieces) for pieces in range(2, common // 2 + 1) if common % pieces == 0)
+            yield (
+                f"perturbations.{name}.levels: {unfit[0]} pieces do not divide the {grid.in_words(crop)} px crop of "
+                f"{model}; take of {fitting or 'no number, there is none'}"
+            )
 
 
 def _perturbation_contradictions(name: str, perturbation: dict, models: dict) -> Iterator[str]:

@@ -4,10 +4,16 @@ from collections.abc import Iterable
 from itertools import product
 
 from maescope.base.errors import InputError
+from maescope.study import sizes
 from maescope.study.class_lists import known_list
 from maescope.study.lookups import LookUps
 
-OWN = ("tsne", "separation")  # measures of what a study shows, which lie under it
+OWN = (
+    "tsne",
+    "separation",
+    "out_of_distribution",
+    "patch_components",
+)  # measures of what a study shows, which lie under it
 
 
 class TargetLookUps(LookUps):
@@ -50,6 +56,21 @@ class TargetLookUps(LookUps):
             raise InputError(f"study.{key}: this target needs {number} or more; config/README.md explains it")
         return self.study[key]
 
+    def several_labels(self, wildcards) -> list[str]:
+        """The labels of a measure that sets classes against each other.
+
+        Raises
+        ------
+        InputError
+            where there is one only
+        """
+        labels = self.labels(wildcards)
+        if len(labels) < 2:
+            raise InputError(
+                f"datasets.{wildcards.dataset}.labels: 1 label, but this target compares classes: 2 or more"
+            )
+        return labels
+
     def masked(self, measure: str):
         """An input: a measure of the pretrained model under the study's mask."""
         return lambda wildcards: self.measure(measure, self.named("pretrained"), self.study["mask"])
@@ -83,6 +104,60 @@ class TargetLookUps(LookUps):
             (model, name, model) for model in self.study["finetuned"] for name in (self.study["blur"], self.occlusion)
         ]
         return [f"results/measures/cka/{model}/{dataset}/{name}/{other}.csv" for model, name, other in pairs]
+
+    def shuffled(self, measure: str):
+        """An input: a measure of each fine-tuned model under all perturbations of kind shuffle."""
+
+        def files(wildcards) -> list[str]:
+            names = [name for name, entry in self.perturbations.items() if entry["kind"] == "shuffle"]
+            if not names:
+                raise InputError(
+                    "perturbations: none is of kind shuffle, but this target is of one; add {kind: shuffle}"
+                )
+            return self.measured(measure, self.study["finetuned"], names)
+
+        return files
+
+    def rankings(self, wildcards) -> list[str]:
+        """Accuracies of the first fine-tuned model under every occlusion that it can be shown."""
+        cannot = [name for name, entry in self.perturbations.items() if self._beyond(entry, self.models[self.first])]
+        names = [
+            name for name, entry in self.perturbations.items() if entry["kind"] == "occlusion" and name not in cannot
+        ]
+        return self.measured("accuracy", self.first, names)
+
+    def _beyond(self, entry: dict, model: dict) -> bool:
+        """Whether an occlusion is of CLS, which a model lacks, or takes patches from one that needs all."""
+        of_cls = entry.get("rollout") == "cls" and not sizes.has_cls(model)
+        return of_cls or (entry.get("fill") == "drop" and sizes.needs_all_patches(model))
+
+    def similar(self) -> list[tuple[tuple[str, str], tuple[str, str]]]:
+        """What is compared by several measures, as pairs of model and perturbation: models, and models perturbed."""
+        compared = self.study["compared"]
+        pairs = [((a, "clean"), (b, "clean")) for number, a in enumerate(compared) for b in compared[:number]]
+        conditions = (self.study["blur"], self.occlusion)
+        return pairs + [((model, name), (model, "clean")) for model in self.study["finetuned"] for name in conditions]
+
+    def similar_tokens(self, wildcards) -> list[str]:
+        """Their token files."""
+        self.at_least(1, "compared")
+        dataset, sides = self.study["dataset"], dict.fromkeys(side for pair in self.similar() for side in pair)
+        labels = self.datasets[dataset]["labels"]
+        return [path for side in sides for path in self.tokens_of(side[0], dataset, side[1], labels)]
+
+    def similar_of(self, wildcards) -> dict[str, dict]:
+        """Of each side of a comparison its model, perturbation, folder of token files and fingerprint."""
+        dataset = self.study["dataset"]
+        return {
+            f"{model}/{name}": {
+                "model": model,
+                "perturbation": name,
+                "folder": f"results/tokens/{model}/{dataset}/{name}",
+                "config_hash": self.config_hash_of(model, dataset, name),
+            }
+            for pair in self.similar()
+            for model, name in pair
+        }
 
     def figure_3(self, wildcards) -> list[str]:
         """Attention of the models of Figure 3's panels, on the study's images and its scenes, where it names them."""
@@ -130,6 +205,33 @@ class TargetLookUps(LookUps):
     def images_known(self) -> str | None:
         """imagenet-1k, where the study's dataset has all of its classes."""
         return known_list(self.datasets[self.study["dataset"]]["labels"])
+
+    def strange(self, wildcards) -> dict[str, dict]:
+        """The study's clean images, and what is told from them: conditions and other datasets that a model sees anyway.
+
+        Returns
+        -------
+        name -> folder, labels and config_hash of its token files, and whether they are the study's images, perturbed
+        """
+        model, study = wildcards.model, self.study
+        conditions = ("clean", study["blur"], self.occlusion, *self.corruptions_of(model))
+        pairs = [(study["dataset"], name) for name in conditions]
+        others = [*study["shifts"]] if model in study["corrupted"] else []
+        others += [study["scenes"]] if study["pretrained"] and study["scenes"] else []
+        pairs += [(name, "clean") for name in others if name != study["dataset"]]
+        return {
+            name if (paired := dataset == study["dataset"]) else f"images of {dataset}": {
+                "folder": f"results/tokens/{model}/{dataset}/{name}",
+                "labels": self.datasets[dataset]["labels"],
+                "config_hash": self.config_hash_of(model, dataset, name),
+                "paired": paired,
+            }
+            for dataset, name in pairs
+        }
+
+    def strange_tokens(self, wildcards) -> list[str]:
+        """The token files of `strange`."""
+        return [f"{of['folder']}/{label}.h5" for of in self.strange(wildcards).values() for label in of["labels"]]
 
     def published(self, table: str) -> list[str]:
         """The paper's own table, where the study is to be set beside it."""

@@ -25,10 +25,10 @@ def table(alignment: pd.DataFrame, accuracy: pd.DataFrame, intervals: dict, pape
     rows = []
     for key, part in last.groupby(by, sort=False):
         right = part["correct"].to_numpy(bool)
-        cosines = {"": part, "_correct": part[right], "_misclassified": part[~right]}
-        row = dict(zip(by, key, strict=True))
-        for suffix, images in cosines.items():
-            row |= _mean_cosine(images, suffix, intervals)
+        row = dict(zip(by, key, strict=True)) | _mean_cosine(part, None, "", intervals)
+        row |= _mean_cosine(part, right, "_correct", intervals) | _mean_cosine(
+            part, ~right, "_misclassified", intervals
+        )
         drift = (part["norm_clean"] - part["norm_perturbed"]).abs()
         rows.append(row | {"norm_difference": statistics.class_mean(drift.to_numpy(), part["label"].to_numpy())})
     tops = with_intervals(accuracy, by, intervals)[[*by, "accuracy", "accuracy_low", "accuracy_high"]]
@@ -38,15 +38,26 @@ def table(alignment: pd.DataFrame, accuracy: pd.DataFrame, intervals: dict, pape
     return table
 
 
-def _mean_cosine(images: pd.DataFrame, suffix: str, intervals: dict) -> dict[str, float]:
-    """Mean over classes of the mean cosine, its interval, and of how many images; NaN where there are none."""
+def _mean_cosine(images: pd.DataFrame, inside: np.ndarray | None, suffix: str, intervals: dict) -> dict[str, float]:
+    """Mean over classes of the mean cosine, its interval, and of how many images; NaN where there are none.
+
+    Parameters
+    ----------
+    inside : (n,) bool, the images that are meant, all for None; the interval of some is that of a subset by outcome
+    """
     names = [f"mean_cosine{suffix}", f"cosine_low{suffix}", f"cosine_high{suffix}"]
-    images = images[images["cosine"].notna()]  # an embedding of zeros has none
-    values, labels = images["cosine"].to_numpy(), images["label"].to_numpy()
+    known = images["cosine"].notna().to_numpy()  # an embedding of zeros has none
+    values, labels = images["cosine"].to_numpy()[known], images["label"].to_numpy()[known]
+    own = np.ones(len(values), bool) if inside is None else inside[known]
     numbers = [np.nan] * 3
-    if len(images):
-        numbers = [statistics.class_mean(values, labels), *statistics.bootstrap(values, labels, **intervals)]
-    return dict(zip(names, numbers, strict=True)) | {f"images{suffix}": len(images)}
+    if own.any():
+        ends = (
+            statistics.bootstrap(values, labels, **intervals)
+            if inside is None
+            else statistics.subset_bootstrap(values, labels, own, **intervals)
+        )
+        numbers = [statistics.class_mean(values[own], labels[own]), *ends]
+    return dict(zip(names, numbers, strict=True)) | {f"images{suffix}": int(own.sum())}
 
 
 def notes(alignment: pd.DataFrame) -> list[str]:
@@ -73,7 +84,8 @@ NOTES = [
     "Cosine of the mean patch token of the clean and of the perturbed image at the last encoder layer, before any "
     "final norm; mean over the images of a class, then over classes.",
     "Correct and misclassified: the same over the perturbed images that the model gets right and over those it gets "
-    "wrong, their number in parentheses; the norm difference is the mean of | norm clean - norm perturbed |.",
+    "wrong, their number in parentheses; the norm difference is the mean of | norm clean - norm perturbed |. Their "
+    "intervals are in the CSV file: all images are resampled within classes, and those of the kind averaged.",
 ]
 _COLUMNS: list[Column] = [
     ("model", lambda r: r["model"]),

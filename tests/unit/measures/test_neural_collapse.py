@@ -1,0 +1,48 @@
+"""Neural collapse of class means whose answer is known on paper, and against plain matrices."""
+
+import numpy as np
+import pytest
+
+from maescope.measures.neural_collapse import neural_collapse
+
+
+@pytest.mark.parametrize("classes", [2, 3, 6])
+def test_orthogonal_classes_are_a_simplex_with_the_spread_that_was_put_in(classes):
+    """Means e_1 ... e_C: S_B^+ is C (I - 1 1^T / C), S_W is s^2 I, so NC1 is s^2 (C - 1)."""
+    spread = 0.3 * np.sqrt(classes) * np.concatenate([np.eye(classes), -np.eye(classes)])  # of variance s^2 C / C
+    features = np.concatenate([mean + spread for mean in np.eye(classes)])
+    found = neural_collapse(features, np.repeat(np.arange(classes), 2 * classes))
+    assert found["nc1"] == pytest.approx(0.09 * (classes - 1))
+    assert (found["equinorm"], found["equiangle"]) == pytest.approx((0, 0), abs=1e-12)
+
+
+def test_images_that_are_their_class_mean_have_collapsed():
+    found = neural_collapse(np.repeat(np.eye(4), 5, axis=0), np.repeat(list("abcd"), 5))
+    assert list(found.values()) == pytest.approx([0, 0, 0], abs=1e-12)
+
+
+def test_classes_on_a_line_have_the_lengths_and_angles_of_paper():
+    """Means -2, -1, 3: lengths 2, 1, 3 about 0; cosines 1, -1, -1, of which a simplex has -1/2 each."""
+    found = neural_collapse(np.array([[-2.0, 0], [-1, 0], [3, 0]]), np.array(["a", "b", "c"]))
+    assert found["equinorm"] == pytest.approx(np.sqrt(2 / 3) / 2)
+    assert found["equiangle"] == pytest.approx((1.5 + 0.5 + 0.5) / 3)
+
+
+@pytest.mark.parametrize("sizes", [(5, 5, 5, 5), (2, 9, 4, 30)])
+def test_nc1_is_that_of_plain_matrices_in_any_order_of_images(sizes):
+    rng = np.random.default_rng(0)
+    labels = rng.permutation(np.repeat(["a", "b", "c", "d"], sizes))
+    features = rng.normal(5, 1, size=(sum(sizes), 10)) + np.array([[ord(label)] for label in labels]) * rng.normal(
+        size=10
+    )
+    parts = [features[labels == label] for label in "abcd"]
+    means = np.stack([part.mean(0) for part in parts])
+    within = sum(np.cov(part.T, bias=True) for part in parts) / 4
+    between = np.cov(means.T, bias=True)
+    expected = np.trace(within @ np.linalg.pinv(between, rcond=1e-9, hermitian=True)) / 4
+    assert neural_collapse(features, labels)["nc1"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_class_means_that_are_one_say_nothing():
+    same = np.tile(np.array([[0.1, 0.7], [0.3, 0.2]], np.float32), (3, 1))
+    assert np.isnan(list(neural_collapse(same, np.repeat(["a", "b", "c"], 2)).values())).all()

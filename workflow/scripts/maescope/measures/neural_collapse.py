@@ -1,0 +1,46 @@
+"""Whether images of a class fall together and classes stand apart alike: neural collapse (Papyan, Han, Donoho 2020)."""
+
+from itertools import pairwise
+
+import numpy as np
+
+
+def neural_collapse(features: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """NC1 and both parts of NC2; 0 is collapse, each class counting the same.
+
+    With class means about their own mean, of which between-class covariance S_B is made, and within-class covariance
+    S_W:
+
+    - nc1: tr(S_W S_B^+) / C, how far images of a class are spread compared to classes
+    - equinorm: standard deviation over mean of the lengths of the C class means
+    - equiangle: mean over pairs of classes of | cosine + 1 / (C - 1) |, which is 0 for a simplex
+
+    Parameters
+    ----------
+    features : (n, D)
+    labels : (n,), two classes or more
+
+    Returns
+    -------
+    NaN, all three, where the class means are one and the same
+    """
+    classes, codes = np.unique(labels, return_inverse=True)
+    order, count = np.argsort(codes, kind="stable"), len(classes)
+    features, sizes = features[order].astype(np.float64), np.bincount(codes)
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    means = np.stack([features[start:end].mean(axis=0) for start, end in pairwise(ends)])  # (C, D)
+    within = (features - means[codes[order]]) / np.sqrt(count * sizes[codes[order]])[:, None]  # S_W = within^T within
+    centred = means - means.mean(axis=0)
+    _, lengths, directions = np.linalg.svd(centred, full_matrices=False)
+    keep = lengths > 1e-6 * np.linalg.norm(means)  # not the rounding of float32
+    if not keep.any():
+        return dict.fromkeys(("nc1", "equinorm", "equiangle"), np.nan)
+    along = np.square(within @ directions[keep].T).sum(axis=0)  # of S_W in the eigenvectors of S_B
+    norms = np.linalg.norm(centred, axis=1)
+    units = centred / np.maximum(norms, 1e-300)[:, None]
+    cosines = (units @ units.T)[np.triu_indices(count, 1)]
+    return {
+        "nc1": float((along / np.square(lengths[keep])).sum()),  # 1 / C, and C of S_B = centred^T centred / C
+        "equinorm": float(norms.std() / norms.mean()),
+        "equiangle": float(np.abs(cosines + 1 / (count - 1)).mean()),
+    }

@@ -1,0 +1,54 @@
+"""Whether what linear CKA says of likeness is said by mutual k-NN and Procrustes as well."""
+
+import numpy as np
+import pandas as pd
+
+from maescope.tables.writing import number
+
+MEASURES = {"cka": "linear CKA", "mutual_knn": "mutual k-NN", "procrustes": "Procrustes"}
+LEAST = 0.01  # a smaller difference is none (our reading)
+
+
+def table(conclusions: pd.DataFrame) -> pd.DataFrame:
+    """Each conclusion by each measure: conclusion, measure, verdict, flips, difference, a, b, chance.
+
+    It flips where linear CKA says yes and another measure no, or the other way round.
+
+    Parameters
+    ----------
+    conclusions : of `measures.similarity.conclusions`
+    """
+    said = np.select([conclusions["difference"] > LEAST, conclusions["difference"] < -LEAST], ["yes", "no"], "equal")
+    whole = conclusions.assign(verdict=np.where(conclusions["difference"].isna(), "–", said))
+    by_cka = whole["conclusion"].map(whole[whole["measure"] == "cka"].set_index("conclusion")["verdict"])
+    flips = [{one, other} == {"yes", "no"} for one, other in zip(by_cka, whole["verdict"], strict=True)]
+    return whole.assign(flips=flips)[["conclusion", "measure", "verdict", "flips", "difference", "a", "b", "chance"]]
+
+
+def printed(whole: pd.DataFrame) -> pd.DataFrame:
+    """Conclusions in rows, measures in columns."""
+    cells = whole.assign(
+        cell=[
+            ("FLIPS: " if row["flips"] else "")
+            + f"{row['verdict']}: {number(row['a'], 2)} to {number(row['b'], 2)} (chance {number(row['chance'], 2)})"
+            for _, row in whole.iterrows()
+        ]
+    )
+    wide = cells.pivot(index="conclusion", columns="measure", values="cell").loc[whole["conclusion"].unique()]
+    return wide[list(MEASURES)].rename(columns=MEASURES).reset_index()
+
+
+def notes(whole: pd.DataFrame) -> list[str]:
+    """What a reader must know, the one-line summary first."""
+    flipped = whole.loc[whole["flips"], "conclusion"].nunique()
+    total = whole["conclusion"].nunique()
+    return [
+        f"{flipped} of {total} conclusions by linear CKA flip by another measure.",
+        "Mean patch tokens, each layer of a perturbed image with the same layer of the clean one, or of two models the "
+        "layers at the same depth. A cell has whether the conclusion holds, both similarities that it compares, and "
+        f"the larger of what the images in a random order give; values that differ by less than {LEAST:g} are equal. "
+        "There are no intervals: a difference near that is none to build on.",
+        "Linear CKA (Kornblith et al. 2019); mutual k-NN, the share of an image's nearest neighbours by cosine that "
+        "both have (Huh et al. 2024); Procrustes, the sum of singular values of A^T B of centred features of norm 1 "
+        "(Ding et al. 2021). All are 1 for representations that are equal up to rotation and scale.",
+    ]

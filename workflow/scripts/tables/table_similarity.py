@@ -1,0 +1,12 @@
+"""Whether conclusions by linear CKA hold by other measures of similarity."""
+
+from maescope.base import logs, tidy
+from maescope.measures import similarity
+from maescope.tables import table_similarity, writing
+
+logs.begin(snakemake)
+
+measured = tidy.read([snakemake.input.measure])
+table = table_similarity.table(similarity.conclusions(measured, snakemake.params.finetuned))
+title = "Do conclusions by linear CKA survive another measure of similarity?"
+writing.write_table(table, table_similarity.printed(table), title, table_similarity.notes(table), snakemake.output)
