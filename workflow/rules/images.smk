@@ -70,6 +70,7 @@ rule sample:
 rule check_sample:
     input:
         unpack(settled("results/check_sample/{dataset}.json", images="results/images/{dataset}.csv")),
+        judged=look.judged_by,
     output:
         found="results/check_sample/{dataset}.json",
     log:
