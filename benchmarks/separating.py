@@ -53,9 +53,9 @@ def points(count: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings as a ViT has them: dimensions that vary together and unequally, classes that overlap, far from 0."""
     rng = np.random.default_rng(0)
     own = np.arange(count) % classes
-    scales = np.arange(1, DIM + 1) ** -0.5
+    scales = np.arange(1.0, DIM + 1) ** -1
     mixed = np.linalg.qr(rng.standard_normal((DIM, DIM)))[0] * scales
-    centres = rng.standard_normal((classes, DIM)) * 0.35
+    centres = rng.standard_normal((classes, DIM)) * 0.12
     found = np.empty((count, DIM), np.float32)
     for start in range(0, count, 5000):
         rows = own[start : start + 5000]
@@ -75,7 +75,9 @@ def compared(count: int, classes: int) -> dict:
         return silhouette_score(x, own), float(np.mean(np.array(best) == own))
 
     (expected, theirs_accuracy), theirs = timed(plain)
-    words = f"silhouettes differ by {abs(silhouette - expected):.1e}, accuracies by {abs(accuracy - theirs_accuracy):.1e}"
+    words = (
+        f"silhouettes differ by {abs(silhouette - expected):.1e}, accuracies by {abs(accuracy - theirs_accuracy):.1e}"
+    )
     return {"ours": ours, "theirs": theirs, "words": words, "peak": resident("VmHWM")}
 
 

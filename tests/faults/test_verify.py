@@ -171,7 +171,9 @@ def test_a_picture_that_has_gone_and_an_edited_script_make_stale_what_came_of_th
         script.write("# edited\n")
     code, said, _ = verify(smoke)
     assert code == 1
-    assert "made by another version of measures/accuracy.py; run the workflow again" in said[f"{ACCURACY}/clean.parquet"]
+    assert (
+        "made by another version of measures/accuracy.py; run the workflow again" in said[f"{ACCURACY}/clean.parquet"]
+    )
     assert next(line for path, line in said.items() if "digits/test/1/" in path).startswith("damaged: ")
     assert "made from results/data/digits/test, which is damaged" in said["results/images/three.csv"]
     assert "made from results/images/three.csv, which is stale" in said[f"{TOKENS}/clean/0.h5"]

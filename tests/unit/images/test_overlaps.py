@@ -15,7 +15,11 @@ def listed(folder, **contents):
     folder.mkdir(exist_ok=True)
     for name, content in contents.items():
         (folder / name).write_bytes(content)
-    rows = {"label": "a", "image": [f"a/{name}" for name in contents], "path": [f"{folder}/{name}" for name in contents]}
+    rows = {
+        "label": "a",
+        "image": [f"a/{name}" for name in contents],
+        "path": [f"{folder}/{name}" for name in contents],
+    }
     return pd.DataFrame(rows)
 
 

@@ -1,4 +1,4 @@
-"""Pairs block by block against scikit-learn and plain loops: of classes cut by blocks, near points, ties, in float32."""
+"""Pairs block by block against scikit-learn and plain loops: classes cut by blocks, near points, ties, float32."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,9 @@ def test_blocks_of_any_classes(small_blocks, sizes):
 
 def test_a_block_has_whole_classes_or_a_part_of_one(monkeypatch):
     monkeypatch.setattr(pairs, "BLOCK", 8)
-    found = [(b.points.start, b.points.stop, b.classes.start, b.classes.stop, b.cut) for b in pairs.blocks([3, 5, 17, 2, 7])]
+    found = [
+        (b.points.start, b.points.stop, b.classes.start, b.classes.stop, b.cut) for b in pairs.blocks([3, 5, 17, 2, 7])
+    ]
     assert found == [
         (0, 8, 0, 2, False),
         (8, 16, 2, 3, True),

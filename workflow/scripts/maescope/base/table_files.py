@@ -1,7 +1,7 @@
 """Measures of many rows, as Parquet: written part by part, read by columns.
 
-Columns are as narrow as what they hold, text is stored once for each group of rows, pages are compressed by zstd and have
-checksums. What is read has 64-bit numbers, as if it came from CSV.
+Columns are as narrow as what they hold, text is stored once for each group of rows, pages are compressed by zstd and
+have checksums. What is read has 64-bit numbers, as if it came from CSV.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -10,7 +10,8 @@ from sklearn.preprocessing import StandardScaler
 
 MUCH = 1e8  # points x dimensions x classes
 PART = 8192  # points whose scores are held at a time
-STEPS, ENOUGH = 200, 1e-5  # at most so many; done when one lowers the mean loss by less
+STEPS = 5  # of L-BFGS at a time, at most ROUNDS times; done when they lower the mean loss by less than ENOUGH
+ROUNDS, ENOUGH = 40, 3e-3
 
 
 def guesses(points: np.ndarray, labels: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -28,8 +29,9 @@ def guesses(points: np.ndarray, labels: np.ndarray, others: np.ndarray) -> np.nd
 def fitted(points: np.ndarray, own: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Weights (D, classes) and biases (classes,) that minimise the sum of cross-entropies + |weights|^2 / 2, by L-BFGS.
 
-    It goes in coordinates in which the loss is about as steep in all directions, and so takes a tenth of the steps: the
-    principal axes of the points, each over the root of its curvature while all classes are as likely.
+    It goes in coordinates in which the loss is as steep in all directions while all classes are as likely, and so takes
+    a tenth of the steps: the principal axes of the points, each over the root of its curvature. Its first step is
+    Newton's.
 
     Parameters
     ----------
@@ -42,16 +44,19 @@ def fitted(points: np.ndarray, own: np.ndarray, classes: int) -> tuple[np.ndarra
     device = "cuda" if torch.cuda.is_available() else "cpu"
     count, dim = points.shape
     x, y = torch.from_numpy(points.astype(np.float32, copy=False)).to(device), torch.from_numpy(own).to(device)
-    steepness, axes = torch.linalg.eigh((x.T @ x).double())
-    scaled = (axes / (steepness.clamp(min=0) / classes + 1).sqrt()).float()  # (D, D)
+    curvature, axes = torch.linalg.eigh((x.T @ x).double())
+    curvature = (curvature.clamp(min=0) / classes + 1) / count
+    scaled, rise = (axes / curvature.sqrt()).float(), classes**0.5  # (D, D)
     inner = torch.zeros(dim + 1, classes, device=device, requires_grad=True)
-    rise = (classes / count) ** 0.5
 
     def outer() -> tuple[torch.Tensor, torch.Tensor]:
         return scaled @ inner.detach()[:-1], rise * inner.detach()[-1]
 
     def loss() -> float:
-        """The mean over points, and its gradient left in `inner`."""
+        """The mean over points, and its gradient left in `inner`; torch asks again where it begins."""
+        if torch.equal(inner, asked):
+            return values[-1]
+        asked.copy_(inner.detach())
         weights, biases = (part.requires_grad_() for part in outer())
         total = (weights**2).sum() / 2
         total.backward()
@@ -61,10 +66,17 @@ def fitted(points: np.ndarray, own: np.ndarray, classes: int) -> tuple[np.ndarra
             part.backward()
             value += part.item()
         inner.grad = torch.cat([scaled.T @ weights.grad, rise * biases.grad[None]]) / count
-        return value / count
+        values.append(value / count)
+        return values[-1]
 
-    search = torch.optim.LBFGS(
-        [inner], max_iter=STEPS, tolerance_change=ENOUGH, tolerance_grad=0, line_search_fn="strong_wolfe"
-    )
-    search.step(loss)
+    values, asked = [], torch.full_like(inner, torch.nan, requires_grad=False)
+    before = loss()
+    settings = {"max_eval": 4 * STEPS, "tolerance_grad": 0, "tolerance_change": 0, "line_search_fn": "strong_wolfe"}
+    search = torch.optim.LBFGS([inner], lr=max(1, inner.grad.abs().sum().item()), max_iter=1, **settings)
+    for _ in range(ROUNDS):
+        search.step(loss)
+        search.param_groups[0].update(lr=1, max_iter=STEPS)
+        if before - min(values) < ENOUGH:
+            break
+        before = min(values)
     return tuple(part.cpu().numpy() for part in outer())
