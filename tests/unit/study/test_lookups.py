@@ -166,7 +166,7 @@ def test_what_figures_and_tables_read(look):
         f"{ACCURACY}clean.parquet",
         f"{ACCURACY}blur.parquet",
     ]
-    assert look.occlusions() == [f"{ACCURACY}occlusion.csv", f"{ACCURACY}occlusion_random.csv"]
+    assert look.occlusions() == [f"{ACCURACY}occlusion.parquet", f"{ACCURACY}occlusion_random.parquet"]
     assert look.corrupted(of()) == [f"{ACCURACY}{name}.parquet" for name in ("clean", "gaussian_noise", "frost")]
     assert look.claimed(of())[:2] == [f"{ACCURACY}clean.parquet", f"{ACCURACY}occlusion.parquet"]
     assert look.masked("angles")(of()) == "results/measures/angles/mae_pretrained/three/mask.csv"
