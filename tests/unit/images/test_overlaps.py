@@ -48,7 +48,7 @@ def test_pictures_in_a_tar_are_held_against_files(tmp_path):
 
 def test_a_reference_that_has_the_studys_images_is_refused_by_name(tmp_path):
     one, other = listed(tmp_path / "one", x=b"1", y=b"2", z=b"3"), listed(tmp_path / "other", p=b"3", q=b"1")
-    said = r"study.reference: 2 images of train are in results/images/val.csv as well \(the first is a/x, there a/q\)"
+    said = r"study.reference: train shares images with results/images/val.csv \(2, the first is a/x, there a/q\): they"
     with pytest.raises(InputError, match=said):
         overlaps.require_none("train", one, other, "results/images/val.csv")
     overlaps.require_none("train", one, listed(tmp_path / "third", x=b"4"), "results/images/val.csv")

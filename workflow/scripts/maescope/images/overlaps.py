@@ -39,8 +39,8 @@ def require_none(reference: str, theirs: pd.DataFrame, judged: pd.DataFrame, pat
     found = shared(theirs, judged)
     if found:
         raise InputError(
-            f"study.reference: {len(found)} images of {reference} are in {path} as well (the first is {found[0][0]}, "
-            f"there {found[0][1]}): they would vote for themselves; name another dataset, or take them out of one"
+            f"study.reference: {reference} shares images with {path} ({len(found)}, the first is {found[0][0]}, there "
+            f"{found[0][1]}): they would vote for themselves; name another dataset, or take them out of one"
         )
 
 
