@@ -81,12 +81,13 @@ def test_points_on_a_grid_have_ties_everywhere(small_blocks):
     agree(points, own, np.arange(150), 4, small_blocks)
 
 
-def test_classes_far_smaller_than_their_distances(small_blocks):
-    """Clusters of 1e-5 in pairs of 1e-4, all 1 apart: float32 alone has nothing but rounding within a pair."""
+@pytest.mark.parametrize("size", [1e-5, 3e-3])
+def test_classes_far_smaller_than_their_distances(small_blocks, size):
+    """In pairs a few times as far apart as they are large, all else 1 apart: little but rounding in float32 alone."""
     rng = np.random.default_rng(6)
-    far = np.repeat(rng.standard_normal((10, 24)), 2, axis=0) + 1e-4 * rng.standard_normal((20, 24))
+    far = np.repeat(rng.standard_normal((10, 24)), 2, axis=0) + 3 * size * rng.standard_normal((20, 24))
     own = np.repeat(np.arange(20), 10)
-    points = far[own] + 1e-5 * rng.standard_normal((200, 24))
+    points = far[own] + size * rng.standard_normal((200, 24))
     agree(points, own, np.arange(200), 5, 1e-7)
 
 
