@@ -20,6 +20,7 @@ import layers
 import memory
 import passes
 import pictures
+import separating
 import torch
 import whole
 from row import HEADER
@@ -34,6 +35,9 @@ ROWS = {  # those of `passes` come behind those of `layers`: with them this proc
     "subspaces": layers.subspaces_and_angles,
     "subspaces_memory": layers.memory,
     "tsne": layers.tsne,
+    "separation": separating.separation_row,
+    "separation_memory": separating.memory_row,
+    "probe": separating.probe_row,
     "float32": passes.pixels_to_files("float32", 0.97),
     "bfloat16": passes.pixels_to_files("bfloat16", 0.92),
     "patch": passes.pixels_to_files("float32", 0.93, patch=True),

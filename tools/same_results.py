@@ -5,7 +5,8 @@ python tools/same_results.py OLD NEW [--moved PATTERN REPLACEMENT]... [--toleran
 OLD and NEW are two results/ of the same study. CSV files must be equal byte by byte or, where a number differs by
 rounding (of at most the tolerance, of the column's largest value), are named; token files are compared array by array,
 figures pixel by pixel, weights tensor by tensor, tables and other text line by line but for what made them. Logs, run
-times and records of origin are left out. `--moved` is a regular expression for paths in OLD that lie elsewhere in NEW.
+times and records of origin are left out. `--moved` is a regular expression for paths in OLD that lie elsewhere in NEW;
+measures in Parquet are compared as CSV is, also with a CSV: `--moved '^(measures/alignment/.*)csv$' '\1parquet'`.
 Exit 1 if anything differs or is missing.
 """
 
@@ -17,7 +18,6 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import pandas as pd
 from PIL import Image
 from safetensors.numpy import load_file
 
@@ -37,12 +37,11 @@ def results(folder: Path) -> dict[str, Path]:
     return {name: path for name, path in files.items() if not records.apart(name) and not contents.search(name)}
 
 
-def same_csv(old: Path, new: Path, tolerance: float) -> str:
+def same_table(old: Path, new: Path, tolerance: float) -> str:
     """Nothing where two files are equal, else what differs; `~` before what is rounding."""
     if old.read_bytes() == new.read_bytes():
         return ""
-    text = dict.fromkeys(tidy.TEXT, str)
-    one, other = (pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""]) for path in (old, new))
+    one, other = (tidy.read([str(path)]) for path in (old, new))
     if list(one) != list(other) or len(one) != len(other):
         return f"columns or rows: {one.shape} {list(one)}, {other.shape} {list(other)}"
     found = []
@@ -87,8 +86,8 @@ def text(path: Path) -> str:
 def difference(old: Path, new: Path, tolerance: float) -> str:
     """What differs between two files of one kind; nothing where nothing does."""
     kind = old.suffix
-    if kind == ".csv":
-        return same_csv(old, new, tolerance)
+    if kind in (".csv", ".parquet"):
+        return same_table(old, new, tolerance)
     readers = {".h5": tokens, ".png": pixels, ".npz": lambda path: dict(np.load(path)), ".safetensors": load_file}
     if kind in readers:
         return same_arrays(readers[kind](old), readers[kind](new))

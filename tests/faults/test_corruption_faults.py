@@ -112,7 +112,7 @@ def test_row_11_labels_that_do_not_fit_are_refused_or_loud(clone):
     del config["perturbations"]["snow"]
     config["study"] |= {"finetuned": ["vit", "twin"], "corrupted": ["vit"]}
     clone.configure(config)
-    (clone / "results/measures/accuracy/vit/pets/clean.csv").unlink()
+    (clone / "results/measures/accuracy/vit/pets/clean.parquet").unlink()
     said = clone.must_run("table_2", "table_models", "figure_5")  # random weights on noise: right at half of six images
     assert "results/logs/accuracy/vit/pets/clean.log: CLEAN ACCURACY NEAR CHANCE" in said
     assert "CLEAN ACCURACY NEAR CHANCE: twin" in (clone / "results/pets/tables/table_models.md").read_text()
@@ -140,9 +140,9 @@ def test_targets_of_a_shift_do_not_depend_on_the_folders(tmp_path):
     config["datasets"]["other"]["labels"] = ["dog", "cat"]  # nor on the order of the labels
     config["study"]["shifts"] = {"one": "pets", "other": "pets"}
     workflow.configure(config)
-    workflow.must_run("--", *(f"results/measures/shift/vit/{tree}/clean.csv" for tree in ("one", "other")))
+    workflow.must_run("--", *(f"results/measures/shift/vit/{tree}/clean.parquet" for tree in ("one", "other")))
     one, other = (
-        tidy.read([workflow / f"results/measures/shift/vit/{tree}/clean.csv"]).sort_values(["among", "image"])
+        tidy.read([workflow / f"results/measures/shift/vit/{tree}/clean.parquet"]).sort_values(["among", "image"])
         for tree in ("one", "other")
     )
     assert one.to_csv(index=False) == other.to_csv(index=False)

@@ -437,7 +437,7 @@ def test_row_17_weights_that_overflow_are_refused_before_any_image_is_read(weigh
 def test_rows_13_to_17_once_put_right_the_numbers_are_those_of_good_weights(weights, files):
     """The last of those that look at `weights`."""
     shutil.copy(files / "vit.safetensors", weights.paths["nan"])
-    measured = [f"results/measures/accuracy/{name}/pets/clean.csv" for name in ("official", "nan")]
+    measured = [f"results/measures/accuracy/{name}/pets/clean.parquet" for name in ("official", "nan")]
     weights.workflow.must_run("--", *measured)
     assert len({(weights.workflow / path).read_bytes() for path in measured}) == 1
 
@@ -460,7 +460,7 @@ def test_rows_5_and_9_odd_pictures_and_a_smaller_sample_reach_the_table(files, t
     config["datasets"]["pets"] |= {"count": 5, "allow_fewer": True}
     workflow.configure(config)
     workflow.must_run("table_1")
-    rows = tidy.read([workflow / "results/measures/accuracy/vit/pets/clean.csv"])
+    rows = tidy.read([workflow / "results/measures/accuracy/vit/pets/clean.parquet"])
     pictures = sorted(f"{path.parent.name}/{path.name}" for path in folder.rglob("*.*"))
     assert sorted(rows["image"]) == pictures
     table = (workflow / "results/pets/tables/table_1.md").read_text()

@@ -107,7 +107,7 @@ def test_nothing_is_executed_and_nothing_written_outside_results(run):
 
 
 def test_names_come_through_as_they_are(run):
-    rows = tidy.read([run / "results/measures/accuracy/vit/pets/clean.csv"])
+    rows = tidy.read([run / "results/measures/accuracy/vit/pets/clean.parquet"])
     assert list(rows["label"].unique()) == LABELS
     assert set(rows["image"]) == {
         f"{label}/{name}" for n, label in enumerate(LABELS) for name in IMAGES[n % 2 : n % 2 + 4]
@@ -195,7 +195,7 @@ def test_weights_that_training_starts_from_are_not_executed(run):
 
 def test_a_token_file_that_points_elsewhere_is_refused(run):
     """All of its attributes are right; the tokens would come from another file, readable by whoever runs this."""
-    path, measure = run / "results/tokens/vit/pets/clean/nan.h5", "results/measures/accuracy/vit/pets/clean.csv"
+    path, measure = run / "results/tokens/vit/pets/clean/nan.h5", "results/measures/accuracy/vit/pets/clean.parquet"
     before = (run / measure).read_bytes()
     shutil.copy2(path, run.folder.parent / "outside.h5")
     with h5py.File(path, "r+") as file:

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from test_faults import dataset, model, pets, refused_plan, state, study
 from tiny import another
 
-ACCURACY = "results/measures/accuracy/vit/pets/clean.csv"
+ACCURACY = "results/measures/accuracy/vit/pets/clean.parquet"
 
 # Found by every Python of a run: the first block of any model runs out of memory where it is given three images or
 # more, in the processes that extract.

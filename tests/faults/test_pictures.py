@@ -238,8 +238,10 @@ def test_corrupted_pictures_are_paired_with_clean_ones_of_the_same_folder_or_ref
         config["perturbations"][name] = {"kind": "corruption", "folder": str(tmp_path / "tree")}
     workflow = Workflow(tmp_path / "clone")
     workflow.configure(config)
-    done = workflow.run("--keep-going", "--", *(f"results/measures/accuracy/vit/pets/{n}.csv" for n in ("fog", "snow")))
+    done = workflow.run(
+        "--keep-going", "--", *(f"results/measures/accuracy/vit/pets/{n}.parquet" for n in ("fog", "snow"))
+    )
     said = "tree/snow/1/cat/1.png: several clean images of cat have this name; put corrupted images in folders"
     assert done.returncode == 1 and f"{tmp_path}/{said}" in done.stdout
     made = {path.parent.name for path in (workflow / "results/tokens").glob("vit/pets/*/*.h5")}
-    assert made == {"fog"} and (workflow / "results/measures/accuracy/vit/pets/fog.csv").is_file()
+    assert made == {"fog"} and (workflow / "results/measures/accuracy/vit/pets/fog.parquet").is_file()

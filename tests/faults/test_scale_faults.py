@@ -114,7 +114,7 @@ def test_row_27_auto_without_a_gpu_falls_back_and_says_so(run):
 
 def test_rows_10_and_18_once_put_right_give_what_an_undisturbed_model_gives(run, files):
     """`auto` had no fault; the other has the same weights."""
-    config, measure = run.config(), "results/measures/accuracy/{}/pets/clean.csv"
+    config, measure = run.config(), "results/measures/accuracy/{}/pets/clean.parquet"
     try:
         shutil.copy(files / "pets/dog/0.png", files / "vast/dog/0.png")
         mended = config["models"]["other"] | {"sha256": None}
@@ -155,7 +155,7 @@ def test_row_30_without_a_network_everything_but_the_download_works(tmp_path, tm
     def run(target):
         return subprocess.run([*snakemake, target], cwd=workflow.folder, capture_output=True, text=True)
 
-    done = run("results/measures/accuracy/vit/pets/clean.csv")
+    done = run("results/measures/accuracy/vit/pets/clean.parquet")
     assert done.returncode == 0, done.stderr
     failed = run("download")
     assert failed.returncode == 1

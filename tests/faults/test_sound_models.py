@@ -150,13 +150,15 @@ class Models:
         (folder / "modules").mkdir()
         (folder / "modules/sitecustomize.py").write_text(HOST)
         checked = [f"results/check_model/{name}.json" for name in ("good", "averaged", "doubtful", "dynamic", "folder")]
-        measured = [f"results/measures/{name}/pets/clean.csv" for name in ("accuracy/zero_head", "attention/peaked")]
+        measured = [
+            f"results/measures/{name}/pets/clean.parquet" for name in ("accuracy/zero_head", "attention/peaked")
+        ]
         targets = [*checked, *measured, "results/models/tuned.safetensors"]
         done = self.workflow.run("--keep-going", "--", *targets, modules=folder / "modules")
         self.code, self.said = done.returncode, done.stdout
 
     def measure(self, name):
-        return tidy.read([self.workflow / f"results/measures/{name}/pets/clean.csv"])
+        return tidy.read([self.workflow / f"results/measures/{name}/pets/clean.parquet"])
 
     def found(self, name):
         """What the job `check_model` wrote of a model: its shapes, and what it says to noise."""

@@ -232,8 +232,8 @@ DAMAGE = [
 def refused(study, damage, message):
     """The clean accuracy is not made from a file that was changed, and as it was once that is put right."""
     clean = study / "results/tokens/vit/pets/clean/cat.h5"
-    measure, log = (study / f"results/{path}" for path in (f"measures/{CLEAN}.csv", f"logs/{CLEAN}.log"))
-    job = study.job_making("accuracy", f"measures/{CLEAN}.csv")
+    measure, log = (study / f"results/{path}" for path in (f"measures/{CLEAN}.parquet", f"logs/{CLEAN}.log"))
+    job = study.job_making("accuracy", f"measures/{CLEAN}.parquet")
     damage(clean)
     measure.unlink()
     assert finish(job.start()) == 1
@@ -272,11 +272,11 @@ def test_rows_23_and_24_nothing_is_made_of_them_and_once_deleted_all_is_as_it_wa
     assert said.returncode == 1
     for path in files:
         assert f"error: {path.relative_to(study.folder)}: " in said.stdout
-    assert not any((study / f"results/measures/accuracy/vit/pets/{name}.csv").exists() for name in damage)
+    assert not any((study / f"results/measures/accuracy/vit/pets/{name}.parquet").exists() for name in damage)
     assert not [name for name in study.half_made() if not name.startswith("tokens")]  # older tables are as they were
     for path in files:
         path.unlink()
     # By name: Snakemake does not make again what lies between pictures and a table that is newer than them.
-    made = [f"results/measures/accuracy/vit/pets/{name}.csv" for name in damage]
+    made = [f"results/measures/accuracy/vit/pets/{name}.parquet" for name in damage]
     study.must_run(*made, "table_1", "figure_5")
     assert study.differing() == []

@@ -231,7 +231,7 @@ def test_case_22_a_head_in_the_order_of_text_is_told_by_the_check_and_by_all_tha
     clone = coloured(tmp_path, [int(name) for name in text])
     tables = ("table_1", "table_3", "figure_5", "figure_classes", "claims", "overview")
     said = clone.must_run(*tables)
-    clean = tidy.read([str(clone / "results/measures/accuracy/vit/pets/clean.csv")])
+    clean = tidy.read([str(clone / "results/measures/accuracy/vit/pets/clean.parquet")])
     assert clean["correct"].mean() == 2 / 12  # 0 and 1 stay where they are
     found = (
         "16.7 % right as `classes` has them, 100.0 % if the head's outputs are in the order of text (0, 1, 10, ...). "
@@ -253,6 +253,6 @@ def test_case_22_a_head_in_the_order_of_text_is_told_by_the_check_and_by_all_tha
     config = clone.config()
     config["datasets"]["pets"]["classes"] = text
     clone.configure(config)
-    accuracy = "results/measures/accuracy/vit/pets/clean.csv"
+    accuracy = "results/measures/accuracy/vit/pets/clean.parquet"
     assert "CLASSES" not in clone.must_run(accuracy)
     assert tidy.read([str(clone / accuracy)])["correct"].all()

@@ -18,7 +18,7 @@ from maescope.tokens import store
 
 SIZE = {"embed_dim": 96, "depth": 4}  # 1.8 MB of weights
 LARGE = ("--max-checksum-file-size", "300")  # bytes
-MEASURE = "results/measures/accuracy/{}/pets/{}.csv"
+MEASURE = "results/measures/accuracy/{}/pets/{}.parquet"
 TARGETS = [MEASURE.format(*pair) for pair in (("vit", "clean"), ("vit", "occlusion"), ("linked", "clean"))]
 TARGETS += [MEASURE.format("tuned", "clean")]
 

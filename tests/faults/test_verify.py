@@ -15,6 +15,8 @@ import yaml
 from conftest import REPOSITORY
 from PIL import Image
 
+from maescope.base import table_files
+
 TOKENS = "results/tokens/mae_finetuned/three"
 ACCURACY = "results/measures/accuracy/mae_finetuned/three"
 TABLE = "results/smoke/tables/table_1"
@@ -33,12 +35,18 @@ def sha256(path):
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
+def turn_around(path):
+    """The same rows from the last to the first."""
+    rows = table_files.read(path)
+    with table_files.writing(path, *rows) as write:
+        write(rows.iloc[::-1])
+
+
 @pytest.fixture(scope="module")
 def faulty(finished, tmp_path_factory):
     """A copy of the finished run with many faults, each in a file of its own, judged once."""
     finished = finished.moved(tmp_path_factory.mktemp("faulty") / "run")
-    edited = finished / f"{ACCURACY}/clean.csv"
-    edited.write_text(edited.read_text().replace(",1\n", ",0\n", 1))
+    turn_around(finished / f"{ACCURACY}/clean.parquet")
     with h5py.File(finished / f"{TOKENS}/blur/0.h5", "r+") as file:
         file.attrs.update({"seed": 1, "config_hash": "0" * 64})
     with h5py.File(finished / f"{TOKENS}/blur/1.h5", "r+") as file:
@@ -69,8 +77,8 @@ def test_a_finished_run_is_whole(finished):
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        (f"{ACCURACY}/clean.csv", "damaged: .* not as the workflow wrote it .* delete it to have it made again"),
-        (f"{TABLE}.csv", f"stale: .* made from another {ACCURACY}/clean.csv; put that back, or delete it"),
+        (f"{ACCURACY}/clean.parquet", "damaged: .* not as the workflow wrote it .* delete it to have it made again"),
+        (f"{TABLE}.csv", f"stale: .* made from another {ACCURACY}/clean.parquet; put that back, or delete it"),
         (f"{TOKENS}/blur/0.h5", "stale: .* made with other settings; delete it to have it made again"),
         (f"{TOKENS}/blur/1.h5", "stale: .* weights of SHA-256 000000000000..., which are not the model's; delete it"),
         (f"{TOKENS}/occlusion/1.h5", "damaged: .* cannot be opened as HDF5 .* delete it to have it made again"),
@@ -114,15 +122,14 @@ def test_what_is_kept_of_extractions_is_named_and_no_fault(smoke):
 
 def test_what_was_made_from_an_edited_file_is_stale_when_that_is_deleted(smoke):
     """Snakemake makes the table again from the edited file, and nothing once that is gone."""
-    edited = smoke / f"{ACCURACY}/blur.csv"
-    header, first, *others = edited.read_text().splitlines()
-    edited.write_text("\n".join([header, *others, first]) + "\n")
+    edited = smoke / f"{ACCURACY}/blur.parquet"
+    turn_around(edited)
     smoke.must_run("table_1")
     edited.unlink()
     assert smoke.plan("table_1") == []
     code, said, _ = verify(smoke)
     assert code == 1 and said[f"{TABLE}.csv"].startswith("stale: ")
-    assert f"made from another {ACCURACY}/blur.csv" in said[f"{TABLE}.csv"]
+    assert f"made from another {ACCURACY}/blur.parquet" in said[f"{TABLE}.csv"]
 
 
 def test_another_seed_makes_all_that_depends_on_it_stale(finished, tmp_path):
@@ -130,7 +137,7 @@ def test_another_seed_makes_all_that_depends_on_it_stale(finished, tmp_path):
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     code, said, last = verify(finished, tmp_path / "other.yaml")
     assert code == 1 and "whole" not in last
-    for path in (f"{TOKENS}/clean/0.h5", f"{ACCURACY}/clean.csv", f"{TABLE}.md", "results/images/three.csv"):
+    for path in (f"{TOKENS}/clean/0.h5", f"{ACCURACY}/clean.parquet", f"{TABLE}.md", "results/images/three.csv"):
         assert said[path].startswith("stale: ")
 
 
@@ -141,8 +148,8 @@ def test_a_level_more_makes_its_own_results_stale_and_no_others(finished, tmp_pa
     code, said, _ = verify(finished, tmp_path / "other.yaml")
     assert code == 1
     assert "made with other settings (perturbation.levels.III, those of the tokens)" in said[f"{TOKENS}/blur/0.h5"]
-    assert f"{ACCURACY}/blur.csv" in said and f"{TABLE}.csv" in said
-    assert not {f"{TOKENS}/clean/0.h5", f"{ACCURACY}/clean.csv", "results/smoke/figures/figure_5.pdf"} & set(said)
+    assert f"{ACCURACY}/blur.parquet" in said and f"{TABLE}.csv" in said
+    assert not {f"{TOKENS}/clean/0.h5", f"{ACCURACY}/clean.parquet", "results/smoke/figures/figure_5.pdf"} & set(said)
 
 
 def test_other_weights_make_stale_what_was_made_from_the_old_ones(smoke):
@@ -152,7 +159,7 @@ def test_other_weights_make_stale_what_was_made_from_the_old_ones(smoke):
     assert code == 1
     assert said["results/models/mae_finetuned.safetensors"].startswith("damaged: ")
     assert "made from another results/models/mae_finetuned.safetensors" in said[f"{TOKENS}/clean/0.h5"]
-    assert "which is stale" in said[f"{ACCURACY}/clean.csv"] and f"{TABLE}.csv" in said
+    assert "which is stale" in said[f"{ACCURACY}/clean.parquet"] and f"{TABLE}.csv" in said
     assert "results/tokens/mae_pretrained/three/clean/0.h5" not in said
 
 
@@ -164,7 +171,9 @@ def test_a_picture_that_has_gone_and_an_edited_script_make_stale_what_came_of_th
         script.write("# edited\n")
     code, said, _ = verify(smoke)
     assert code == 1
-    assert "made by another version of measures/accuracy.py; run the workflow again" in said[f"{ACCURACY}/clean.csv"]
+    assert (
+        "made by another version of measures/accuracy.py; run the workflow again" in said[f"{ACCURACY}/clean.parquet"]
+    )
     assert next(line for path, line in said.items() if "digits/test/1/" in path).startswith("damaged: ")
     assert "made from results/data/digits/test, which is damaged" in said["results/images/three.csv"]
     assert "made from results/images/three.csv, which is stale" in said[f"{TOKENS}/clean/0.h5"]
@@ -242,8 +251,8 @@ def test_a_figure_or_a_table_alone_says_what_it_was_made_from(finished):
     ).read_bytes().replace(b"\\\n", b"")
 
 
-def test_every_csv_is_recorded_with_its_digest(finished):
-    for path in (finished / "results").rglob("*.csv"):
+def test_every_table_is_recorded_with_its_digest(finished):
+    for path in [*(finished / "results").rglob("*.csv"), *(finished / "results/measures").rglob("*.parquet")]:
         place = path.relative_to(finished / "results")
         record = json.loads((finished / f"results/provenance/{place}.json").read_text())
         assert record["sha256"] == sha256(path) and record["file"] == f"results/{place}"

@@ -181,7 +181,7 @@ def test_shifts_are_measured_among_200_and_among_all_classes(run):
     table = (run / "results/imagenet/tables/shifts.md").read_text()
     assert "imagenet_r" in table and "imagenet_a" in table
     for name in ("imagenet_r", "imagenet_a"):
-        rows = tidy.read([run / f"results/measures/shift/mae_finetuned/{name}/clean.csv"])
+        rows = tidy.read([run / f"results/measures/shift/mae_finetuned/{name}/clean.parquet"])
         among = {label: rows[rows["among"] == label]["prediction"] for label in rows["among"].unique()}
         assert len(among) == 2 and all(len(own) == 200 for own in among.values())
         own = {synsets("imagenet").index(synset) for synset in synsets(name)}

@@ -118,7 +118,7 @@ def edit(workflow: Workflow, path: str, old: str, new: str) -> None:
 
 def accuracy(*perturbations: str) -> list[str]:
     """Targets: measures of the small study that need one extraction each."""
-    return [f"results/measures/accuracy/mae_finetuned/three/{name}.csv" for name in perturbations]
+    return [f"results/measures/accuracy/mae_finetuned/three/{name}.parquet" for name in perturbations]
 
 
 def half_files(folder: Path) -> list[str]:

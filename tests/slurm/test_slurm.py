@@ -278,7 +278,7 @@ def test_a_table_runs_the_jobs_that_it_lacks_and_no_other(whole):
     before = len(jobs(whole))
     (whole / "results/smoke/tables/table_1.csv").unlink()
     for measure in ("accuracy", "alignment"):
-        (whole / f"results/measures/{measure}/mae_finetuned/three/blur.csv").unlink()
+        (whole / f"results/measures/{measure}/mae_finetuned/three/blur.parquet").unlink()
     said = Run(whole, *QUICK, "--", "table_1").ends(0)
     assert sorted(re.findall(r"^ *(?:local)?rule (\w+):", said, re.MULTILINE)) == ["accuracy", "table_1"]
     assert [job["Partition"] for job in jobs(whole)[before:]] == ["cpu"]

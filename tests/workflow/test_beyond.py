@@ -6,6 +6,7 @@ import pytest
 
 from maescope.base import tidy
 from maescope.measures import cka
+from maescope.study.target_lookups import LONG
 
 L, H, C, B, SIDE = 2, 3, 3, 4, 4
 DEPTHS = {"mae_pretrained": L, "mae_finetuned": L, "untrained": 3}
@@ -30,7 +31,8 @@ FIGURES = {  # rows of numbers of each model
 
 
 def measure(finished, name, model="mae_pretrained", perturbation="clean"):
-    return tidy.read([finished / f"results/measures/{name}/{model}/three/{perturbation}.csv"])
+    suffix = "parquet" if name in LONG else "csv"
+    return tidy.read([finished / f"results/measures/{name}/{model}/three/{perturbation}.{suffix}"])
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -11,6 +11,7 @@ import yaml
 from scipy.linalg import subspace_angles
 
 from maescope.base import tidy
+from maescope.study.target_lookups import LONG
 
 L, B, H, N_V, C, MASKS, SHOWN = 2, 4, 3, 4, 3, 2, 2 * 3
 FIGURES = ["figure_1", "figure_2", "figure_3", "figure_4", "figure_masks"]
@@ -26,7 +27,7 @@ COLUMNS = {
 
 def path_of(name, perturbation="mask", model="mae_pretrained"):
     folder = "results/smoke" if name in ("tsne", "separation") else "results"
-    return f"{folder}/measures/{name}/{model}/three/{perturbation}.csv"
+    return f"{folder}/measures/{name}/{model}/three/{perturbation}.{'parquet' if name in LONG else 'csv'}"
 
 
 def measure(finished, *what):

@@ -4,11 +4,12 @@ import os
 import subprocess
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import warm
 import yaml
 from conftest import REPOSITORY, SMALLEST, Workflow
+
+from maescope.base import tidy
 
 OUTER = """
 configfile: "study.yaml"
@@ -47,11 +48,13 @@ ruleorder: sample_with_pictures > sample
 rule hardest:
     default_target: True
     input:
-        "results/measures/accuracy/vit/shades/occlusion.csv",
+        "results/measures/accuracy/vit/shades/occlusion.parquet",
     output:
         "results/hardest.csv",
-    shell:
-        "sort -t, -k6,6n {{input}} | head -n 3 > {{output}}"
+    run:
+        import pandas as pd
+
+        pd.read_parquet(input[0]).sort_values("correct").head(2).to_csv(output[0], index=False)
 """
 
 
@@ -83,7 +86,7 @@ def snakemake(folder: Path, *arguments: str) -> str:
 
 def test_another_workflow_runs_maescope_on_its_own_dataset(outer):
     snakemake(outer)
-    accuracy = pd.read_csv(outer / "results/measures/accuracy/vit/shades/occlusion.csv")
+    accuracy = tidy.read([outer / "results/measures/accuracy/vit/shades/occlusion.parquet"])
     assert set(accuracy["label"]) == {"dark", "light"}
     assert len((outer / "results/hardest.csv").read_text().splitlines()) == 3
     assert not (REPOSITORY / "results/measures/accuracy/vit").exists()  # all of it lies in the outer folder

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from maescope.base import tidy
+from maescope.study.target_lookups import LONG
 
 L, B, H, D, N, C = 2, 4, 3, 24, 16, 3
 LEVELS = {
@@ -39,7 +40,8 @@ def tokens(finished, model, perturbation, label="0"):
 
 
 def measure(finished, path):
-    return tidy.read([finished / f"results/measures/{path}.csv"])
+    suffix = "parquet" if path.split("/")[0] in LONG else "csv"
+    return tidy.read([finished / f"results/measures/{path}.{suffix}"])
 
 
 def edit(workflow, path, old, new):
@@ -349,9 +351,10 @@ def test_figures_and_tables_come_again_from_measures_without_torch(smoke, tmp_pa
 
 def test_two_runs_from_scratch_give_identical_numbers(finished, workflow):
     shutil.copy(finished / "config/config.yaml", workflow / "config/config.yaml")
-    targets = [f"results/measures/{name}/mae_finetuned/three/occlusion.csv" for name in ("accuracy", "alignment")]
+    targets = [f"results/measures/{name}/mae_finetuned/three/occlusion.parquet" for name in ("accuracy", "alignment")]
     workflow.must_run("--", *targets)
-    made = sorted(path.relative_to(workflow.folder) for path in (workflow / "results").rglob("*.csv"))
+    tables = [path for pattern in ("*.csv", "*.parquet") for path in (workflow / "results").rglob(pattern)]
+    made = sorted(path.relative_to(workflow.folder) for path in tables)
     assert {*targets, "results/models/mae_finetuned.loss.csv", "results/images/three.csv"} <= {str(p) for p in made}
     for path in made:
         assert (workflow.folder / path).read_bytes() == (finished.folder / path).read_bytes(), path

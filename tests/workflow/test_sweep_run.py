@@ -40,7 +40,7 @@ def test_every_model_has_its_measures_at_its_own_setting(swept):
 def test_errors_are_of_every_image_and_accuracies_those_of_the_measures(swept):
     errors = tidy.read([swept / "results/measures/reconstruction_error/low-0/three/mask_25.csv"])
     assert len(errors) == 3 * 6 and (errors[["error_low", "error_high", "blank_low"]] > 0).all(axis=None)
-    accuracy = tidy.read([swept / "results/measures/accuracy/low_tuned-1/three/occlusion.csv"])
+    accuracy = tidy.read([swept / "results/measures/accuracy/low_tuned-1/three/occlusion.parquet"])
     runs = tidy.read([swept / "results/ratios/sweep.csv"]).set_index(["model", "measure"])["value"]
     expected = 100 * accuracy.loc[accuracy["level"] == "50", "correct"].mean()
     assert runs["low_tuned-1", "accuracy_occlusion"] == pytest.approx(expected)

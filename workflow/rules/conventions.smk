@@ -70,7 +70,7 @@ use rule features as features_by_convention with:
     input:
         unpack(token_files(clean=under.clean_tokens, perturbed=under.tokens)),
     output:
-        measure=f"{OWN}/measures/features/{{model}}/{{dataset}}/{{perturbation}}.csv",
+        measure=f"{OWN}/measures/features/{{model}}/{{dataset}}/{{perturbation}}.parquet",
     log:
         f"{OWN}/logs/features/{{model}}/{{dataset}}/{{perturbation}}.log",
     wildcard_constraints:
@@ -86,7 +86,7 @@ use rule attention as attention_by_convention with:
     input:
         unpack(token_files(tokens=under.tokens)),
     output:
-        measure=f"{OWN}/measures/attention/{{model}}/{{dataset}}/{{perturbation}}.csv",
+        measure=f"{OWN}/measures/attention/{{model}}/{{dataset}}/{{perturbation}}.parquet",
     log:
         f"{OWN}/logs/attention/{{model}}/{{dataset}}/{{perturbation}}.log",
     wildcard_constraints:
@@ -161,7 +161,7 @@ use rule alignment as alignment_by_convention with:
         unpack(token_files(clean=under.clean_tokens, perturbed=under.tokens)),
         norm=rules.final_norm.output.norm,
     output:
-        measure=f"{OWN}/measures/alignment/{{model}}/{{dataset}}/{{perturbation}}.csv",
+        measure=f"{OWN}/measures/alignment/{{model}}/{{dataset}}/{{perturbation}}.parquet",
     log:
         f"{OWN}/logs/alignment/{{model}}/{{dataset}}/{{perturbation}}.log",
     wildcard_constraints:

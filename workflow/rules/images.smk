@@ -67,9 +67,13 @@ rule sample:
         "../scripts/images/sample.py"
 
 
+imports.closure(source("images/check_sample.py"), source)  # of a job without the param `code`
+
+
 rule check_sample:
     input:
         unpack(settled("results/check_sample/{dataset}.json", images="results/images/{dataset}.csv")),
+        judged=look.judged_by,
     output:
         found="results/check_sample/{dataset}.json",
     log:

@@ -1,4 +1,5 @@
-# Measures: tokens -> results/measures/{measure}/{model}/{dataset}/{perturbation}.csv, tidy, one row per observation.
+# Measures: tokens -> results/measures/{measure}/{model}/{dataset}/{perturbation}.csv, tidy, one row per observation;
+# .parquet, of which less is written and read, where that is a row per image or head and level.
 # Each rule alone; none reads another's. Image quality and reconstruction errors read pixels. What a study shows of t-SNE,
 # and the separation of classes that is drawn below it, lies under the study: results/{study}/measures.
 
@@ -7,7 +8,7 @@ rule accuracy:
     input:
         unpack(token_files(tokens=look.tokens)),
     output:
-        measure="results/measures/accuracy/{model}/{dataset}/{perturbation}.csv",
+        measure="results/measures/accuracy/{model}/{dataset}/{perturbation}.parquet",
     log:
         "results/logs/accuracy/{model}/{dataset}/{perturbation}.log",
     wildcard_constraints:
@@ -33,7 +34,7 @@ rule alignment:
     input:
         unpack(token_files(clean=look.clean_tokens, perturbed=look.tokens)),
     output:
-        measure="results/measures/alignment/{model}/{dataset}/{perturbation}.csv",
+        measure="results/measures/alignment/{model}/{dataset}/{perturbation}.parquet",
     log:
         "results/logs/alignment/{model}/{dataset}/{perturbation}.log",
     wildcard_constraints:
@@ -82,15 +83,15 @@ rule tsne:
 
 rule separation:
     input:
-        unpack(token_files(tokens=look.asking("separation", look.tokens))),
+        unpack(token_files(tokens=look.asking("separation", look.tokens), reference=look.reference_tokens)),
     output:
         measure=f"{RESULTS}/measures/separation/{{model}}/{{dataset}}/{{perturbation}}.csv",
     log:
         f"{RESULTS}/logs/separation/{{model}}/{{dataset}}/{{perturbation}}.log",
     conda:
-        "../../envs/cpu.yaml"
+        "../../envs/torch.yaml"
     resources:
-        mem_mb=ask.distances_mb,
+        mem_mb=ask.separating_mb,
         runtime=ask.measuring_minutes,
     params:
         code=code("measures/separation"),
@@ -100,6 +101,7 @@ rule separation:
         images=STUDY["tsne"]["images"],
         probes={key: ANALYSIS[key] for key in ("neighbours", "folds")} | {"seed": SEED},
         config_hash=look.config_hash,
+        reference_hash=look.reference_hash,
     script:
         "../scripts/measures/separation.py"
 
@@ -108,7 +110,7 @@ rule attention:
     input:
         unpack(token_files(tokens=look.tokens)),
     output:
-        measure="results/measures/attention/{model}/{dataset}/{perturbation}.csv",
+        measure="results/measures/attention/{model}/{dataset}/{perturbation}.parquet",
     log:
         "results/logs/attention/{model}/{dataset}/{perturbation}.log",
     wildcard_constraints:
@@ -167,6 +169,7 @@ rule angles:
     params:
         code=code("measures/angles"),
         draws=25,
+        every=look.every_angle,
         seed=SEED,
     script:
         "../scripts/measures/angles.py"
@@ -198,7 +201,7 @@ rule features:
     input:
         unpack(token_files(clean=look.clean_tokens, perturbed=look.tokens)),
     output:
-        measure="results/measures/features/{model}/{dataset}/{perturbation}.csv",
+        measure="results/measures/features/{model}/{dataset}/{perturbation}.parquet",
     log:
         "results/logs/features/{model}/{dataset}/{perturbation}.log",
     group:
@@ -223,7 +226,7 @@ rule shift:
     input:
         unpack(token_files(tokens=look.tokens)),
     output:
-        measure="results/measures/shift/{model}/{dataset}/{perturbation}.csv",
+        measure="results/measures/shift/{model}/{dataset}/{perturbation}.parquet",
     log:
         "results/logs/shift/{model}/{dataset}/{perturbation}.log",
     wildcard_constraints:

@@ -2,10 +2,20 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import pairwise_distances
+from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from maescope.measures import separation
+from maescope.measures import pairs, separation
+
+
+def silhouette(points, labels):
+    return separation.separation(points, labels, np.arange(len(points)), 1)[0]
+
+
+def knn(points, labels, groups, k):
+    return separation.separation(points, labels, groups, k)[1]
 
 
 def blobs(rng, gap, images=10, tokens=4, dim=16):
@@ -38,39 +48,25 @@ def plain_knn(points, labels, groups, k):
     return correct / len(points)
 
 
-def test_distances_equal_scikit_learn():
-    points = blobs(np.random.default_rng(0), 3)[0] + 50  # far from the origin, where the Gram trick cancels
-    apart = separation.distances(points)
-    expected = pairwise_distances(points.astype(np.float64))
-    np.testing.assert_allclose(apart, expected, rtol=1e-9, atol=1e-9)
-    assert (apart.diagonal() == 0).all()
-
-
-def test_known_distances():
-    assert separation.distances(np.array([[0, 0], [3, 4], [3, 4]])).tolist() == [[0, 5, 5], [5, 0, 0], [5, 0, 0]]
-
-
 @pytest.mark.parametrize("gap", [0, 1, 10])
 def test_silhouette_equals_plain_loops(gap):
     points, labels, _ = blobs(np.random.default_rng(1), gap)
     points, labels = points[5:], labels[5:]  # classes of unequal size
-    found = separation.silhouette(separation.distances(points), labels)
-    assert found == pytest.approx(plain_silhouette(points, labels), abs=1e-12)
+    assert silhouette(points, labels) == pytest.approx(plain_silhouette(points, labels), abs=1e-12)
 
 
 def test_silhouette_of_many_equal_points_equals_plain_loops():
     rng = np.random.default_rng(2)
     points, labels = rng.integers(0, 2, (60, 3)), np.repeat([0, 1, 2], [2, 18, 40])
     points[labels == 0] = 0  # a class without any extent
-    found = separation.silhouette(separation.distances(points), labels)
-    assert found == pytest.approx(plain_silhouette(points, labels), abs=1e-12)
+    assert silhouette(points, labels) == pytest.approx(plain_silhouette(points, labels), abs=1e-12)
 
 
 def test_silhouette_known_on_paper():
     """Pairs 1 apart and 4 to 6 away: the outer two score 1 - 1 / 5.5, the inner two 1 - 1 / 4.5."""
-    apart = separation.distances(np.array([[0.0], [1], [5], [6]]))
-    assert separation.silhouette(apart, np.array([0, 0, 1, 1])) == pytest.approx(1 - (1 / 5.5 + 1 / 4.5) / 2)
-    assert separation.silhouette(np.zeros((4, 4)), np.array([0, 0, 1, 1])) == 0
+    found = silhouette(np.array([[0.0], [1], [5], [6]]), np.array([0, 0, 1, 1]))
+    assert found == pytest.approx(1 - (1 / 5.5 + 1 / 4.5) / 2)
+    assert silhouette(np.zeros((4, 4)), np.array([0, 0, 1, 1])) == 0
 
 
 @pytest.mark.parametrize("dim", [3, 192, 768])
@@ -78,22 +74,7 @@ def test_silhouette_known_on_paper():
 def test_silhouette_of_points_that_are_all_equal_is_0(dim, scale):
     """Not that of the rounding of a product of matrices."""
     points = np.tile(scale * np.random.default_rng(7).standard_normal(dim).astype(np.float32), (50, 1))
-    labels = np.arange(50) % 5
-    assert (separation.distances(points) == 0).all()
-    assert separation.silhouette(separation.distances(points), labels) == 0
-
-
-def test_equal_points_are_as_far_as_each_other_from_all_others():
-    rng = np.random.default_rng(8)
-    kinds = rng.standard_normal((7, 768)).astype(np.float32)
-    own = rng.integers(0, 7, 300)
-    apart = separation.distances(kinds[own])
-    for one in range(7):
-        for other in range(7):
-            block = apart[np.ix_(own == one, own == other)]
-            wanted = np.linalg.norm(kinds[one].astype(np.float64) - kinds[other])
-            assert (block == block[0, 0]).all() and block[0, 0] == pytest.approx(wanted, rel=1e-12)
-    assert separation.distances(np.array([[0.0, 1], [-0.0, 1], [3, 5]])).tolist() == [[0, 0, 5], [0, 0, 5], [5, 5, 0]]
+    assert silhouette(points, np.arange(50) % 5) == 0
 
 
 @pytest.mark.parametrize("noise", [0, 1e-8])
@@ -115,7 +96,7 @@ def test_knn_equals_scikit_learn_without_the_own_image(k):
         own = groups == image
         judge = KNeighborsClassifier(k, algorithm="brute").fit(points[~own].astype(np.float64), labels[~own])
         correct.extend(judge.predict(points[own].astype(np.float64)) == labels[own])
-    assert separation.knn_accuracy(separation.distances(points), labels, groups, k) == pytest.approx(np.mean(correct))
+    assert knn(points, labels, groups, k) == pytest.approx(np.mean(correct))
     assert 0.4 < np.mean(correct) < 1
 
 
@@ -123,12 +104,10 @@ def test_knn_equals_scikit_learn_without_the_own_image(k):
 def test_knn_ties_equal_plain_loops(k):
     """Points on a small integer grid: most distances are tied, many are 0; more rows than a block has."""
     rng = np.random.default_rng(3)
-    points = rng.integers(0, 3, (separation.ROWS + 44, 2))
+    points = rng.integers(0, 3, (pairs.ROWS + 44, 2))
     labels = rng.integers(0, 3, len(points))
     groups = np.arange(len(points)) // 2
-    assert separation.knn_accuracy(separation.distances(points), labels, groups, k) == plain_knn(
-        points, labels, groups, k
-    )
+    assert knn(points, labels, groups, k) == plain_knn(points, labels, groups, k)
 
 
 def test_own_image_does_not_vote():
@@ -136,9 +115,8 @@ def test_own_image_does_not_vote():
     points = np.array([[0.0], [0.1], [1], [1.1], [10], [10.1], [11], [11.1]])
     groups = np.repeat([0, 1, 2, 3], 2)
     labels = np.repeat(["a", "b", "a", "b"], 2)
-    apart = separation.distances(points)
-    assert separation.knn_accuracy(apart, labels, groups, 1) == 0
-    assert separation.knn_accuracy(apart, labels, np.arange(8), 1) == 1
+    assert knn(points, labels, groups, 1) == 0
+    assert knn(points, labels, np.arange(8), 1) == 1
 
 
 def test_separated_blobs_are_perfect_and_random_labels_near_chance():
@@ -179,21 +157,17 @@ def test_chance_level():
 
 
 def test_errors_name_the_numbers():
-    apart, one, two = np.zeros((6, 6)), np.zeros(6), np.array([0, 0, 0, 0, 1, 1])
-    images = np.arange(6)
-    for found in (lambda: separation.silhouette(apart, one), lambda: separation.knn_accuracy(apart, one, images, 1)):
-        with pytest.raises(ValueError, match="2 classes or more, but the 6 points have 1"):
-            found()
+    points, two, images = np.zeros((6, 6)), np.array([0, 0, 0, 0, 1, 1]), np.arange(6)
+    with pytest.raises(ValueError, match="2 classes or more, but the 6 points have 1"):
+        separation.separation(points, np.zeros(6), images, 1)
     with pytest.raises(ValueError, match="2 images or more, but class 1 has 1"):
-        separation.knn_accuracy(apart, two, np.array([0, 1, 2, 3, 4, 4]), 1)
-    with pytest.raises(ValueError, match="2 points or more, but class 1 has 1"):
-        separation.silhouette(apart, np.array([0, 0, 0, 0, 0, 1]))
+        separation.separation(points, two, np.array([0, 1, 2, 3, 4, 4]), 1)
     with pytest.raises(ValueError, match=r"k = 5 .* below the 5 "):
-        separation.knn_accuracy(apart, two, images, 5)
+        separation.separation(points, two, images, 5)
     with pytest.raises(ValueError, match=r"k = 4 .* below the 4 "):
-        separation.knn_accuracy(apart, two, np.array([0, 0, 1, 2, 3, 4]), 4)
+        separation.separation(points, two, np.array([0, 0, 1, 2, 3, 4]), 4)
     with pytest.raises(ValueError, match=r"3 folds .* class 1 has 2"):
-        separation.linear_probe_accuracy(apart, two, images, folds=3, seed=0)
+        separation.linear_probe_accuracy(points, two, images, folds=3, seed=0)
 
 
 def test_measure_is_all_of_them_with_chance():
@@ -202,3 +176,26 @@ def test_measure_is_all_of_them_with_chance():
     assert (found["silhouette"], found["knn_accuracy"]) == separation.separation(points, labels, groups, 5)
     assert found["probe_accuracy"] == separation.linear_probe_accuracy(points, labels, groups, 5, 0)
     assert (found["chance"], found["classes"], found["images"]) == (pytest.approx(1 / 3), 3, 30)
+
+
+def test_other_images_vote_as_in_scikit_learn():
+    """By k-NN and by a probe that learns of them alone, whatever is nearer among the points themselves."""
+    (points, labels, _), (others, theirs, _) = blobs(np.random.default_rng(10), 3), blobs(np.random.default_rng(11), 3)
+    theirs = np.where(theirs == "c", "b", theirs)  # nobody votes for c
+    found = separation.judged_by(others, theirs, points, labels, 5)
+    judge = KNeighborsClassifier(5, algorithm="brute").fit(others.astype(np.float64), theirs)
+    assert found["knn_reference"] == np.mean(judge.predict(points.astype(np.float64)) == labels)
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(others, theirs)
+    assert found["probe_reference"] == np.mean(probe.predict(points) == labels)
+    assert 0.4 < found["knn_reference"] < 2 / 3 and 0.4 < found["probe_reference"] < 2 / 3
+    with pytest.raises(ValueError, match="k = 5 neighbours, but there are 4 points that vote"):
+        separation.judged_by(others[:4], theirs[:4], points, labels, 5)
+
+
+def test_as_many_may_vote_as_there_are():
+    points = np.array([[0.0], [4], [10]])
+    votes = np.array(["a", "a", "b", "b", "b"])
+    found = separation.judged_by(np.array([[0.0], [1], [9], [11], [12]]), votes, points, np.array(["b", "b", "b"]), 5)
+    assert found["knn_reference"] == 1
+    found = separation.judged_by(np.array([[0.0], [1], [9], [11], [12]]), votes, points, np.array(["a", "a", "b"]), 2)
+    assert found["knn_reference"] == 1

@@ -59,6 +59,19 @@ def test_angles_equal_scipy(centring):
         assert part["angle_deg"].to_numpy() == pytest.approx(expected, abs=np.degrees(1e-5))
 
 
+def test_of_many_classes_the_smallest_angle_is_of_each_two_and_the_others_are_quantiles():
+    whole, few = angles(noise, list("abcd"), 3), angles(noise, list("abcd"), 3, every=False)
+    of_pairs = few[few["quantile"].isna()].drop(columns="quantile").reset_index(drop=True)
+    same = whole[(whole["kind"] != "between") | (whole["index"] == 1)].reset_index(drop=True)
+    assert of_pairs.equals(same)
+    others = few[few["quantile"].notna()].set_index(["layer", "index", "quantile"])
+    assert len(others) == 2 * 2 * 7 and others[["label_a", "label_b"]].isna().all(axis=None)
+    for layer, index in ((1, 2), (2, 3)):
+        own = sorted(whole.query(f"kind == 'between' and layer == {layer} and index == {index}")["angle_deg"])
+        found = [others.loc[(layer, index, q), "angle_deg"] for q in (0, 0.5, 1)]
+        assert len(own) == 6 and found == pytest.approx([own[0], (own[2] + own[3]) / 2, own[-1]])
+
+
 def test_fewer_dimensions_are_the_first_of_more():
     found = subspaces.bases(noise, 1, ["a", "b"], 5, "none")
     of_few = angle_table(found.whole, found.even, found.odd, ["a", "b"], 2, 1, 0)

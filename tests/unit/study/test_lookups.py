@@ -155,24 +155,24 @@ def test_a_fingerprint_is_of_what_decides_the_tokens_and_of_nothing_else():
 
 
 def test_measures_of_a_study_lie_under_it_where_the_study_decides_them(look):
-    assert look.measure("accuracy", "m", "clean") == "results/measures/accuracy/m/three/clean.csv"
-    assert look.measure("shift", "m", "clean", "far") == "results/measures/shift/m/far/clean.csv"
+    assert look.measure("accuracy", "m", "clean") == "results/measures/accuracy/m/three/clean.parquet"
+    assert look.measure("shift", "m", "clean", "far") == "results/measures/shift/m/far/clean.parquet"
     for measure in ("tsne", "separation", "out_of_distribution", "patch_components"):
         assert look.measure(measure, "m", "mask") == f"results/smoke/measures/{measure}/m/three/mask.csv"
 
 
 def test_what_figures_and_tables_read(look):
     assert look.measured("accuracy", "mae_finetuned", ["clean", "blur"]) == [
-        f"{ACCURACY}clean.csv",
-        f"{ACCURACY}blur.csv",
+        f"{ACCURACY}clean.parquet",
+        f"{ACCURACY}blur.parquet",
     ]
-    assert look.occlusions() == [f"{ACCURACY}occlusion.csv", f"{ACCURACY}occlusion_random.csv"]
-    assert look.corrupted(of()) == [f"{ACCURACY}{name}.csv" for name in ("clean", "gaussian_noise", "frost")]
-    assert look.claimed(of())[:2] == [f"{ACCURACY}clean.csv", f"{ACCURACY}occlusion.csv"]
+    assert look.occlusions() == [f"{ACCURACY}occlusion.parquet", f"{ACCURACY}occlusion_random.parquet"]
+    assert look.corrupted(of()) == [f"{ACCURACY}{name}.parquet" for name in ("clean", "gaussian_noise", "frost")]
+    assert look.claimed(of())[:2] == [f"{ACCURACY}clean.parquet", f"{ACCURACY}occlusion.parquet"]
     assert look.masked("angles")(of()) == "results/measures/angles/mae_pretrained/three/mask.csv"
     assert look.mask_variants(of()) == ["results/measures/mask_invariance/mae_pretrained/three/mask.csv"]
     assert look.figure_3(of()) == [
-        f"results/measures/attention/{model}/three/clean.csv" for model in ("mae_pretrained", "mae_finetuned")
+        f"results/measures/attention/{model}/three/clean.parquet" for model in ("mae_pretrained", "mae_finetuned")
     ]
     assert look.compared("spectrum", look.seen_whole)(of()) == [
         "results/measures/spectrum/mae_pretrained/three/clean.csv"
@@ -296,9 +296,13 @@ def test_what_jobs_ask_for_grows_with_their_work_and_with_each_attempt(look):
     angles = 3 * 2 * 5  # pairs of three labels, layers, 2 and 3 dimensions
     assert ask.angles_mb(lambda wildcards: [2, 3])(job, files, attempt=1) == round(2400 + 330e-6 * angles)
     assert ask.comparing_mb(job, files, attempt=1) == 2000 + 1.5 * 400 / 3
-    assert ask.distances_mb(job, attempt=1) == 4000
+    assert look.every_angle(job)
+    look.analysis["subspace"]["every_angle"] = False
+    assert ask.angles_mb(lambda wildcards: [2, 3])(job, files, attempt=1) == round(2400 + 330e-6 * 3 * 2 * 2)
+    look.analysis["subspace"]["every_angle"] = None
     look.datasets["three"]["count"] = 1000
-    assert ask.distances_mb(job, attempt=1) == 4000 + 24e-6 * 3000**2
+    width = look.models["mae_finetuned"]["arguments"]["embed_dim"]
+    assert ask.separating_mb(job, attempt=2) == 2 * round(4000 + 40e-6 * width * 3000)
     look.datasets["three"]["count"] = 4
 
 
@@ -328,7 +332,7 @@ def test_a_convention_changes_one_thing_and_reads_all_else_from_the_study(look):
         "centred_class": ["results/smoke/conventions/centred_class/measures/angles/mae_pretrained/three/mask.csv"],
         "k_1": ["results/measures/angles/mae_pretrained/three/mask.csv"],
         "other_mask": ["results/smoke/measures/separation/mae_pretrained/three/mask_again.csv"],
-        "rollout_cls": ["results/measures/accuracy/mae_pretrained/three/occlusion_cls.csv"],
+        "rollout_cls": ["results/measures/accuracy/mae_pretrained/three/occlusion_cls.parquet"],
     }
     assert under.measured("angles", None, "mask")(of(convention="k_1")) == []
     assert under.features(of(convention="k_1"))["k"] == 1 and look.analysis["features"]["k"] is None
@@ -354,3 +358,20 @@ def test_the_package_needs_neither_torch_nor_snakemake():
     scripts = str(REPOSITORY / "workflow/scripts")
     done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": scripts}, capture_output=True, text=True)
     assert done.stdout == "[]\n", done.stderr
+
+
+def test_images_that_vote_are_those_of_the_reference_without_patches():
+    """Under the perturbation of those that are judged, and only of these; their sample is held against the study's."""
+    name = "three_train"  # whose labels are those of three
+    look = look_up(reference=name)
+    job = of(model="mae_pretrained", dataset="three", perturbation="mask")
+    assert look.reference_tokens(job)[0] == f"results/tokens/mae_pretrained/{name}/mask/0.h5"
+    assert look.reference_hash(job) == look.config_hash_of("mae_pretrained", name, "mask")
+    theirs = of(model="mae_pretrained", dataset=name, perturbation="mask")
+    assert look.reference_tokens(theirs) == []
+    assert (look.stores_patches(job), look.stores_patches(theirs)) == (True, False)
+    assert (look.judged_by(theirs), look.judged_by(job)) == ("results/images/three.csv", [])
+    assert look.check_sample(theirs) == f"results/check_sample/{name}.json"
+    without = look_up()
+    assert without.reference_tokens(job) == [] and without.reference_hash(job) is None
+    assert without.judged_by(theirs) == [] and without.stores_patches(theirs)

@@ -11,7 +11,7 @@ single = ("attention", "attention_supervised", "separation", "mask_invariance", 
 shift = tidy.read(given.shift, "dataset") if given.shift else None
 evidence = verdicts.Evidence(
     accuracy=tidy.read(given.accuracy, "perturbation"),
-    alignment=tidy.read(given.alignment, "perturbation"),
+    alignment=tidy.read(given.alignment, "perturbation", last="layer"),
     shift={name: shift[shift["dataset"] == dataset] for name, dataset in params.shifted.items()},
     intervals=params.intervals,
     **{name: tidy.read(given[name]) for name in single if given[name]},

@@ -6,7 +6,8 @@ from maescope.tables import layers
 
 logs.begin(snakemake)
 
-heads = layers.head_means(tidy.read(snakemake.input.measures, "model", "dataset"))
+columns = ["layer", "head", "distance_px", "entropy", "uniform_px"]
+heads = layers.head_means(tidy.read(snakemake.input.measures, "model", "dataset", columns=columns))
 numbers = layers.attention_numbers(heads)
 style.save(attention.figure_3(heads), snakemake.output.pdf, snakemake.output.png)
 tidy.write(numbers, snakemake.output.numbers)

@@ -8,7 +8,7 @@ from maescope.tables import faithfulness
 logs.begin(snakemake)
 
 params = snakemake.params
-accuracy = tidy.per_image(snakemake.input.measures, "perturbation")
+accuracy = tidy.read(snakemake.input.measures, "perturbation")
 curves = faithfulness.curves(accuracy, params.rankings, params.intervals)
 style.save(figure_faithfulness(curves, 100 / params.choices), snakemake.output.pdf, snakemake.output.png)
 tidy.write(curves, snakemake.output.numbers)

@@ -7,6 +7,7 @@ from maescope.measures import attention
 
 logs.begin(snakemake)
 
-numbers = attention.over_images(tidy.read(snakemake.input.measures, "model"))
+columns = ["layer", "head", "entropy", "nmi", "patches"]
+numbers = attention.over_images(tidy.read(snakemake.input.measures, "model", columns=columns))
 style.save(figure_heads(numbers), snakemake.output.pdf, snakemake.output.png)
 tidy.write(numbers, snakemake.output.numbers)

@@ -8,8 +8,9 @@ from maescope.tables import shuffles
 logs.begin(snakemake)
 
 given, params = snakemake.input, snakemake.params
-accuracy = tidy.per_image([*given.clean, *given.accuracy], "model", "perturbation")
-curves = shuffles.curves(accuracy, tidy.per_image(given.alignment, "model", "perturbation"), params.intervals)
+accuracy = tidy.read([*given.clean, *given.accuracy], "model", "perturbation")
+alignment = tidy.read(given.alignment, "model", "perturbation", last="layer")
+curves = shuffles.curves(accuracy, alignment, params.intervals)
 figure = figure_shuffle(curves, 100 / params.choices)
 style.save(figure, snakemake.output.pdf, snakemake.output.png)
 tidy.write(curves, snakemake.output.numbers)

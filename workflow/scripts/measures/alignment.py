@@ -2,27 +2,29 @@
 
 import pandas as pd
 
-from maescope.base import logs, tidy
+from maescope.base import logs, table_files
 from maescope.measures import accuracy, alignment
 from maescope.tokens import final_norm, store
 
 logs.begin(snakemake)
 
-params, frames = snakemake.params, []
+params = snakemake.params
 among = [params.outputs.index(label) for label in params.labels] if params.among == "labels" else None
 norm = final_norm.read(snakemake.input.get("norm"))
 clean_paths, paths = (store.by_label(snakemake.input[name]) for name in ("clean", "perturbed"))
-for label in params.labels:
-    with (
-        store.open_tokens(clean_paths[label], params.clean_hash) as clean,
-        store.open_tokens(paths[label], params.config_hash) as perturbed,
-    ):
-        store.require_pair(clean, perturbed)
-        before = norm.mean(clean, "clean")  # (L, B, D)
-        for level in perturbed.levels:
-            after = norm.mean(perturbed, level)
-            correct = accuracy.predict(perturbed.read(level, "logits"), among) == perturbed.targets
-            frame = alignment.table(before, after, perturbed.images, correct)
-            frames.append(frame.assign(level=level, label=label))
 columns = ["level", "label", "image", "layer", "cosine", "norm_clean", "norm_perturbed", "correct"]
-tidy.write(pd.concat(frames)[columns], snakemake.output.measure)
+with table_files.writing(snakemake.output.measure, *columns) as write:
+    for label in params.labels:
+        frames = []
+        with (
+            store.open_tokens(clean_paths[label], params.clean_hash) as clean,
+            store.open_tokens(paths[label], params.config_hash) as perturbed,
+        ):
+            store.require_pair(clean, perturbed)
+            before = norm.mean(clean, "clean")  # (L, B, D)
+            for level in perturbed.levels:
+                after = norm.mean(perturbed, level)
+                correct = accuracy.predict(perturbed.read(level, "logits"), among) == perturbed.targets
+                frame = alignment.table(before, after, perturbed.images, correct)
+                frames.append(frame.assign(level=level, label=label))
+        write(pd.concat(frames))

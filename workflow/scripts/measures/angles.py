@@ -14,7 +14,7 @@ with np.load(snakemake.input.bases) as found:
     for level in found["levels"]:
         halves = [found[f"{level}/{name}"] for name in ("whole", "even", "odd")]
         for k in found[f"{level}/k"]:
-            table = angles.angle_table(*halves, labels, int(k), params.draws, params.seed)
+            table = angles.angle_table(*halves, labels, int(k), params.draws, params.seed, params.every)
             frames.append(table.assign(level=level))
-columns = ["level", "layer", "kind", "label_a", "label_b", "k", "index", "angle_deg"]
-tidy.write(pd.concat(frames)[columns], snakemake.output.measure)
+measure = pd.concat(frames)
+tidy.write(measure[["level", *measure.columns.drop("level")]], snakemake.output.measure)

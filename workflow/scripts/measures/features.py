@@ -1,14 +1,12 @@
 """Common features of each head: on clean images, retained when perturbed, and of shuffled classes."""
 
-import pandas as pd
-
-from maescope.base import logs, seeds, tidy
+from maescope.base import logs, seeds, table_files
 from maescope.measures import features
 from maescope.tokens import store
 
 logs.begin(snakemake)
 
-params, frames, seed = snakemake.params, [], seeds.number(snakemake.params.seed, "features")
+params, seed = snakemake.params, seeds.number(snakemake.params.seed, "features")
 before = store.token_files(params.labels, snakemake.input.clean, params.clean_hash)
 after = store.token_files(params.labels, snakemake.input.perturbed, params.config_hash)
 for label in params.labels:
@@ -16,9 +14,9 @@ for label in params.labels:
 first, labels = after[params.labels[0]], [label for label, file in before.items() for _ in file.images]
 k = params.features["k"] or features.scaled_k(first.shape(first.levels[0], "head")[-1])
 clean = features.all_top_dims((file.read("clean", "head") for file in before.values()), k)
-for level in first.levels:  # one at a time, with the same shuffles: all of them would not fit a large study
-    perturbed = features.all_top_dims((file.read(level, "head") for file in after.values()), k)
-    frame = features.table(clean, perturbed, labels, params.features["threshold"], params.features["shuffles"], seed)
-    frames.append(frame.assign(level=level))
-measure = pd.concat(frames)
-tidy.write(measure[["level", *measure.columns.drop("level")]], snakemake.output.measure)
+counts = [f"{kind}_{of}" for kind in ("common", "shuffled") for of in ("clean", "perturbed")]
+how = params.features["threshold"], params.features["shuffles"], seed
+with table_files.writing(snakemake.output.measure, "level", "label", "layer", "head", *counts) as write:
+    for level in first.levels:  # one at a time, with the same shuffles: all of them would not fit a large study
+        perturbed = features.all_top_dims((file.read(level, "head") for file in after.values()), k)
+        write(features.table(clean, perturbed, labels, *how).assign(level=level))

@@ -2,22 +2,25 @@
 
 import pandas as pd
 
-from maescope.base import logs, tidy
+from maescope.base import logs, table_files
 from maescope.measures import accuracy
 from maescope.tokens import store
 
 logs.begin(snakemake)
 
-params, frames = snakemake.params, []
+params = snakemake.params
 own = [params.outputs.index(label) for label in params.labels]
 choices = {f"masked{len(own)}": own, f"full{len(params.outputs)}": None}
 files = store.token_files(params.labels, snakemake.input.tokens, params.config_hash)
-for label, tokens in files.items():
-    for level in tokens.levels:
-        for name, among in choices.items():
-            frame = pd.DataFrame({"level": level, "label": label, "image": tokens.images, "target": tokens.targets})
-            frame["among"] = name
-            frame["prediction"] = accuracy.predict(tokens.read(level, "logits"), among)
-            frame["correct"] = (frame["prediction"] == frame["target"]).astype(int)
-            frames.append(frame)
-tidy.write(pd.concat(frames), snakemake.output.measure)
+columns = ["level", "label", "image", "target", "among", "prediction", "correct"]
+with table_files.writing(snakemake.output.measure, *columns) as write:
+    for label, tokens in files.items():
+        frames = []
+        for level in tokens.levels:
+            for name, among in choices.items():
+                frame = pd.DataFrame({"level": level, "label": label, "image": tokens.images, "target": tokens.targets})
+                frame["among"] = name
+                frame["prediction"] = accuracy.predict(tokens.read(level, "logits"), among)
+                frame["correct"] = (frame["prediction"] == frame["target"]).astype(int)
+                frames.append(frame)
+        write(pd.concat(frames))

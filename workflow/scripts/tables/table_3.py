@@ -6,7 +6,7 @@ from maescope.tables import accuracies, table_3, writing
 logs.begin(snakemake)
 
 params = snakemake.params
-alignment = tidy.read(snakemake.input.alignment, "model", "perturbation")
+alignment = tidy.read(snakemake.input.alignment, "model", "perturbation", last="layer")
 accuracy = tidy.read(snakemake.input.accuracy, "model", "perturbation")
 paper = tidy.read(snakemake.input.paper) if snakemake.input.paper else None
 table = table_3.table(alignment, accuracy, params.intervals, paper)

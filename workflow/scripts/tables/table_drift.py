@@ -6,8 +6,8 @@ from maescope.tables import accuracies, table_drift, writing
 logs.begin(snakemake)
 
 params = snakemake.params
-alignment = tidy.per_image(snakemake.input.alignment, "model", "perturbation")
-clean = tidy.per_image(snakemake.input.accuracy, "model", "perturbation")
+alignment = tidy.read(snakemake.input.alignment, "model", "perturbation", last="layer")
+clean = tidy.read(snakemake.input.accuracy, "model", "perturbation")
 table = table_drift.table(alignment, clean, params.confidence)
 notes = accuracies.notes_on_doubts(clean, params.outputs, params.choices) + table_drift.notes(params.confidence)
 title = "Which drift of embeddings foretells the loss of accuracy?"

@@ -1,4 +1,4 @@
-"""Tidy CSV files: one row per observation."""
+"""Tidy files: one row per observation; CSV, or Parquet where there are many rows (`table_files`)."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -15,24 +15,36 @@ OF_A_STUDY = r"(?:^|/)results/(?:[^/]+/(?:conventions/[^/]+/)?)?"  # or of all s
 NAMES = r"(?P<model>[^/]+)/(?P<dataset>[^/]+)/(?P<perturbation>[^/]+)"
 PLACES = [  # of files that are read side by side, and what their paths tell
     re.compile(OF_A_STUDY + r"measures/(?P<measure>cka)/" + NAMES + r"/(?P<other>[^/]+)\.csv$"),
-    re.compile(OF_A_STUDY + r"measures/(?P<measure>[^/]+)/" + NAMES + r"\.csv$"),
+    re.compile(OF_A_STUDY + r"measures/(?P<measure>[^/]+)/" + NAMES + r"\.(?:csv|parquet)$"),
     re.compile(r"(?:^|/)results/models/(?P<model>[^/]+)\.loss\.csv$"),
     re.compile(r"(?:^|/)results/[^/]+/conventions/(?P<convention>[^/]+)/claims\.csv$"),
 ]
 
 
-def read(paths: Sequence[str], *columns: str) -> pd.DataFrame:
-    """Read files one below the other, each with further columns that its path tells (`model`, `perturbation`, ...)."""
+def read(
+    paths: Sequence[str], *told: str, columns: Sequence[str] | None = None, last: str | None = None
+) -> pd.DataFrame:
+    """Read files one below the other, each with further columns that its path tells (`model`, `perturbation`, ...).
+
+    Parameters
+    ----------
+    columns, last : of Parquet files, what `table_files.read` reads of them
+    """
     frames = []
     for path in paths:
-        frame = pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=[""])
-        frames.append(frame.assign(**{name: told_by(path, name) for name in columns}))
+        frame = _rows(path, columns, last) if str(path).endswith(".parquet") else _csv(path)
+        frames.append(frame.assign(**{name: told_by(path, name) for name in told}))
     return pd.concat(frames, ignore_index=True)
 
 
-def per_image(paths: Sequence[str], *columns: str) -> pd.DataFrame:
-    """`read` of measures that have a row per image."""
-    return read(paths, *columns)
+def _csv(path: str) -> pd.DataFrame:
+    return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=[""])
+
+
+def _rows(path: str, columns: Sequence[str] | None, last: str | None) -> pd.DataFrame:
+    from maescope.base import table_files  # pyarrow is imported where there are such files
+
+    return table_files.read(path, columns, last)
 
 
 def told_by(path: str, column: str) -> str:

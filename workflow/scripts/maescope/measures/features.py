@@ -28,9 +28,13 @@ def top_dims(head: np.ndarray, k: int) -> np.ndarray:
     dim = head.shape[-1]
     if not 1 <= k <= dim:
         raise ValueError(f"the top k = {k} dimensions asked of a head of d = {dim}")
-    order = np.argsort(-np.abs(head), axis=-1, kind="stable")
-    top = np.zeros(head.shape, dtype=bool)
-    np.put_along_axis(top, order[..., :k], True, axis=-1)
+    size = np.abs(head)
+    least = np.partition(size, dim - k, axis=-1)[..., dim - k, None]
+    top = size >= least
+    tied = np.count_nonzero(top, axis=-1) > k  # more than k are as large as the k-th
+    equal = size[tied] == least[tied]
+    room = k - np.count_nonzero(size[tied] > least[tied], axis=-1)[:, None]
+    top[tied] &= ~equal | (equal.cumsum(axis=-1) <= room)
     return top & (head != 0)
 
 

@@ -6,82 +6,54 @@ Points are cls, mean or patch tokens. `groups` names the image of each point: no
 from functools import lru_cache
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import silhouette_score
-from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold
 
+from maescope.measures import pairs, probe
 from maescope.measures.embeddings import collapsed
 
-ROWS = 256  # of the distance matrix at a time, so that temporaries stay small
+ROWS = 256  # of points whose votes are counted at a time
 
 
-def distances(points: np.ndarray) -> np.ndarray:
-    """Euclidean distances (n, n) of points (n, D), float64, 0 on the diagonal.
+def separation(points: np.ndarray, labels: np.ndarray, groups: np.ndarray, k: int) -> tuple[float, float]:
+    """Mean silhouette, and accuracy of k nearest neighbours, of which none comes from the point's own image.
 
-    By hand, because scikit-learn's leave equal points apart by rounding, and k-NN would then break no tie by index. So
-    would a product of matrices, which sums in another order from one row to the next: equal points count once in it.
-    """
-    points = np.asarray(points, dtype=np.float64) + 0.0  # of -0.0 and 0.0 the bytes are others
-    numbers: dict[bytes, int] = {}
-    own = [numbers.setdefault(point.tobytes(), len(numbers)) for point in points]
-    if len(numbers) < len(points):
-        return distances(points[np.unique(own, return_index=True)[1]])[np.ix_(own, own)]
-    squares = points @ points.T
-    norms = squares.diagonal().copy()
-    # |x - y|^2 = |x|^2 + |y|^2 - 2 x.y, in place: at 4,410 points each copy would be 156 MB.
-    squares *= -2
-    squares += norms[:, None]
-    squares += norms[None, :]
-    return np.sqrt(np.maximum(squares, 0, out=squares), out=squares)
-
-
-def silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
-    """Mean silhouette in [-1, 1] of points with pairwise `distances` (n, n) and `labels` (n,); 0 without structure."""
-    _refuse_too_few(labels, np.arange(len(labels)), "point")
-    return float(silhouette_score(distances, labels, metric="precomputed"))
-
-
-def knn_accuracy(distances: np.ndarray, labels: np.ndarray, groups: np.ndarray, k: int) -> float:
-    """Leave-one-image-out k-NN accuracy: no neighbour comes from the point's own image.
-
-    Of equally near points the lower index counts; of classes with equally many votes the first in sorted order.
-    By hand, because scikit-learn's classifier cannot leave out the neighbours that come from the point's own image.
+    The silhouette is in [-1, 1], and 0 without structure. Of equally near points the lower index counts; of classes
+    with equally many votes the first in sorted order. By hand, because scikit-learn's classifier cannot leave out the
+    neighbours from the point's own image, and takes all distances once more for the silhouette.
 
     Parameters
     ----------
-    distances : (n, n)
+    points : (n, D)
     labels, groups : (n,) class and image of each point
 
     Raises
     ------
     ValueError
-        If there is one class only, a class with one image, or k is not below the number of available neighbours.
+        If there is one class only, or a class with one image, or k is not below the number of available neighbours.
     """
-    _refuse_too_few(labels, groups, "image")
+    _refuse_too_few(labels, groups)
     available = len(groups) - int(np.unique(groups, return_counts=True)[1].max())
     if not 1 <= k < available:
         raise ValueError(f"k = {k} neighbours, but must be 1 or more and below the {available} of other images")
     classes, own = np.unique(labels, return_inverse=True)
-    members = np.eye(len(classes))[own]  # (n, classes), 1 where the point is of the class
-    correct = 0
-    for start in range(0, len(own), ROWS):
-        rows = slice(start, start + ROWS)
-        others = np.where(groups[rows, None] == groups, np.inf, distances[rows])
-        votes = _nearest(others, k) @ members  # (rows, classes)
-        correct += int((votes.argmax(axis=1) == own[rows]).sum())
-    return correct / len(own)
+    silhouette, nearest = pairs.compared(points, own, groups, k)
+    return silhouette, float(np.mean(_voted(own[nearest], len(classes)) == own))
 
 
-def separation(points: np.ndarray, labels: np.ndarray, groups: np.ndarray, k: int) -> tuple[float, float]:
-    """`silhouette` and `knn_accuracy` of points (n, D), from one distance matrix."""
-    apart = distances(points)
-    return silhouette(apart, labels), knn_accuracy(apart, labels, groups, k)
+def _voted(votes: np.ndarray, classes: int) -> np.ndarray:
+    """The class with most votes of each row of `votes` (n, k), of equally many the first."""
+    found = np.empty(len(votes), dtype=int)
+    for start in range(0, len(votes), ROWS):
+        rows = votes[start : start + ROWS]
+        at = np.arange(len(rows))[:, None] * classes + rows
+        counts = np.bincount(at.ravel(), minlength=len(rows) * classes).reshape(len(rows), classes)
+        found[start : start + ROWS] = counts.argmax(axis=1)
+    return found
 
 
 def linear_probe_accuracy(points: np.ndarray, labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> float:
-    """Cross-validated accuracy of multinomial logistic regression on standardised dimensions.
+    """Cross-validated accuracy of multinomial logistic regression on standardised dimensions (`probe.guesses`).
 
     Folds are stratified by class and never split an image.
 
@@ -95,14 +67,15 @@ def linear_probe_accuracy(points: np.ndarray, labels: np.ndarray, groups: np.nda
     ValueError
         If there is one class only, or a class has fewer images than folds.
     """
-    _refuse_too_few(labels, groups, "image")
+    _refuse_too_few(labels, groups)
     label, images = _fewest_groups(labels, groups)
     if images < folds:
         raise ValueError(f"{folds} folds need as many images of each class, but class {label!s} has {images}")
-    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    splits = _splits(tuple(labels.tolist()), tuple(groups.tolist()), folds, seed)
-    guesses = cross_val_predict(probe, points, labels, cv=splits)
-    return float(np.mean(guesses == labels))
+    right = 0
+    for learnt, guessed in _splits(tuple(labels.tolist()), tuple(groups.tolist()), folds, seed):
+        guesses = probe.guesses(points[learnt], labels[learnt], points[guessed])
+        right += int((guesses == labels[guessed]).sum())
+    return right / len(labels)
 
 
 @lru_cache(2)  # all layers have the same, and drawing them takes as long as the fits
@@ -117,32 +90,38 @@ def chance_level(labels: np.ndarray) -> float:
     return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
 
 
-def _refuse_too_few(labels: np.ndarray, groups: np.ndarray, of_what: str) -> None:
-    """Refuse one class alone, and a class with one group (`of_what`) only."""
+def _refuse_too_few(labels: np.ndarray, groups: np.ndarray) -> None:
+    """Refuse one class alone, and a class with one image only."""
     classes = len(np.unique(labels))
     if classes < 2:
         raise ValueError(f"separation needs 2 classes or more, but the {len(labels)} points have {classes}")
     label, number = _fewest_groups(labels, groups)
     if number < 2:
-        raise ValueError(f"each class needs 2 {of_what}s or more, but class {label!s} has {number}")
+        raise ValueError(f"each class needs 2 images or more, but class {label!s} has {number}")
 
 
 def _fewest_groups(labels: np.ndarray, groups: np.ndarray) -> tuple[object, int]:
-    """The class with the fewest groups, and their number."""
-    classes = np.unique(labels)
-    numbers = [len(np.unique(groups[labels == label])) for label in classes]
-    return classes[np.argmin(numbers)], min(numbers)
+    """The class with the fewest groups, the first of several, and their number."""
+    numbers = pd.DataFrame({"label": labels, "group": groups}).groupby("label")["group"].nunique()
+    return numbers.idxmin(), int(numbers.min())
 
 
-def _nearest(distances: np.ndarray, k: int) -> np.ndarray:
-    """(rows, n) bool: the k smallest of each row, of equal ones the lower index."""
-    farthest = np.partition(distances, k - 1, axis=1)[:, k - 1 : k]
-    nearest = distances <= farthest
-    tied = np.flatnonzero(nearest.sum(axis=1) > k)  # more than k are as near as the k-th
-    equal = distances[tied] == farthest[tied]
-    room = k - (distances[tied] < farthest[tied]).sum(axis=1, keepdims=True)
-    nearest[tied] &= ~equal | (equal.cumsum(axis=1) <= room)
-    return nearest
+def judged_by(
+    voting: np.ndarray, their_labels: np.ndarray, points: np.ndarray, labels: np.ndarray, k: int
+) -> dict[str, float]:
+    """Accuracies of points (n, D) whose classes other points (m, D) tell: by k-NN, and by a probe fitted on these.
+
+    Raises
+    ------
+    ValueError
+        If k is above the number of other points.
+    """
+    if k > len(voting):
+        raise ValueError(f"k = {k} neighbours, but there are {len(voting)} points that vote")
+    classes, own = np.unique(their_labels, return_inverse=True)
+    told = classes[_voted(own[pairs.voters(points, voting, k)], len(classes))]
+    learnt = probe.guesses(voting, their_labels, points)
+    return {"knn_reference": float(np.mean(told == labels)), "probe_reference": float(np.mean(learnt == labels))}
 
 
 def measure(

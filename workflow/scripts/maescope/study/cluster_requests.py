@@ -76,7 +76,7 @@ class ClusterRequests:
 
         def mb(wildcards, input, attempt) -> int:
             model, labels = self.look.models[wildcards.model], len(self.look.labels(wildcards))
-            angles = sizes.angles_of(model, labels, k(wildcards))
+            angles = sizes.angles_of(model, labels, k(wildcards), self.look.every_angle(wildcards))
             return attempt * round(2000 + input.size_mb + 330e-6 * angles)  # 330 bytes each, while they are written
 
         return mb
@@ -85,9 +85,10 @@ class ClusterRequests:
         """Python, and the clean token files of one side in float64."""
         return attempt * round(2000 + 1.5 * input.size_mb / (1 + self.look.levels_of(wildcards.perturbation)))
 
-    def distances_mb(self, wildcards, attempt) -> int:
-        """Three matrices of the distances between all images."""
-        return attempt * round(4000 + 24e-6 * self.look.images_asked(wildcards.dataset) ** 2)
+    def separating_mb(self, wildcards, attempt) -> int:
+        """Python, torch for a large probe, and ten times one layer's tokens of all images in float32."""
+        width = sizes.width_of(self.look.models[wildcards.model]) or 1024
+        return attempt * round(4000 + 40e-6 * width * self.look.images_asked(wildcards.dataset))
 
 
 def growing(size: int):

@@ -70,6 +70,7 @@ def problems(config: dict) -> Iterator[str]:
     yield from _ranked_by_cls(config)
     yield from _missing("study.supervised", filter(None, [study["supervised"]]), models, "models")
     yield from _missing("study.scenes", filter(None, [study["scenes"]]), datasets, "datasets")
+    yield from _reference(config)
     yield from layer_checks.problems(config)
     yield from sweep_checks.problems(config)
     yield from conventions.problems(config)
@@ -80,6 +81,19 @@ def _missing(key: str, names, known: dict, where: str) -> Iterator[str]:
         if name not in known:
             several = replicates.of_seeds(name, known) if where == "models" else ""
             yield f"{key}: {name!r} is not among {where}{several or nearest(name, known)}"
+
+
+def _reference(config: dict) -> Iterator[str]:
+    """Images that vote must be others than the study's, and of its labels."""
+    study, datasets = config["study"], config["datasets"]
+    name, own = study["reference"], study["dataset"]
+    yield from _missing("study.reference", filter(None, [name]), datasets, "datasets")
+    if name == own:
+        yield f"study.reference: {name} is study.dataset, whose images would vote for themselves; name another dataset"
+    elif name in datasets and own in datasets:
+        others = [label for label in datasets[own]["labels"] or [] if label not in (datasets[name]["labels"] or [])]
+        if others:
+            yield f"study.reference: {', '.join(others[:5])} of datasets.{own} not among the labels of datasets.{name}"
 
 
 def _dataset_contradictions(name: str, dataset: dict) -> Iterator[str]:

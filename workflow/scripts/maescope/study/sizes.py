@@ -18,6 +18,7 @@ REGISTERS = {
 }  # part of a name of timm -> how many
 OTHERWISE = re.compile("_plus_|^vit_base_patch16_gap_|_[0-9]+x[0-9]_")  # of other sizes than their names tell
 WITHOUT_CLS = re.compile("_siglip_|_gap_|_rpn_|_map_[0-9]|^aimv2_|^vit_pe_(core|lang|spatial)_gigantic_")
+EVERY_ANGLE = 200  # labels up to which a measure has all angles between each two
 EVA = re.compile("eva02_|eva_giant_|vit_pe_|vit_.*(_rope_|_dinov3|_lingbot|_sapiens2)")
 
 
@@ -91,12 +92,18 @@ def sizes_of(model: dict) -> dict[str, int | None]:
     }
 
 
-def angles_of(model: dict, labels: int, k: int | float | list[int]) -> int:
+def angles_of(model: dict, labels: int, k: int | float | list[int], every: bool = True) -> int:
     """Principal angles of each two of so many labels, in all layers, that `analysis.subspace.k` asks for.
 
     A share of the energy, which is no number before it is measured, counts as 50.
+
+    Parameters
+    ----------
+    every : all of them, else the smallest of each two
     """
     dimensions = sum(k) if isinstance(k, list) else 50 if isinstance(k, float) else k
+    if not every:
+        dimensions = len(k) if isinstance(k, list) else 1
     return labels * (labels - 1) // 2 * (sizes_of(model)["depth"] or 24) * dimensions
 
 

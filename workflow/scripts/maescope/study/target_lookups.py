@@ -8,12 +8,8 @@ from maescope.study import sizes
 from maescope.study.class_lists import known_list
 from maescope.study.lookups import LookUps
 
-OWN = (
-    "tsne",
-    "separation",
-    "out_of_distribution",
-    "patch_components",
-)  # measures of what a study shows, which lie under it
+OWN = ("tsne", "separation", "out_of_distribution", "patch_components")  # of what a study shows; they lie under it
+LONG = ("accuracy", "alignment", "attention", "features", "shift")  # a row per image or head and level: Parquet
 
 
 class TargetLookUps(LookUps):
@@ -28,8 +24,8 @@ class TargetLookUps(LookUps):
 
     def measure(self, measure: str, model: str, perturbation: str, dataset: str | None = None) -> str:
         """The file of one measure, of the study's images if no dataset is named."""
-        folder = self.results if measure in OWN else "results"
-        return f"{folder}/measures/{measure}/{model}/{dataset or self.study['dataset']}/{perturbation}.csv"
+        folder, kind = self.results if measure in OWN else "results", "parquet" if measure in LONG else "csv"
+        return f"{folder}/measures/{measure}/{model}/{dataset or self.study['dataset']}/{perturbation}.{kind}"
 
     def of_layers(self, measure: str, key: str, perturbation: str) -> list[str]:
         """A measure of the model that the study looks at layer by layer, or of the supervised one; none without it."""

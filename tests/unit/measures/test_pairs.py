@@ -1,0 +1,111 @@
+"""Pairs block by block against scikit-learn and plain loops: classes cut by blocks, near points, ties, float32."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import silhouette_score
+
+from maescope.measures import pairs
+
+
+@pytest.fixture(params=[np.float64, np.float32])
+def small_blocks(request, monkeypatch):
+    """Blocks of 32 points, compared in float64 as few points are, or in float32 as many are."""
+    monkeypatch.setattr(pairs, "BLOCK", 32)
+    monkeypatch.setattr(pairs, "FEW", 5000 if request.param == np.float64 else 0)
+    return 1e-12 if request.param == np.float64 else 3e-7
+
+
+def brute(points, groups, k):
+    """The k nearest of other groups by exact squared distances of float64, of equal ones the lower index."""
+    apart = ((points[:, None].astype(np.float64) - points) ** 2).sum(2)
+    apart[groups[:, None] == groups] = np.inf
+    return [set(row[:k]) for row in np.argsort(apart, axis=1, kind="stable").tolist()]
+
+
+def agree(points, own, groups, k, tolerance):
+    """Compared as they are, and as scikit-learn and brute force have it, of distances by differences."""
+    silhouette, nearest = pairs.compared(points, own, groups, k)
+    apart = np.sqrt(((points[:, None].astype(np.float64) - points) ** 2).sum(2))
+    assert silhouette == pytest.approx(silhouette_score(apart, own, metric="precomputed"), abs=tolerance)
+    assert [set(row) for row in nearest.tolist()] == brute(points, groups, k)
+
+
+def drawn(seed, sizes, dim=24, gap=1.0):
+    """Points of classes of some sizes in any order, not around 0."""
+    rng = np.random.default_rng(seed)
+    own = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    centres = gap * rng.standard_normal((len(sizes), dim))
+    return (7 + centres[own] + rng.standard_normal((len(own), dim))).astype(np.float32), own
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [[2] * 60, [10, 12, 9, 11, 10, 14], [150, 3, 2, 40], [3, 64, 32, 33, 31], [2, 118]],
+    ids=["classes of two", "some in a block", "one of many blocks", "one of just a block", "hardly any other"],
+)
+def test_blocks_of_any_classes(small_blocks, sizes):
+    points, own = drawn(1, sizes)
+    agree(points, own, np.arange(len(own)), 5, small_blocks)
+
+
+def test_a_block_has_whole_classes_or_a_part_of_one(monkeypatch):
+    monkeypatch.setattr(pairs, "BLOCK", 8)
+    found = [
+        (b.points.start, b.points.stop, b.classes.start, b.classes.stop, b.cut) for b in pairs.blocks([3, 5, 17, 2, 7])
+    ]
+    assert found == [
+        (0, 8, 0, 2, False),
+        (8, 16, 2, 3, True),
+        (16, 24, 2, 3, True),
+        (24, 25, 2, 3, True),
+        (25, 27, 3, 4, False),
+        (27, 34, 4, 5, False),
+    ]
+
+
+def test_none_of_the_own_group_is_a_neighbour(small_blocks):
+    points, own = drawn(2, [40, 44, 36])
+    points += 5 * np.random.default_rng(3).standard_normal((60, 24)).astype(np.float32)[np.arange(120) // 2]
+    agree(points, own, np.arange(120) // 2, 7, small_blocks)
+
+
+def test_equal_points_far_from_the_others_are_0_apart(small_blocks):
+    """Of each five; more are equally near than are held, so that all points are looked at again."""
+    kinds, own = drawn(4, [4, 5, 3], gap=0)
+    agree(np.repeat(kinds, 30, axis=0), np.repeat(own, 30), np.arange(360), 3, small_blocks)
+
+
+def test_points_on_a_grid_have_ties_everywhere(small_blocks):
+    rng = np.random.default_rng(5)
+    points, own = rng.integers(0, 3, (150, 3)).astype(np.float32), np.arange(150) % 4
+    agree(points, own, np.arange(150), 4, small_blocks)
+
+
+@pytest.mark.parametrize("size", [1e-5, 3e-3])
+def test_classes_far_smaller_than_their_distances(small_blocks, size):
+    """In pairs a few times as far apart as they are large, all else 1 apart: little but rounding in float32 alone."""
+    rng = np.random.default_rng(6)
+    far = np.repeat(rng.standard_normal((10, 24)), 2, axis=0) + 3 * size * rng.standard_normal((20, 24))
+    own = np.repeat(np.arange(20), 10)
+    points = far[own] + size * rng.standard_normal((200, 24))
+    agree(points, own, np.arange(200), 5, 1e-7)
+
+
+def test_what_float32_cannot_tell_apart_is_told(small_blocks):
+    """Rings of points around each, whose radii differ by 1e-7 of themselves; an outlier makes nothing of it worse."""
+    rng = np.random.default_rng(7)
+    own = np.arange(120) % 2
+    points = rng.standard_normal((120, 24))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    points[:-2] *= 1 + 1e-7 * rng.random((118, 1))
+    points[-2], points[-1] = 0, 1e4
+    agree(points, own, np.arange(120), 6, small_blocks)
+
+
+def test_the_order_of_points_does_not_matter(small_blocks):
+    points, own = drawn(8, [30, 41, 29])
+    order = np.random.default_rng(9).permutation(100)
+    silhouette, nearest = pairs.compared(points, own, np.arange(100), 4)
+    again, theirs = pairs.compared(points[order], own[order], np.arange(100), 4)
+    assert again == pytest.approx(silhouette, abs=small_blocks)
+    assert [set(order[row]) for row in theirs] == [set(nearest[place]) for place in order]
