@@ -202,10 +202,10 @@ def test_strange_images_are_those_that_a_model_sees_anyway(look):
 
 def test_rankings_of_cls_and_dropped_patches_are_left_out_of_models_that_cannot_have_them(look):
     names = ["occlusion", "occlusion_random", "occlusion_cls"]
-    assert look.rankings(of()) == [f"{ACCURACY}{name}.csv" for name in names]
+    assert look.rankings(of()) == [f"{ACCURACY}{name}.parquet" for name in names]
     without = look_up()
     without.models["mae_finetuned"]["arguments"]["class_token"] = False
-    assert without.rankings(of()) == [f"{ACCURACY}{name}.csv" for name in names[:2]]
+    assert without.rankings(of()) == [f"{ACCURACY}{name}.parquet" for name in names[:2]]
 
 
 def test_classes_are_set_against_each_other_where_there_are_two(look):

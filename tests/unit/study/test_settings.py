@@ -58,7 +58,7 @@ def test_defaults_are_filled_in_at_every_depth(config):
     assert checked["seed"] == 0
     assert checked["analysis"] == {
         "among": "all",
-        "subspace": {"k": 10, "centring": "none"},
+        "subspace": {"k": 10, "centring": "none", "every_angle": None},
         "neighbours": 5,
         "folds": 5,
         "low_frequencies": 0.25,

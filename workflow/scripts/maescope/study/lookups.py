@@ -100,11 +100,6 @@ class LookUps:
             raise InputError(f"datasets.{wildcards.dataset}.list: there is no file {file}; correct the path")
         return file
 
-    def every_angle(self, wildcards) -> bool:
-        """Whether all angles between each two of a dataset's labels are kept, or of all but the smallest quantiles."""
-        asked = self.analysis["subspace"]["every_angle"]
-        return len(self.labels(wildcards)) <= sizes.EVERY_ANGLE if asked is None else asked
-
     def dataset(self, wildcards) -> dict:
         return self.datasets[wildcards.dataset]
 
@@ -144,10 +139,6 @@ class LookUps:
         """The check of a sample against the study, where only sampling tells how large it is, or whose images vote."""
         asked = self.open_ended(wildcards.dataset) or wildcards.dataset == self.study["reference"]
         return f"results/check_sample/{wildcards.dataset}.json" if asked else []
-
-    def judged_by(self, wildcards) -> str | list:
-        """The sampled list of the study's images, where those of this dataset vote for their classes."""
-        return self.images_of(self.study["dataset"]) if wildcards.dataset == self.study["reference"] else []
 
     def asking(self, measure: str, files: Callable) -> Callable:
         """The input of a measure that needs so many images: held against those of a sample, now or by its check."""
@@ -365,16 +356,6 @@ class LookUps:
     def shown_tokens(self, wildcards) -> list[str]:
         """Token files of the labels that t-SNE shows."""
         return self.tokens_of(wildcards.model, wildcards.dataset, wildcards.perturbation, self.shown(wildcards))
-
-    def reference_tokens(self, wildcards) -> list[str]:
-        """Token files of the images that vote for the classes of the study's; none where there are none."""
-        name = self.study["reference"]
-        asked = name is not None and wildcards.dataset == self.study["dataset"]
-        return self.tokens_of(wildcards.model, name, wildcards.perturbation, self.labels(wildcards)) if asked else []
-
-    def reference_hash(self, wildcards) -> str | None:
-        name = self.study["reference"]
-        return name and self.config_hash_of(wildcards.model, name, wildcards.perturbation)
 
     def other_tokens(self, wildcards) -> list[str]:
         """Clean token files of the other model of CKA."""

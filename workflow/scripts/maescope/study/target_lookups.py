@@ -229,6 +229,25 @@ class TargetLookUps(LookUps):
         """The token files of `strange`."""
         return [f"{of['folder']}/{label}.h5" for of in self.strange(wildcards).values() for label in of["labels"]]
 
+    def every_angle(self, wildcards) -> bool:
+        """Whether all angles between each two of a dataset's labels are kept, or of all but the smallest quantiles."""
+        asked = self.analysis["subspace"]["every_angle"]
+        return len(self.labels(wildcards)) <= sizes.EVERY_ANGLE if asked is None else asked
+
+    def judged_by(self, wildcards) -> str | list:
+        """The sampled list of the study's images, where those of this dataset vote for their classes."""
+        return self.images_of(self.study["dataset"]) if wildcards.dataset == self.study["reference"] else []
+
+    def reference_tokens(self, wildcards) -> list[str]:
+        """Token files of the images that vote for the classes of the study's; none where there are none."""
+        name = self.study["reference"]
+        asked = name is not None and wildcards.dataset == self.study["dataset"]
+        return self.tokens_of(wildcards.model, name, wildcards.perturbation, self.labels(wildcards)) if asked else []
+
+    def reference_hash(self, wildcards) -> str | None:
+        name = self.study["reference"]
+        return name and self.config_hash_of(wildcards.model, name, wildcards.perturbation)
+
     def published(self, table: str) -> list[str]:
         """The paper's own table, where the study is to be set beside it."""
         return [f"{self.study['paper']}/{table}.csv"] if self.study["paper"] else []
