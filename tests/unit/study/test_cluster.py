@@ -11,6 +11,7 @@ import pytest
 import snakemake_executor_plugin_slurm
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.resources import Resource
 from snakemake_executor_plugin_slurm.partitions import Partition, PartitionLimits
 
 from maescope.study import cluster
@@ -208,11 +209,14 @@ def test_gpus_that_a_job_cannot_have_are_refused_with_the_line_to_change(rule, g
 
 def test_of_many_jobs_of_a_rule_it_is_said_once_and_of_those_without_a_gpu_never():
     def jobs(name, **resources):
-        return [SimpleNamespace(rule=SimpleNamespace(name=name, resources=resources), resources=resources)] * 3
+        of_rule = {key: Resource(key, value) for key, value in resources.items()}
+        of_job = {key: 1 if key == "gpu" else value for key, value in resources.items()}  # cut at the ceiling
+        return [SimpleNamespace(rule=SimpleNamespace(name=name, resources=of_rule), resources=of_job)] * 3
 
     asked = [*jobs("own", gpu=2), *jobs("figure_1", mem_mb=9), *jobs("extract_digits", gpu=1), *jobs("other", gpu=3)]
+    asked += jobs("told_by_a_function", gpu=lambda wildcards: 1)
     words = list(cluster.gpus_no_job_gets(asked, 1))
-    assert [line.split()[0] for line in words] == ["own", "other"]
+    assert [line.split(",")[0] for line in words] == ["own asks for gpu=2", "other asks for gpu=3"]
 
 
 @pytest.mark.parametrize("given", [True, False, None])

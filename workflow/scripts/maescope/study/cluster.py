@@ -118,9 +118,15 @@ def unknown(where: str, keys: Iterable[str], known: Collection[str]) -> Iterator
 def gpus_no_job_gets(jobs: Iterable, ceiling: float) -> Iterator[str]:
     """What rules of Snakemake's jobs ask for of GPUs that a job cannot have, each said once; see `too_much`."""
     asking = [job for job in jobs if {"gpu", "gres"} & job.rule.resources.keys()]
-    found = ((job.rule.name, job.resources.get("gpu"), job.resources.get("gres")) for job in asking)
+    found = ((job.rule.name, _asked(job, "gpu"), _asked(job, "gres")) for job in asking)
     for rule, gpus, gres in dict.fromkeys(found):
         yield from too_much(rule, gpus or 0, gres or "", ceiling)
+
+
+def _asked(job, name: str) -> int | str | None:
+    """What the rule of a job asks for; of what its resources have, Snakemake has cut off what is over the ceiling."""
+    own = job.rule.resources.get(name)
+    return job.resources.get(name) if own is None or own.is_evaluable() else own.value
 
 
 def too_much(rule: str, gpus: int, gres: str, ceiling: float) -> Iterator[str]:
