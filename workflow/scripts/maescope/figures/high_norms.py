@@ -15,7 +15,7 @@ def figure_high_norms(measured: pd.DataFrame) -> Figure:
 
     Parameters
     ----------
-    measured : model, layer, row, column, share, gaussian
+    measured : model, layer, patch_row, patch_column, share, gaussian
     """
     by = ["model", "layer"]
     shares, label = along_depth(measured.groupby(by, sort=False)[["share", "gaussian"]].mean().reset_index())
@@ -39,7 +39,7 @@ def figure_high_norms(measured: pd.DataFrame) -> Figure:
 
 def _map(axis: Axes, model: str, part: pd.DataFrame, layer: int) -> None:
     """Where the outlying tokens of a layer sit, in percent of the images."""
-    shares = 100 * part.pivot(index="row", columns="column", values="share").to_numpy()
+    shares = 100 * part.pivot(index="patch_row", columns="patch_column", values="share").to_numpy()
     axis.set(xticks=[], yticks=[])
     if not shares.any():
         axis.set_title(model)
