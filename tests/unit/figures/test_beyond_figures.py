@@ -72,7 +72,7 @@ def test_places_are_those_of_the_layer_that_has_most_and_a_model_of_one_hump_say
     figure.draw_without_rendering()
     first, own, other = figure.axes[:3]
     assert first.get_lines()[0].get_ydata() == pytest.approx([0, 100 * 0.5 / 36])
-    assert own.get_title() == "a, layer 2" and own.get_images()[0].get_array()[1, 2] == 50
+    assert own.get_title() == "a\nlayer 2" and own.get_images()[0].get_array()[1, 2] == 50
     assert not other.get_images() and "two humps" in other.texts[0].get_text()
 
 

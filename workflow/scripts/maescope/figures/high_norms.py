@@ -47,6 +47,6 @@ def _map(axis: Axes, model: str, part: pd.DataFrame, layer: int) -> None:
         axis.text(0.5, 0.5, "no layer has\ntwo humps", ha="center", va="center", transform=axis.transAxes, color="0.35")
         return
     image = axis.imshow(shares, vmin=0, vmax=max(1, np.max(shares)), cmap="cividis")
-    axis.set_title(f"{model}, layer {layer}")
+    axis.set_title(f"{model}\nlayer {layer}")
     axis.grid(False)
     axis.figure.colorbar(image, ax=axis, shrink=0.7, label="of the images (%)")
