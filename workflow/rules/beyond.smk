@@ -79,7 +79,7 @@ rule high_norms:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=ask.measuring_mb,
+        mem_mb=growing(4000),  # one batch of tokens at a time, whatever the files hold
         runtime=ask.measuring_minutes,
     params:
         code=code("measures/high_norms"),
@@ -124,7 +124,7 @@ rule patch_components:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=ask.measuring_mb,
+        mem_mb=growing(4000),  # one batch of tokens at a time, whatever the files hold
         runtime=ask.measuring_minutes,
     params:
         code=code("measures/patch_components"),

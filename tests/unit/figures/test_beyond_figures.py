@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from maescope.base import tidy
 from maescope.figures import depth
 from maescope.figures.faithfulness import figure_faithfulness
 from maescope.figures.high_norms import figure_high_norms
@@ -14,6 +15,12 @@ from maescope.figures.shuffle import figure_shuffle
 
 def grid(**columns):
     return pd.MultiIndex.from_product(list(columns.values()), names=list(columns)).to_frame(index=False)
+
+
+def written_and_read(frame, folder):
+    """As figures get their numbers: some columns come back as text."""
+    tidy.write(frame, str(folder / "numbers.csv"))
+    return tidy.read([str(folder / "numbers.csv")])
 
 
 def test_conditions_are_rows_and_layers_and_logits_columns_at_the_last_level():
@@ -56,28 +63,30 @@ def test_each_model_has_its_curve_and_its_control_in_each_panel(draw, columns, c
     assert len(draw(frame[frame["token"] == "mean"]).axes) == 3  # of models without CLS
 
 
-def test_places_are_those_of_the_layer_that_has_most_and_a_model_of_one_hump_says_so():
-    frame = grid(model=["a", "b"], layer=[1, 2], row=range(3), column=range(4)).assign(share=0.0, gaussian=0.0)
-    found = (frame["model"] == "a") & (frame["layer"] == 2) & (frame["row"] == 1) & (frame["column"] == 2)
+def test_places_are_those_of_the_layer_that_has_most_and_a_model_of_one_hump_says_so(tmp_path):
+    frame = grid(model=["a", "b"], layer=[1, 2], patch_row=range(3), patch_column=range(12))
+    frame = frame.assign(share=0.0, gaussian=0.0)
+    found = (frame["model"] == "a") & (frame["layer"] == 2) & (frame["patch_row"] == 1) & (frame["patch_column"] == 2)
     frame.loc[found, "share"] = 0.5
-    figure = figure_high_norms(frame)
+    figure = figure_high_norms(written_and_read(frame, tmp_path))
     figure.draw_without_rendering()
     first, own, other = figure.axes[:3]
-    assert first.get_lines()[0].get_ydata() == pytest.approx([0, 100 * 0.5 / 12])
-    assert own.get_title() == "a, layer 2" and own.get_images()[0].get_array()[1, 2] == 50
+    assert first.get_lines()[0].get_ydata() == pytest.approx([0, 100 * 0.5 / 36])
+    assert own.get_title() == "a\nlayer 2" and own.get_images()[0].get_array()[1, 2] == 50
     assert not other.get_images() and "two humps" in other.texts[0].get_text()
 
 
-def test_patches_lie_where_they_are_in_the_picture():
-    frame = grid(
-        model=["a", "b"], layer=range(1, 9), label=["x"], image=["x/1.png", "x/2.png"], row=[0, 1], column=[0, 1]
-    )
-    frame = frame.assign(red=(2 * frame["row"] + frame["column"]) / 3, green=0.0, blue=1.0, explained=0.4, noise=0.1)
+def test_patches_lie_where_they_are_in_the_picture(tmp_path):
+    names, places = {"label": ["x"], "image": ["x/1.png", "x/2.png"]}, {"patch_row": [0, 1], "patch_column": range(12)}
+    frame = grid(model=["a", "b"], layer=range(1, 9), **names, **places)
+    red = (12 * frame["patch_row"] + frame["patch_column"]) / 23
+    frame = frame.assign(red=red, green=0.0, blue=1.0, explained=0.4, noise=0.1)
     frame.loc[frame["layer"] == 1, "explained"] = np.nan
-    figure = figure_patches(frame)
+    figure = figure_patches(written_and_read(frame, tmp_path))
     figure.draw_without_rendering()
     axes = [axis for block in figure.subfigs for axis in block.axes]
-    assert axes[0].get_images()[0].get_array()[..., 0].tolist() == pytest.approx(np.array([[0, 1 / 3], [2 / 3, 1]]))
+    drawn = np.asarray(axes[0].get_images()[0].get_array())
+    assert drawn[..., 0] == pytest.approx(np.arange(24).reshape(2, 12) / 23)
     assert axes[0].get_title() == "layer 1\nall the same" and axes[1].get_title().endswith("40 %")
     assert [axis.get_title().split("\n")[0] for axis in axes[:4]] == ["layer 1", "layer 3", "layer 6", "layer 8"]
     assert len(axes) == 2 * 2 * 4

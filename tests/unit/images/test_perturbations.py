@@ -248,7 +248,7 @@ def test_a_shuffle_depends_neither_on_the_batch_nor_on_its_order_and_pieces_must
     for number, name in enumerate(NAMES):
         alone = kind.apply("2", perturbations.Batch(batch[number : number + 1], [name]), GEOMETRY).pixels
         assert torch.equal(alone[0], together[number])
-    with pytest.raises(InputError, match="5 x 5 pieces do not divide a crop of 6 px"):
+    with pytest.raises(InputError, match="5 x 5 pieces do not divide a crop of 6 x 8 px"):
         kind.apply("5", perturbations.Batch(batch, NAMES), GEOMETRY)
 
 

@@ -26,10 +26,18 @@ def test_longer_tokens_are_found_in_their_places(share, factor):
     assert (table["share"].to_numpy()[-round(36 * share) :] > 0.99).all() and (table["share"] < 0.01).sum() == round(
         36 * (1 - share)
     )
-    assert table[["row", "column"]].iloc[[0, 9, 35]].to_numpy().tolist() == [[0, 0], [1, 0], [3, 8]]
+    assert table[["patch_row", "patch_column"]].iloc[[0, 9, 35]].to_numpy().tolist() == [[0, 0], [1, 0], [3, 8]]
     assert table["ratio"].iloc[0] == pytest.approx(factor, rel=0.05)
     low, high = np.sqrt(24), factor * np.sqrt(24)
     assert low < table["threshold"].iloc[0] < high
+
+
+@pytest.mark.parametrize("images", [2000, 4000])  # of 36 patches: as many tokens as 7.2 and 14.4 times a sample
+def test_outliers_in_one_place_are_found_among_more_tokens_than_are_fitted(images):
+    lengths = np.exp(0.1 * np.random.default_rng(0).normal(size=(images, 36)))
+    lengths[:, 13] *= 8
+    shares = high_norms.table(lengths, (6, 6))["share"].to_numpy()
+    assert shares[13] == 1 and shares.sum() == 1
 
 
 @pytest.mark.parametrize(

@@ -24,15 +24,27 @@ def test_the_interval_is_delongs_summed_by_hand():
     assert value == pytest.approx(5 / 6)  # of six pairs only 4 > 3
     error = np.sqrt(np.var([2 / 3, 1], ddof=1) / 2 + np.var([1, 1, 1 / 2], ddof=1) / 3)
     assert found == pytest.approx(error)
-    frame = measure.with_intervals(pd.DataFrame({"auroc": [value], "error": [error]}), 0.95)
+    counts = {"inside": [3], "outside": [2]}
+    frame = measure.with_intervals(pd.DataFrame({"auroc": [value], "error": [error]} | counts), 0.95)
     assert frame[["low", "high"]].iloc[0].tolist() == pytest.approx([5 / 6 - 1.959964 * error, 1])
 
 
-def test_intervals_cover_chance_as_often_as_they_say():
-    rng = np.random.default_rng(1)
-    drawn = [measure.auroc(rng.normal(size=60), rng.normal(size=40)) for _ in range(400)]
-    frame = measure.with_intervals(pd.DataFrame(drawn, columns=["auroc", "error"]), 0.95)
+@pytest.mark.parametrize("shared", [0, 2])  # of the scores of one image, clean and perturbed
+def test_intervals_cover_chance_as_often_as_they_say(shared):
+    rng, drawn = np.random.default_rng(1), []
+    for _ in range(400):
+        own = shared * rng.normal(size=60)
+        outside = rng.normal(size=60) + own if shared else rng.normal(size=40)
+        drawn.append(measure.auroc(rng.normal(size=60) + own, outside, paired=shared > 0))
+    frame = pd.DataFrame(drawn, columns=["auroc", "error"]).assign(inside=60, outside=40)
+    frame = measure.with_intervals(frame, 0.95)
     assert 0.92 < ((frame["low"] <= 0.5) & (frame["high"] >= 0.5)).mean() < 0.98
+
+
+def test_images_that_are_all_told_apart_have_an_interval_as_well():
+    for sign, ends in ((1, [5 / (5 + 1.959964**2), 1]), (-1, [0, 1.959964**2 / (5 + 1.959964**2)])):
+        frame = measure.table([("energy", None, np.zeros(5))], [("energy", None, sign * np.ones(7))], paired=False)
+        assert measure.with_intervals(frame, 0.95)[["low", "high"]].iloc[0].tolist() == pytest.approx(ends)
 
 
 def test_nothing_is_said_of_no_images_and_no_interval_of_one():
@@ -117,6 +129,6 @@ def test_conditions_are_compared_with_clean_images_which_come_first():
 def test_the_table_has_a_row_per_score_and_layer():
     clean = [("softmax", None, np.array([0.0, 1])), ("neighbour", 1, np.array([0.0, 1]))]
     far = [("softmax", None, np.array([0.0, 1])), ("neighbour", 1, np.array([2.0, 3, 4]))]
-    table = measure.table(clean, far)
+    table = measure.table(clean, far, paired=False)
     assert table["auroc"].tolist() == [0.5, 1] and table["layer"].isna().tolist() == [True, False]
     assert table[["inside", "outside"]].to_numpy().tolist() == [[2, 2], [2, 3]]

@@ -58,7 +58,7 @@ def test_the_table_has_two_images_of_each_label_patch_by_patch():
         ["b", "x/1.png"],
         ["b", "x/2.png"],
     ]
-    assert table[["row", "column"]].to_numpy().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]] * 4
+    assert table[["patch_row", "patch_column"]].to_numpy().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]] * 4
     assert set(table["layer"]) == {3}
     both = table[["red", "green", "blue"]].to_numpy().reshape(2, -1)
     assert both[0] == pytest.approx(both[1])  # the labels have the same tokens here

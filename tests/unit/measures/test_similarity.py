@@ -93,3 +93,11 @@ def test_conclusions_flip_where_another_measure_says_the_opposite():
         "FLIPS: no: 0.90 to 0.95 (chance 0.10)",
     ]
     assert shown.columns.tolist() == ["conclusion", "linear CKA", "mutual k-NN", "Procrustes"]
+
+
+def test_the_only_layer_of_a_model_is_not_set_against_itself():
+    rows = [row("b", "b", name, "I", 1, (0.9, 0.8, 0.7)) for name in ("blur", "occlusion")]
+    table = similarity.conclusions(pd.DataFrame(rows), ["b"])
+    assert table["conclusion"].unique().tolist() == [
+        "at the last layer b is more like its clean self under blur I than under occlusion I"
+    ]

@@ -68,6 +68,19 @@ def test_areas_are_trapezoids_and_stand_against_random_patches():
     assert np.isnan(area.loc[[("random", "deletion"), ("centre", "insertion")], "over_random"]).all()  # none in black
 
 
+def test_random_patches_at_other_levels_are_compared_at_those_of_both():
+    parts = measured("top", {"0": 1, "10": 1, "50": 0.2, "90": 0}), measured("any", {"0": 1, "50": 0.6, "70": 0.4})
+    area = faithfulness.curves(pd.concat(parts), RANKINGS, INTERVALS).set_index(["ranking", "curve"])
+    assert area.loc[("rollout", "deletion"), "over_random"].to_numpy() == pytest.approx(60 - 80)
+
+
+def test_of_one_ranking_under_two_names_the_first_is_shown():
+    rankings = {"top": RANKINGS["top"], "coarse": RANKINGS["top"]}
+    parts = measured("top", {"0": 1, "50": 0.2, "90": 0}), measured("coarse", {"0": 1, "90": 0.4})
+    found = faithfulness.curves(pd.concat(parts), rankings, INTERVALS)
+    assert found["percent"].tolist() == [0, 50, 90] and found["accuracy"].tolist() == [100, 20, 0]
+
+
 def test_a_single_level_has_no_area():
     found = faithfulness.curves(measured("top", {"50": 1}), RANKINGS, INTERVALS)
     assert found["area"].isna().all() and found["accuracy"].tolist() == [100]

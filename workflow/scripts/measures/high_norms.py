@@ -19,5 +19,5 @@ for level in first.levels:
     for layer in range(1, layers + 1):
         blocks = chain.from_iterable(file.blocks(level, "patch", layer) for file in files.values())
         frames.append(high_norms.table(high_norms.norms(blocks), shape).assign(level=level, layer=layer))
-columns = ["level", "layer", "row", "column", "share", "gaussian", "threshold", "ratio"]
+columns = ["level", "layer", "patch_row", "patch_column", "share", "gaussian", "threshold", "ratio"]
 tidy.write(pd.concat(frames)[columns], snakemake.output.measure)

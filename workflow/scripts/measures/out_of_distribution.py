@@ -8,7 +8,7 @@ from maescope.tokens import store
 
 logs.begin(snakemake)
 
-params, frames, first = snakemake.params, [], None
+params, frames, first, clean = snakemake.params, [], None, {}
 comparison = out_of_distribution.Comparison(params.k)
 for shifted, of in params.conditions.items():
     paths = store.by_label(path for path in snakemake.input.tokens if path.startswith(f"{of['folder']}/"))
@@ -17,6 +17,8 @@ for shifted, of in params.conditions.items():
         with store.open_tokens(paths[label], of["config_hash"]) as tokens:
             first = first or tokens
             store.require_same_weights(first, tokens)
+            if of["paired"]:
+                store.require_same_images(clean.setdefault(label, tokens), tokens)
             out_of_distribution.gather(parts, tokens, len(of["labels"]))
     frames.append(comparison.add(shifted, parts, of["paired"]))
 columns = ["shifted", "level", "score", "layer", "auroc", "error", "inside", "outside"]

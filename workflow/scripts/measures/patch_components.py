@@ -17,5 +17,5 @@ frames = [patch_components.table(files, "clean", layer, shape) for layer in rang
 images = len(frames[0]) // patches
 drawn = seeds.generator(params.seed, "patch_components").normal(size=(images, patches, dim))
 measure = pd.concat(frames).assign(noise=patch_components.components(drawn)[1])
-columns = ["layer", "label", "image", "row", "column", "red", "green", "blue", "explained", "noise"]
+columns = ["layer", "label", "image", "patch_row", "patch_column", "red", "green", "blue", "explained", "noise"]
 tidy.write(measure[columns], snakemake.output.measure)

@@ -112,7 +112,8 @@ def subset_bootstrap(
     How many such images a class has is chance as well, so no sample of a fixed size per class was drawn of them. All
     images are resampled within their classes, and those inside are averaged: a mean over a domain, as surveys call it
     (Särndal et al. 1992, ch. 10). A class that has none inside in a resample is left out of its mean. Where a class has
-    one image only, all images are resampled together, whatever their class: that is wider, never too narrow.
+    one image only, all images are resampled together, whatever their class, which is wider. Drawn is how many of each
+    class are inside, and then which ones: the same as drawing images, for less.
 
     Parameters
     ----------
@@ -126,26 +127,24 @@ def subset_bootstrap(
     inside = np.asarray(inside, bool)
     if inside.sum() < 2:
         return np.nan, np.nan
-    classes, codes = np.unique(np.asarray(labels), return_inverse=True)
-    order = np.argsort(codes, kind="stable")
-    codes, inside = codes[order], inside[order]
-    values = np.where(inside, np.asarray(values, np.float64)[order], 0)
-    sizes = np.bincount(codes)
-    start, size = (np.cumsum(sizes) - sizes)[codes], sizes[codes]
+    frame = pd.DataFrame({"value": np.where(inside, np.asarray(values, np.float64), 0), "inside": inside})
+    groups = frame.groupby(np.asarray(labels))
+    sizes, members = groups.size().to_numpy(), groups["inside"].sum().to_numpy()
+    generator = seeds.generator(seed, "bootstrap")
     if sizes.min() < 2:
-        start, size = np.zeros_like(codes), np.full_like(codes, len(codes))
-    generator, means, block = seeds.generator(seed, "bootstrap"), [], max(1, (1 << 20) // len(codes))
-    for rows in (min(block, resamples - first) for first in range(0, resamples, block)):
-        drawn = start + generator.integers(np.broadcast_to(size, (rows, len(size))))
-        bins = (codes[drawn] + len(classes) * np.arange(rows)[:, None]).ravel()
-        counts, sums = (
-            np.bincount(bins, weights[drawn].ravel(), rows * len(classes)).reshape(rows, -1)
-            for weights in (inside.astype(float), values)
-        )
-        with np.errstate(invalid="ignore"):  # a class, or a whole resample, may have none
-            of_classes = np.nansum(sums / counts, axis=1) / (counts > 0).sum(axis=1)
-            means.append(of_classes if balanced else sums.sum(axis=1) / counts.sum(axis=1))
-    means, tail = np.concatenate(means), (1 - confidence) / 2
+        shares = np.append(members, len(frame) - members.sum()) / len(frame)
+        counts = generator.multinomial(len(frame), shares, size=resamples)[:, :-1]
+    else:
+        counts = generator.binomial(sizes, members / sizes, size=(resamples, len(sizes)))
+    sums = np.zeros(counts.shape)  # of the images inside that a resample has of each class
+    for column, (_, own) in zip(range(len(sizes)), groups, strict=True):
+        drawn, known = counts[:, column], own["value"].to_numpy()[own["inside"].to_numpy()]
+        if total := drawn.sum():
+            picked = np.append(known[generator.integers(len(known), size=total)], 0)
+            sums[:, column] = np.where(drawn > 0, np.add.reduceat(picked, np.cumsum(drawn) - drawn), 0)
+    with np.errstate(invalid="ignore"):  # a class, or a whole resample, may have none
+        means = np.nansum(sums / counts, axis=1) / (counts > 0).sum(axis=1)
+        means, tail = means if balanced else sums.sum(axis=1) / counts.sum(axis=1), (1 - confidence) / 2
     if np.isnan(means).all():
         return np.nan, np.nan
     low, high = np.nanquantile(means, [tail, 1 - tail])

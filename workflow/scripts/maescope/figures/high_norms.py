@@ -15,7 +15,7 @@ def figure_high_norms(measured: pd.DataFrame) -> Figure:
 
     Parameters
     ----------
-    measured : model, layer, row, column, share, gaussian
+    measured : model, layer, patch_row, patch_column, share, gaussian
     """
     by = ["model", "layer"]
     shares, label = along_depth(measured.groupby(by, sort=False)[["share", "gaussian"]].mean().reset_index())
@@ -39,7 +39,7 @@ def figure_high_norms(measured: pd.DataFrame) -> Figure:
 
 def _map(axis: Axes, model: str, part: pd.DataFrame, layer: int) -> None:
     """Where the outlying tokens of a layer sit, in percent of the images."""
-    shares = 100 * part.pivot(index="row", columns="column", values="share").to_numpy()
+    shares = 100 * part.pivot(index="patch_row", columns="patch_column", values="share").to_numpy()
     axis.set(xticks=[], yticks=[])
     if not shares.any():
         axis.set_title(model)
@@ -47,6 +47,6 @@ def _map(axis: Axes, model: str, part: pd.DataFrame, layer: int) -> None:
         axis.text(0.5, 0.5, "no layer has\ntwo humps", ha="center", va="center", transform=axis.transAxes, color="0.35")
         return
     image = axis.imshow(shares, vmin=0, vmax=max(1, np.max(shares)), cmap="cividis")
-    axis.set_title(f"{model}, layer {layer}")
+    axis.set_title(f"{model}\nlayer {layer}")
     axis.grid(False)
     axis.figure.colorbar(image, ax=axis, shrink=0.7, label="of the images (%)")

@@ -45,7 +45,7 @@ def _map(axis: Axes, part: pd.DataFrame) -> AxesImage:
     axis.set_yticks(range(len(values)), names.values(), fontsize=6)
     axis.axvline(len(layers) - 0.5, color="black", linewidth=0.8)
     axis.grid(False)
-    for (row, column), value in pd.DataFrame(values.to_numpy()).stack().items():
-        shade = "white" if abs(value - 0.5) > 0.35 else "black"
+    for (row, column), value in pd.DataFrame(values.to_numpy()).stack().dropna().items():
+        shade = "white" if abs(value - 0.5) > 0.3 else "black"
         axis.text(column, row, f"{value:.2f}".removeprefix("0"), ha="center", va="center", fontsize=5, color=shade)
     return image

@@ -17,7 +17,7 @@ def figure_patches(measured: pd.DataFrame) -> Figure:
 
     Parameters
     ----------
-    measured : model, layer, label, image, row, column, red, green, blue, explained, noise
+    measured : model, layer, label, image, patch_row, patch_column, red, green, blue, explained, noise
     """
     models = list(measured.groupby("model", sort=False))
     rows = min(IMAGES, max(len(part[["label", "image"]].drop_duplicates()) for _, part in models))
@@ -40,8 +40,8 @@ def _block(block: FigureBase, part: pd.DataFrame) -> None:
     for row, (label, image) in zip(axes, images, strict=True):
         own = part[(part["label"] == label) & (part["image"] == image)]
         for axis, layer in zip(row, layers, strict=True):
-            shown = own[own["layer"] == layer].sort_values(["row", "column"])
-            shape = shown["row"].nunique(), shown["column"].nunique(), 3
+            shown = own[own["layer"] == layer].sort_values(["patch_row", "patch_column"])
+            shape = shown["patch_row"].nunique(), shown["patch_column"].nunique(), 3
             axis.imshow(shown[["red", "green", "blue"]].to_numpy().reshape(shape))
             axis.set(xticks=[], yticks=[])
             axis.spines[["left", "bottom"]].set_visible(False)

@@ -17,7 +17,7 @@ from torch import Tensor
 from maescope.base import seeds
 from maescope.base.corruption_names import SEVERITIES
 from maescope.base.errors import InputError
-from maescope.base.grid import visible_count
+from maescope.base.grid import in_words, visible_count
 from maescope.images import reading
 from maescope.images.late_compiler import late_compiler
 
@@ -187,7 +187,8 @@ class Shuffle:
         grid, (height, width) = int(level), batch.pixels.shape[2:]
         if height % grid or width % grid:
             raise InputError(
-                f"{grid} x {grid} pieces do not divide a crop of {height} px; change levels of the shuffle"
+                f"{grid} x {grid} pieces do not divide a crop of {in_words((height, width))} px; "
+                "change levels of the shuffle"
             )
         draws = [seeds.generator(self.seed, self.dataset, image, "shuffle", level) for image in batch.images]
         orders = on_device(

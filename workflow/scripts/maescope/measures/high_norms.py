@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-MOST = 10_000  # tokens that a mixture is fitted to, evenly among all
+from maescope.base import seeds
+
+MOST = 10_000  # tokens that a mixture is fitted to, drawn from all: every so many would be of a few places alone
 DIP = 0.5  # of the lower hump: what the density falls to between two humps that count as two
 
 
@@ -43,7 +45,8 @@ def humps(lengths: np.ndarray) -> Humps | None:
     if len(logs) < 10 or np.ptp(logs) <= 1e-6:  # the rounding of float32
         return None
     centre, spread = logs.mean(), logs.std()
-    x = ((logs - centre) / spread)[:: -(-len(logs) // MOST), None]
+    drawn = seeds.generator(0, "high_norms").choice(len(logs), min(MOST, len(logs)), replace=False)
+    x = ((logs - centre) / spread)[drawn, None]
     start = np.quantile(x, [0.4, 0.999])[:, None]
     two = GaussianMixture(2, weights_init=[0.9, 0.1], means_init=start, precisions_init=np.ones((2, 1, 1))).fit(x)
     low, high = two.means_[:, 0].argsort()
@@ -58,7 +61,7 @@ def humps(lengths: np.ndarray) -> Humps | None:
 
 
 def table(lengths: np.ndarray, shape: tuple[int, int]) -> pd.DataFrame:
-    """Share of images whose token is outlying, by place: row, column, share, gaussian, threshold, ratio.
+    """Share of images whose token is outlying, by place: patch_row, patch_column, share, gaussian, threshold, ratio.
 
     `gaussian` is the share that one Gaussian of the mean and deviation of log norms would have above the threshold. Of
     one hump all shares are 0, and there is neither threshold nor ratio.
@@ -76,5 +79,5 @@ def table(lengths: np.ndarray, shape: tuple[int, int]) -> pd.DataFrame:
         above = (lengths > found.threshold).mean(axis=0)
         gaussian = float(ndtr((logs.mean() - np.log(found.threshold)) / logs.std()))
     rows, columns = np.unravel_index(np.arange(lengths.shape[1]), shape)
-    places = {"row": rows, "column": columns, "share": above, "gaussian": gaussian}
+    places = {"patch_row": rows, "patch_column": columns, "share": above, "gaussian": gaussian}
     return pd.DataFrame(places | found._asdict())

@@ -22,7 +22,8 @@ def neural_collapse(features: np.ndarray, labels: np.ndarray) -> dict[str, float
 
     Returns
     -------
-    NaN, all three, where the class means are one and the same
+    NaN, all three, where the class means are one and the same or no class has two images; and NC2 of two classes, whose
+    means about their own mean are opposite and of one length whatever they are
     """
     classes, codes = np.unique(labels, return_inverse=True)
     order, count = np.argsort(codes, kind="stable"), len(classes)
@@ -33,7 +34,7 @@ def neural_collapse(features: np.ndarray, labels: np.ndarray) -> dict[str, float
     centred = means - means.mean(axis=0)
     _, lengths, directions = np.linalg.svd(centred, full_matrices=False)
     keep = lengths > 1e-6 * np.linalg.norm(means)  # not the rounding of float32
-    if not keep.any():
+    if not keep.any() or sizes.max() < 2:
         return dict.fromkeys(("nc1", "equinorm", "equiangle"), np.nan)
     along = np.square(within @ directions[keep].T).sum(axis=0)  # of S_W in the eigenvectors of S_B
     norms = np.linalg.norm(centred, axis=1)
@@ -41,6 +42,6 @@ def neural_collapse(features: np.ndarray, labels: np.ndarray) -> dict[str, float
     cosines = (units @ units.T)[np.triu_indices(count, 1)]
     return {
         "nc1": float((along / np.square(lengths[keep])).sum()),  # 1 / C, and C of S_B = centred^T centred / C
-        "equinorm": float(norms.std() / norms.mean()),
-        "equiangle": float(np.abs(cosines + 1 / (count - 1)).mean()),
+        "equinorm": float(norms.std() / norms.mean()) if count > 2 else np.nan,
+        "equiangle": float(np.abs(cosines + 1 / (count - 1)).mean()) if count > 2 else np.nan,
     }

@@ -45,15 +45,15 @@ def neighbour_score(bank: np.ndarray, points: np.ndarray, k: int) -> np.ndarray:
     return np.sqrt(np.maximum(squares, 0))
 
 
-def auroc(inside: np.ndarray, outside: np.ndarray) -> tuple[float, float]:
+def auroc(inside: np.ndarray, outside: np.ndarray, *, paired: bool = False) -> tuple[float, float]:
     """Chance that an image from outside has the higher score, ties counting half, and DeLong's standard error (1988).
 
-    0.5 is chance. The error takes images for independent: it is too large where both are the same images, clean and
-    perturbed.
+    0.5 is chance.
 
     Parameters
     ----------
     inside, outside : (n,) and (m,) scores
+    paired : whether they are of the same n images, clean and perturbed: each is a cluster then (Obuchowski 1997)
 
     Returns
     -------
@@ -68,14 +68,21 @@ def auroc(inside: np.ndarray, outside: np.ndarray) -> tuple[float, float]:
     )
     if min(len(inside), len(outside)) < 2:
         return float(below.mean()), np.nan
-    error = np.sqrt(below.var(ddof=1) / len(below) + above.var(ddof=1) / len(above))
-    return float(below.mean()), float(error)
+    parts = [below - above] if paired else [below, above]
+    return float(below.mean()), float(np.sqrt(sum(part.var(ddof=1) / len(part) for part in parts)))
 
 
 def with_intervals(measured: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    """The measure with the ends of the normal interval, within 0 and 1: low, high."""
-    half = ndtri(0.5 + confidence / 2) * measured["error"]
-    return measured.assign(low=(measured["auroc"] - half).clip(0, 1), high=(measured["auroc"] + half).clip(0, 1))
+    """The measure with the ends of the normal interval, within 0 and 1: low, high.
+
+    Where all pairs are told apart, the error is 0 and would leave no interval: then it is Wilson's of as many images as
+    the smaller side has, which is wide enough, as the variance is A (1 - A) / min(n, m) at most.
+    """
+    z, value, error = ndtri(0.5 + confidence / 2), measured["auroc"], measured["error"]
+    images = measured[["inside", "outside"]].min(axis=1)
+    low, high, reach = value - z * error, value + z * error, images / (images + z**2)
+    low, high = low.mask((error == 0) & (value == 1), reach), high.mask((error == 0) & (value == 0), 1 - reach)
+    return measured.assign(low=low.clip(0, 1), high=high.clip(0, 1))
 
 
 def gather(parts: dict[str, dict[str, list[np.ndarray]]], tokens: TokenFile, labels: int) -> None:
@@ -131,27 +138,29 @@ class Comparison:
             self.bank = every_other(parts["clean"], 0)["mean"]
             self.inside = list(scores(every_other(parts["clean"], 1), self.bank, self.k))
             halves = ([(*score, values[start::2]) for *score, values in self.inside] for start in (0, 1))
-            return table(*halves).assign(shifted=shifted, level="clean")
+            return table(*halves, paired=False).assign(shifted=shifted, level="clean")
         frames = []
         for level, own in parts.items():
             outside = list(scores(every_other(own, 1 if paired else None), self.bank, self.k))
-            frames.append(table(self.inside, outside).assign(shifted=shifted, level=level))
+            frames.append(table(self.inside, outside, paired=paired).assign(shifted=shifted, level=level))
         return pd.concat(frames)
 
 
 def table(
     inside: Sequence[tuple[str, int | None, np.ndarray]],
     outside: Sequence[tuple[str, int | None, np.ndarray]],
+    *,
+    paired: bool,
 ) -> pd.DataFrame:
     """AUROC of one condition by score and layer: score, layer, auroc, error, inside, outside (numbers of images).
 
     Parameters
     ----------
-    inside, outside : `scores` of clean images and of those of the condition
+    inside, outside, paired : `scores` of clean images and of those of the condition, and as in `auroc`
     """
     rows = []
     for (score, layer, clean), (_, _, shifted) in zip(inside, outside, strict=True):
-        value, error = auroc(clean, shifted)
+        value, error = auroc(clean, shifted, paired=paired)
         row = {"score": score, "layer": layer, "auroc": value, "error": error}
         rows.append(row | {"inside": len(clean), "outside": len(shifted)})
     return pd.DataFrame(rows).astype({"layer": "Int64"})

@@ -41,7 +41,7 @@ def colours(scores: np.ndarray) -> np.ndarray:
 
 
 def table(files: Mapping[str, TokenFile], level: str, layer: int, shape: tuple[int, int]) -> pd.DataFrame:
-    """The first images of each label at one layer: label, image, row, column, red, green, blue, explained.
+    """The first images of each label at one layer: label, image, patch_row, patch_column, red, green, blue, explained.
 
     Parameters
     ----------
@@ -53,6 +53,6 @@ def table(files: Mapping[str, TokenFile], level: str, layer: int, shape: tuple[i
     scores, explained = components(tokens)
     images = [(label, image) for label, file in files.items() for image in file.images[:IMAGES]]
     names = [(*image, row, column) for image in images for row, column in np.ndindex(shape)]
-    frame = pd.DataFrame(names, columns=["label", "image", "row", "column"])
+    frame = pd.DataFrame(names, columns=["label", "image", "patch_row", "patch_column"])
     frame[["red", "green", "blue"]] = colours(scores).reshape(-1, 3)
     return frame.assign(layer=layer, explained=explained)

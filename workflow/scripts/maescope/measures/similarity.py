@@ -84,7 +84,7 @@ def conclusions(measured: pd.DataFrame, finetuned: list[str]) -> pd.DataFrame:
         for (a, one), (b, other) in zip(list(named.items())[:-1], list(named.items())[1:], strict=True):
             words = f"at the last layer {model} is more like its clean self under {a} than under {b}"
             pairs.append((words, one.iloc[-1], other.iloc[-1]))
-        for name, part in named.items():
+        for name, part in named.items() if own["layer"].nunique() > 1 else ():
             words = f"under {name} the first layer of {model} is more like its clean self than the last"
             pairs.append((words, part.iloc[0], part.iloc[-1]))
     clean = last[last["perturbation"] == "clean"]

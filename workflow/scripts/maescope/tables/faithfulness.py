@@ -16,7 +16,8 @@ def curves(accuracy: pd.DataFrame, rankings: Mapping[str, dict], intervals: dict
 
     Patches are put in in an order where the opposite one takes them away last, so insertion to p % is occlusion of
     100 - p % by it. An area is the mean accuracy under a curve, by the trapezoid rule; `over_random` is what it has
-    more than that of random patches with the same fill, of the same images, and its interval a bootstrap over images.
+    more than that of random patches with the same fill, of the same images at the levels that both have, and its
+    interval a bootstrap over images. Of several perturbations of one ranking and fill the first is shown.
 
     Parameters
     ----------
@@ -28,23 +29,23 @@ def curves(accuracy: pd.DataFrame, rankings: Mapping[str, dict], intervals: dict
     ranking, fill, curve (deletion, insertion), percent, accuracy, accuracy_low, accuracy_high, images, area,
     over_random, over_random_low, over_random_high
     """
-    measured, frames, areas = set(accuracy["perturbation"]), [], {}
+    measured, known = set(accuracy["perturbation"]), {}
     for name, entry in rankings.items():
         for order, (kind, sign) in ((entry["order"], ("deletion", 1)), (_opposite(entry["order"]), ("insertion", -1))):
-            if order not in OPPOSITE or name not in measured:
+            of_cls = " of CLS" if order == "most" and entry.get("rollout") == "cls" else ""
+            key = (NAMES.get(order, "") + of_cls, entry["fill"], kind)
+            if order not in OPPOSITE or name not in measured or key in known:
                 continue
             own = accuracy[accuracy["perturbation"] == name].assign(percent=lambda t: t["level"].astype(int))
             own = own.pivot(index=["label", "image"], columns="percent", values="correct").astype(float)  # (n, levels)
             own.columns = own.columns if sign > 0 else 100 - own.columns
-            own = own[sorted(own.columns)]
-            of_cls = " of CLS" if order == "most" and entry.get("rollout") == "cls" else ""
-            key = (NAMES[order] + of_cls, entry["fill"], kind)
-            areas[key] = _area(own)
-            frames.append(_curve(own, intervals).assign(**dict(zip(("ranking", "fill", "curve"), key, strict=True))))
-    whole = pd.concat(frames, ignore_index=True)
-    extra = {key: _against(own, areas.get(("random", *key[1:])), key, intervals) for key, own in areas.items()}
-    keys = list(whole[["ranking", "fill", "curve"]].itertuples(index=False, name=None))
-    return whole.join(pd.DataFrame([extra[key] for key in keys]))
+            known[key] = own[sorted(own.columns)]
+    frames = []
+    for key, own in known.items():
+        names = dict(zip(("ranking", "fill", "curve"), key, strict=True))
+        against = _against(own, known.get(("random", *key[1:])), key, intervals)
+        frames.append(_curve(own, intervals).assign(**names, **against))
+    return pd.concat(frames, ignore_index=True)
 
 
 def _opposite(order: str) -> str | None:
@@ -70,12 +71,14 @@ def _area(own: pd.DataFrame) -> pd.Series:
     return pd.Series(100 * np.trapezoid(own.to_numpy(), percents, axis=1) / np.ptp(percents), own.index)
 
 
-def _against(own: pd.Series, random: pd.Series | None, key: tuple, intervals: dict) -> dict[str, float]:
-    """An area, and its difference from that of random patches; NaN without those."""
-    found = dict.fromkeys(("area", "over_random", "over_random_low", "over_random_high"), np.nan) | {"area": own.mean()}
-    if random is None or key[0] == "random" or own.isna().any():
+def _against(own: pd.DataFrame, random: pd.DataFrame | None, key: tuple, intervals: dict) -> dict[str, float]:
+    """An area, and its difference from that of random patches at the levels of both; NaN without those."""
+    found = dict.fromkeys(("area", "over_random", "over_random_low", "over_random_high"), np.nan)
+    found |= {"area": _area(own).mean()}
+    both = [] if random is None or key[0] == "random" else own.columns.intersection(random.columns)
+    if len(both) < 2:
         return found
-    difference = own - random.reindex(own.index)
+    difference = _area(own[both]) - _area(random[both]).reindex(own.index)
     labels = own.index.get_level_values("label")
     low, high = statistics.bootstrap(difference.to_numpy(), labels, **intervals, balanced=False)
     return found | {"over_random": difference.mean(), "over_random_low": low, "over_random_high": high}
