@@ -127,7 +127,8 @@ def _zoom(n, factor):
 def sampled(planes, rows, columns, border_twice):
     """Bilinear values of planes (c, h, w) at fractional coordinates (h, w): (c, h, w).
 
-    The planes go on mirrored, about their outermost pixels or, `border_twice`, about the edges of these.
+    The planes go on mirrored, about their outermost pixels or, `border_twice`, about the edges of these. PyTorch gives
+    a picture one thread.
     """
     h, w = planes.shape[1:]
     # PyTorch counts from -1 to 1, between the edges of the outermost pixels or between their middles
