@@ -34,6 +34,7 @@ from maescope.images.corruption_tables import LARGE, SMALL
 from maescope.images.filters import cut, filtered, gaussian_blur, picture_of, planes_of, sampled, smear, zoomed
 
 _SMALL_UP_TO = 64  # pixels of the shorter side: CIFAR-C's table up to here, ImageNet-C's above
+_WITHOUT_CHANCE = {"defocus_blur", "zoom_blur", "brightness", "contrast", "pixelate", "jpeg_compression"}
 _SMALLEST = 8  # pixels: the elastic transform needs a triangle of landmarks inside the image
 
 
@@ -71,9 +72,8 @@ def corrupt(image, name, severity, seed, *, frost=None):
     Hendrycks and Dietterich, ICLR 2019, section 4.1, and the tables of their make_imagenet_c.py and make_cifar_c.py.
     """
     _check(image, name, severity)
-    table = SMALL if min(image.shape[:2]) <= _SMALL_UP_TO else LARGE
-    parameters = table[name][severity - 1]
-    rng = np.random.default_rng(seed)
+    parameters = (SMALL if min(image.shape[:2]) <= _SMALL_UP_TO else LARGE)[name][severity - 1]
+    rng = None if name in _WITHOUT_CHANCE else np.random.default_rng(seed)  # as costly as a small picture
     photographs = (frost,) if name == "frost" else ()
     return np.require(_FUNCTIONS[name](image, parameters, rng, *photographs), requirements=["C", "W"])
 
@@ -97,8 +97,8 @@ def _check_rgb(array, what):
         raise ValueError(f"{what} is {dtype} of shape {shape}: give uint8 RGB of shape (h, w, 3)")
 
 
-# Every corruption below takes an image, uint8 (h, w, 3), its published parameters and a generator, and returns uint8
-# (h, w, 3). What mixes pixels has the colours one after the other, as planes (3, h, w), in float64, of levels 0 to 255.
+# Every corruption below takes an image, uint8 (h, w, 3), its published parameters and a generator or None, and returns
+# uint8 (h, w, 3). What mixes pixels has the colours as planes (3, h, w), in float64, of levels 0 to 255.
 
 # ---- Noise -----------------------------------------------------------------------------------------------------------
 
@@ -329,9 +329,9 @@ def _raised(amount):
 
 def _contrast(image, factor, rng):
     """Distance to the mean of the channel, times `factor`."""
-    means = np.array([[image[..., colour].mean()] for colour in range(3)])
-    tables = cut((np.arange(256) - means) * factor + means)  # (3, 256)
-    return np.stack([table[image[..., colour]] for colour, table in enumerate(tables)], axis=2)
+    planes = planes_of(image)
+    means = planes.mean((1, 2), keepdims=True)
+    return picture_of((planes - means) * factor + means)
 
 
 def _elastic_transform(image, parameters, rng):
