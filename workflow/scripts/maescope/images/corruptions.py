@@ -29,12 +29,11 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage, sparse
 
-from maescope.base.corruption_names import CORRUPTIONS, SEVERITIES
+from maescope.base.corruption_names import CORRUPTIONS, SEVERITIES, WITHOUT_CHANCE
 from maescope.images.corruption_tables import LARGE, SMALL
 from maescope.images.filters import cut, filtered, gaussian_blur, picture_of, planes_of, sampled, smear, zoomed
 
 _SMALL_UP_TO = 64  # pixels of the shorter side: CIFAR-C's table up to here, ImageNet-C's above
-_WITHOUT_CHANCE = {"defocus_blur", "zoom_blur", "brightness", "contrast", "pixelate", "jpeg_compression"}
 _SMALLEST = 8  # pixels: the elastic transform needs a triangle of landmarks inside the image
 
 
@@ -73,7 +72,7 @@ def corrupt(image, name, severity, seed, *, frost=None):
     """
     _check(image, name, severity)
     parameters = (SMALL if min(image.shape[:2]) <= _SMALL_UP_TO else LARGE)[name][severity - 1]
-    rng = None if name in _WITHOUT_CHANCE else np.random.default_rng(seed)  # as costly as a small picture
+    rng = None if name in WITHOUT_CHANCE else np.random.default_rng(seed)  # as costly as a small picture
     photographs = (frost,) if name == "frost" else ()
     return np.require(_FUNCTIONS[name](image, parameters, rng, *photographs), requirements=["C", "W"])
 
@@ -331,7 +330,10 @@ def _contrast(image, factor, rng):
     """Distance to the mean of the channel, times `factor`."""
     planes = planes_of(image)
     means = planes.mean((1, 2), keepdims=True)
-    return picture_of((planes - means) * factor + means)
+    planes -= means
+    planes *= factor
+    planes += means
+    return picture_of(planes)
 
 
 def _elastic_transform(image, parameters, rng):
@@ -342,9 +344,7 @@ def _elastic_transform(image, parameters, rng):
     right, down = (
         amplitude * _smoothing(h, sigma) @ rng.uniform(-1, 1, (h, w)) @ _smoothing(w, sigma).T for _ in range(2)
     )
-    down += np.arange(h)[:, None]
-    right += np.arange(w)
-    return picture_of(sampled(planes, down, right, border_twice=True))
+    return picture_of(sampled(planes, down + np.arange(h)[:, None], right + np.arange(w), border_twice=True))
 
 
 def _random_affine(h, w, jitter, rng):
