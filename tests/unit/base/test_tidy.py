@@ -110,4 +110,10 @@ def test_parts_are_one_file_as_if_written_at_once_and_none_where_one_fails(tmp_p
 
     with pytest.raises(InputError, match="no more"):
         tidy.write_parts(failing(), str(tmp_path / "none.csv"))
+    with pytest.raises(ValueError, match=r"none\.csv: there is nothing to write"):
+        tidy.write_parts(iter(()), str(tmp_path / "none.csv"))
+    tidy.write_parts(iter([parts[0], parts[1][["psnr_db", "label"]]]), str(tmp_path / "turned.csv"))
+    tidy.write(pd.concat(parts[:2]), str(tmp_path / "whole.csv"))
+    assert (tmp_path / "turned.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    (tmp_path / "turned.csv").unlink()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["parts.csv", "whole.csv"]

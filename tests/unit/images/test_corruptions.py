@@ -132,6 +132,14 @@ def test_the_seed_matters_where_there_is_randomness_and_only_there(name):
     assert same == (name not in RANDOM)
 
 
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_no_generator_is_made_where_nothing_is_random(name, monkeypatch):
+    made, image = [], picture(SMALL)
+    monkeypatch.setattr(np.random, "default_rng", lambda seed, make=np.random.default_rng: made.append(0) or make(seed))
+    corrupt(image, name, 3, seed=1)
+    assert len(made) == (name in RANDOM)
+
+
 def test_the_small_table_holds_up_to_64_px_of_the_shorter_side():
     for shape, factor in (((64, 99), 0.15), ((99, 64), 0.15), ((65, 99), 0.05), ((99, 65), 0.05)):
         image = picture(shape)

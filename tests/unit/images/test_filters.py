@@ -29,6 +29,17 @@ def test_taps_lie_anywhere_and_may_coincide():
     np.testing.assert_allclose(filters.tapped(PLANES, np.array(down), np.array(right), weights), expected, rtol=1e-12)
 
 
+def test_taps_are_added_in_parts_that_blas_gives_one_thread_and_each_is_whole(monkeypatch):
+    planes, lengths, daxpy = RNG.uniform(0, 255, (1, 150, 171)), [], filters.blas.daxpy
+    monkeypatch.setattr(filters.blas, "daxpy", lambda *args, n, **more: lengths.append(n) or daxpy(*args, n=n, **more))
+    found = filters.tapped(planes, np.array([0, 3]), np.array([0, -2]), np.array([0.25, 0.5]))
+    expected = (
+        0.25 * planes + 0.5 * planes[:, np.clip(np.arange(150) + 3, 0, 149)][..., np.clip(np.arange(171) - 2, 0, 170)]
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert len(lengths) > 2 and max(lengths) <= 10_000
+
+
 @pytest.mark.parametrize("sigma", [0.05, 0.4, 0.7, 1.5, 4])
 def test_gaussian_blur_is_scipys_cut_off_at_four_sigma(sigma):
     expected = ndimage.gaussian_filter(PLANES, (0, sigma, sigma), mode="nearest", truncate=4)

@@ -67,6 +67,9 @@ def hard_pairs():
     yield 0.97 + 0.004 * noise[..., :11, :11], 0.97 + 0.004 * noise[..., :11, 11:22]  # one window: errors are no mean
     yield noise[..., :11, :11].abs().clamp(0, 1), noise[..., :11, 11:22].abs().clamp(0, 1)
     yield noise.abs().clamp(0, 1), 1 - noise.abs().clamp(0, 1)
+    small = noise[..., :11, :22] * 0.02  # far apart: the difference is large and hardly varies
+    yield (0.25 + small[..., :11]).clamp(0, 1), (0.75 + small[..., 11:]).clamp(0, 1)
+    yield (0.5 + small[..., :11]).clamp(0, 1), (1 + small[..., 11:]).clamp(0, 1)
 
 
 def test_ssim_is_that_of_scikit_image_also_where_digits_cancel():
@@ -88,6 +91,26 @@ def test_it_does_not_matter_how_many_pictures_are_compared_at_once(monkeypatch):
         assert np.isnan(parts["ssim"]).tolist() == [False, False, False, True, False]
         for name, values in whole.items():
             np.testing.assert_array_equal(parts[name], values)
+
+
+def test_the_number_of_threads_changes_no_digit(monkeypatch):
+    generator, threads = torch.Generator().manual_seed(2), torch.get_num_threads()
+    clean, other = torch.rand(2, 8, 3, 120, 120, generator=generator)
+    monkeypatch.setattr(quality, "AT_ONCE", 1)
+    found = []
+    try:
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            found.append(np.stack(list(quality.compare(clean, other).values())))
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_array_equal(*found)
+
+
+def test_pictures_of_other_shapes_are_not_repeated():
+    for shape in ((1, 3, 12, 12), (2, 1, 12, 12), (2, 3, 1, 12), (3, 3, 12, 12)):
+        with pytest.raises(ValueError, match=r"\(2, 3, 12, 12\) and .* must be alike"):
+            quality.compare(torch.rand(2, 3, 12, 12), torch.rand(shape))
 
 
 def test_batches_are_measured_in_the_order_of_the_images(tmp_path):

@@ -68,10 +68,20 @@ def write(frame: pd.DataFrame, path: str) -> None:
 
 
 def write_parts(frames: Iterable[pd.DataFrame], path: str) -> None:
-    """Write frames of the same columns one below the other as they come, whole or not at all; none is kept."""
+    """Write frames of the same columns one below the other as they come, whole or not at all; none is kept.
+
+    Raises
+    ------
+    ValueError
+        where there is no frame: a file without columns could not be read
+    """
+    columns = None
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        for number, frame in enumerate(frames):
-            frame.to_csv(file, index=False, header=number == 0)
+        for frame in frames:
+            frame.to_csv(file, index=False, header=columns is None, columns=columns)
+            columns = frame.columns
+        if columns is None:
+            raise ValueError(f"{path}: there is nothing to write")
 
 
 def write_text(text: str, path: str) -> None:

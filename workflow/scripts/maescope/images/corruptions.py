@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage, sparse
 
-from maescope.base.corruption_names import CORRUPTIONS, SEVERITIES
+from maescope.base.corruption_names import CORRUPTIONS, SEVERITIES, WITHOUT_CHANCE
 from maescope.images.corruption_tables import LARGE, SMALL
 from maescope.images.filters import cut, filtered, gaussian_blur, picture_of, planes_of, sampled, smear, zoomed
 
@@ -71,9 +71,8 @@ def corrupt(image, name, severity, seed, *, frost=None):
     Hendrycks and Dietterich, ICLR 2019, section 4.1, and the tables of their make_imagenet_c.py and make_cifar_c.py.
     """
     _check(image, name, severity)
-    table = SMALL if min(image.shape[:2]) <= _SMALL_UP_TO else LARGE
-    parameters = table[name][severity - 1]
-    rng = np.random.default_rng(seed)
+    parameters = (SMALL if min(image.shape[:2]) <= _SMALL_UP_TO else LARGE)[name][severity - 1]
+    rng = None if name in WITHOUT_CHANCE else np.random.default_rng(seed)  # as costly as a small picture
     photographs = (frost,) if name == "frost" else ()
     return np.require(_FUNCTIONS[name](image, parameters, rng, *photographs), requirements=["C", "W"])
 
@@ -97,8 +96,8 @@ def _check_rgb(array, what):
         raise ValueError(f"{what} is {dtype} of shape {shape}: give uint8 RGB of shape (h, w, 3)")
 
 
-# Every corruption below takes an image, uint8 (h, w, 3), its published parameters and a generator, and returns uint8
-# (h, w, 3). What mixes pixels has the colours one after the other, as planes (3, h, w), in float64, of levels 0 to 255.
+# Every corruption below takes an image, uint8 (h, w, 3), its published parameters and a generator or None, and returns
+# uint8 (h, w, 3). What mixes pixels has the colours as planes (3, h, w), in float64, of levels 0 to 255.
 
 # ---- Noise -----------------------------------------------------------------------------------------------------------
 
@@ -329,9 +328,12 @@ def _raised(amount):
 
 def _contrast(image, factor, rng):
     """Distance to the mean of the channel, times `factor`."""
-    means = np.array([[image[..., colour].mean()] for colour in range(3)])
-    tables = cut((np.arange(256) - means) * factor + means)  # (3, 256)
-    return np.stack([table[image[..., colour]] for colour, table in enumerate(tables)], axis=2)
+    planes = planes_of(image)
+    means = planes.mean((1, 2), keepdims=True)
+    planes -= means
+    planes *= factor
+    planes += means
+    return picture_of(planes)
 
 
 def _elastic_transform(image, parameters, rng):
@@ -342,9 +344,7 @@ def _elastic_transform(image, parameters, rng):
     right, down = (
         amplitude * _smoothing(h, sigma) @ rng.uniform(-1, 1, (h, w)) @ _smoothing(w, sigma).T for _ in range(2)
     )
-    down += np.arange(h)[:, None]
-    right += np.arange(w)
-    return picture_of(sampled(planes, down, right, border_twice=True))
+    return picture_of(sampled(planes, down + np.arange(h)[:, None], right + np.arange(w), border_twice=True))
 
 
 def _random_affine(h, w, jitter, rng):

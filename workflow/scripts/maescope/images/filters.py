@@ -11,6 +11,8 @@ from scipy import fft, ndimage, sparse
 from scipy.linalg import blas
 from torch.nn import functional as F
 
+ONE_THREAD = 10_000  # numbers that OpenBLAS adds without others of its threads, for which it waits 100 times as long
+
 
 def planes_of(image):
     """The colours of an image one after the other: levels, float64 (3, h, w)."""
@@ -78,7 +80,7 @@ def smear(planes, radius, sigma, angle):
 def tapped(planes, down, right, weights):
     """Weighted sum of the pixels so many px down and right of each, the border repeated: (c, h, w).
 
-    In memory a shift is one offset, also over the padding between two rows: each tap is one call of BLAS.
+    In memory a shift is one offset, also over the padding between two rows: a tap of a part is one call of BLAS.
     """
     h, w = planes.shape[1:]
     (top, left), (bottom, wide) = ([max(0, (sign * way).max()) for way in (down, right)] for sign in (-1, 1))
@@ -87,8 +89,10 @@ def tapped(planes, down, right, weights):
     for few in _few(padded):
         pixels = padded[few].astype(float).ravel()
         total, reached = np.zeros(pixels.size), pixels.size - offsets.max()
-        for offset, weight in zip(offsets.tolist(), weights.tolist(), strict=True):
-            blas.daxpy(pixels, total, n=reached, a=weight, offx=offset)
+        for start in range(0, reached, ONE_THREAD):
+            n = min(ONE_THREAD, reached - start)
+            for offset, weight in zip(offsets.tolist(), weights.tolist(), strict=True):
+                blas.daxpy(pixels, total, n=n, a=weight, offx=offset + start, offy=start)
         sums[few] = total.reshape(padded[few].shape)[:, :h, :w]
     return sums
 
@@ -127,7 +131,8 @@ def _zoom(n, factor):
 def sampled(planes, rows, columns, border_twice):
     """Bilinear values of planes (c, h, w) at fractional coordinates (h, w): (c, h, w).
 
-    The planes go on mirrored, about their outermost pixels or, `border_twice`, about the edges of these.
+    The planes go on mirrored, about their outermost pixels or, `border_twice`, about the edges of these. PyTorch gives
+    a picture one thread.
     """
     h, w = planes.shape[1:]
     # PyTorch counts from -1 to 1, between the edges of the outermost pixels or between their middles

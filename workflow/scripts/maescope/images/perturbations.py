@@ -215,16 +215,14 @@ class Corruption:
     def apply(self, level: str, batch: Batch, geometry: Geometry) -> Condition:
         from maescope.images import corruptions  # scipy is behind it
 
-        crops = (
-            (batch.pixels * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
-        )  # (B, h, w, 3)
+        levels = (batch.pixels * 255).round().to(torch.uint8)
+        crops = levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()  # (B, h, w, 3)
 
         def one(crop: np.ndarray, image: str) -> np.ndarray:
             seed = seeds.number(self.seed, self.dataset, image, self.name, level)
             return corruptions.corrupt(crop, self.name, int(level), seed, frost=self.frost)
 
-        # one thread per image, in which PyTorch starts no others
-        with ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             corrupted = np.stack(list(pool.map(one, crops, batch.images)))
         pixels = on_device(torch.from_numpy(corrupted), batch.pixels.device).permute(0, 3, 1, 2)
         return Condition(pixels.contiguous().float().div_(255))

@@ -38,7 +38,14 @@ def compare(clean: Tensor, perturbed: Tensor) -> dict[str, np.ndarray]:
     Parameters
     ----------
     clean, perturbed : (B, 3, height, width) in [0, 1]
+
+    Raises
+    ------
+    ValueError
+        if their shapes differ: PyTorch would repeat the smaller
     """
+    if clean.shape != perturbed.shape:
+        raise ValueError(f"pictures of shape {tuple(clean.shape)} and {tuple(perturbed.shape)}: they must be alike")
     found = torch.empty(2, len(clean), dtype=torch.float64)
     few = max(1, AT_ONCE // clean[0, 0].numel())
     for at in range(0, len(clean), few):
@@ -86,7 +93,7 @@ def psnr_db(clean: Tensor, perturbed: Tensor) -> Tensor:
     -------
     (B,) float64
     """
-    return -10 * (clean.double() - perturbed.double()).square().mean((1, 2, 3)).log10()
+    return -10 * _mean_of_each((clean.double() - perturbed.double()).square()).log10()
 
 
 def ssim(clean: Tensor, perturbed: Tensor) -> Tensor:
@@ -97,7 +104,7 @@ def ssim(clean: Tensor, perturbed: Tensor) -> Tensor:
 
     With s and d, the sum and the difference of two images x and y, 2 x^2 + 2 y^2 is s^2 + d^2 and 4 x y is s^2 - d^2,
     and alike their variances and covariance: four means over the window do where x, y, x^2, y^2 and x y take five.
-    In float32, each colour of s about its mean: within 2e-6 of float64 on pictures made to be hard, 1e-7 on others.
+    In float32, each colour of both about its mean: within 5e-6 of float64 on pictures made to be hard, 1e-7 on others.
 
     Parameters
     ----------
@@ -107,15 +114,20 @@ def ssim(clean: Tensor, perturbed: Tensor) -> Tensor:
     -------
     (B,) float64
     """
-    s, d = clean.float() + perturbed.float(), clean.float() - perturbed.float()
-    middle = s.mean((2, 3), keepdim=True)
-    s -= middle
-    mean_s, mean_d, square_s, square_d = _window_means(torch.cat([s, d, s * s, d * d], 1)).split(3, 1)
-    variance_s, variance_d = square_s - mean_s.square(), square_d - mean_d.square()
-    mean_s, mean_d = (mean_s + middle).square(), mean_d.square()
+    both = torch.cat([clean + perturbed, clean - perturbed], 1).float()  # s and d: (B, 6, height, width)
+    middle = both.mean((2, 3), keepdim=True)
+    both -= middle
+    mean = _window_means(both)
+    variance_s, variance_d = (_window_means(both.square()) - mean.square()).chunk(2, 1)
+    mean_s, mean_d = (mean + middle).square().chunk(2, 1)
     luminance = (mean_s - mean_d + 2 * C1) / (mean_s + mean_d + 2 * C1)
     structure = (variance_s - variance_d + 2 * C2) / (variance_s + variance_d + 2 * C2)
-    return (luminance * structure).mean((1, 2, 3), dtype=torch.float64)
+    return _mean_of_each((luminance * structure).double())
+
+
+def _mean_of_each(x: Tensor) -> Tensor:
+    """Means of (B, 3, height, width): (B,). In one step that of a single picture would depend on the threads."""
+    return x.mean((2, 3)).mean(1)
 
 
 def _window_means(x: Tensor) -> Tensor:
