@@ -44,7 +44,7 @@ def numbers(points: np.ndarray) -> np.ndarray:
 
 
 class Squares:
-    """Squared distances of points (n, D) taken in an `order` (n,), 0 of equal ones; in units in which none overflows."""
+    """Squared distances of points (n, D) in an `order` (n,), 0 of equal ones; in units in which none overflows."""
 
     def __init__(self, points: np.ndarray, order: np.ndarray):
         self.points, self.order = points, order
