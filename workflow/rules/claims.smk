@@ -1,4 +1,4 @@
-# Claims: measures (CSV) -> results/{study}/tables/claims.*, what the paper says against what was measured here.
+# Claims: measures -> results/{study}/tables/claims.*, what the paper says against what was measured here.
 
 # The paper's claims: those of the study's folder, else the project's own; here by their path in it, which stays the same
 # when the project is moved.

@@ -1,4 +1,4 @@
-# Figures: measures (CSV) -> results/{study}/figures. Each is a target by its file or by its rule's name.
+# Figures: measures -> results/{study}/figures. Each is a target by its file or by its rule's name.
 
 
 rule figure_1:

@@ -1,4 +1,4 @@
-# Tables: measures (CSV) -> results/{study}/tables/*.{csv,tex,md,html}. Each is a target by its file or by its rule's name.
+# Tables: measures -> results/{study}/tables/*.{csv,tex,md,html}. Each is a target by its file or by its rule's name.
 
 
 rule table_1:

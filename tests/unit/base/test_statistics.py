@@ -5,6 +5,7 @@ The references `plain_...` are the formulas of the papers, one number at a time.
 
 import itertools
 import math
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -337,3 +338,16 @@ def test_a_contrast_without_any_spread_has_no_interval(groups):
     found = statistics.contrast([np.array(group) for group in groups], [1, -1])
     assert found.value == np.mean(groups[0]) - np.mean(groups[1])
     assert np.isnan(found[1:]).all()
+
+
+def test_one_class_of_many_images_holds_no_resamples_in_float64():
+    """16 MB of counts for 4,000 images and 2,000 resamples, two bytes each to 65,535; 64 MB as numbers of float64."""
+    values = np.random.default_rng(5).random(4000)
+    statistics._times_drawn((4000,), 2000, 5)
+    tracemalloc.start()
+    low, high = statistics.bootstrap(values, ["a"] * 4000, 2000, seed=5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8e6
+    assert (low + high) / 2 == pytest.approx(values.mean(), abs=1e-3)
+    assert high - low == pytest.approx(2 * 1.96 * values.std() / 4000**0.5, rel=0.1)

@@ -109,3 +109,20 @@ def test_the_order_of_points_does_not_matter(small_blocks):
     again, theirs = pairs.compared(points[order], own[order], np.arange(100), 4)
     assert again == pytest.approx(silhouette, abs=small_blocks)
     assert [set(order[row]) for row in theirs] == [set(nearest[place]) for place in order]
+
+
+@pytest.mark.parametrize("size", [1e-21, 1e20])
+def test_points_whose_squares_float32_cannot_hold(small_blocks, size):
+    points, own = drawn(10, [40, 44, 36])
+    agree((size * points.astype(np.float64)).astype(np.float32), own, np.arange(120), 5, small_blocks)
+
+
+@pytest.mark.parametrize("apart", [1e-4, 4e-3])
+def test_classes_far_smaller_than_their_distances_are_not_looked_at_again_whole(small_blocks, monkeypatch, apart):
+    """Squared distances within classes are this part of the squared norm: float64 tells them, not all pairs again."""
+    rng, looked, whole = np.random.default_rng(11), [], pairs.all_squares
+    monkeypatch.setattr(pairs, "all_squares", lambda *given: looked.append(len(given[2])) or whole(*given))
+    own = np.repeat(np.arange(3), 30)
+    points = rng.standard_normal((3, 768))[own] + np.sqrt(apart / 2) * rng.standard_normal((90, 768))
+    agree(points.astype(np.float32), own, np.arange(90), 5, 1e-6)
+    assert sum(looked) < 9

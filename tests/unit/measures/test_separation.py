@@ -199,3 +199,11 @@ def test_as_many_may_vote_as_there_are():
     assert found["knn_reference"] == 1
     found = separation.judged_by(np.array([[0.0], [1], [9], [11], [12]]), votes, points, np.array(["a", "a", "b"]), 2)
     assert found["knn_reference"] == 1
+
+
+def test_rounding_that_goes_with_the_class_tells_nothing_to_those_that_vote():
+    """As where labels lie in batches of different sizes; all points being equal, the first five vote, and the most."""
+    names = np.repeat(["a", "b"], [10, 30])
+    points = 5 + np.where(names == "a", 0, 1e-8)[:, None] * np.ones(24)
+    found = separation.judged_by(points, names, points, names, 5)
+    assert found == {"knn_reference": 0.25, "probe_reference": 0.75}

@@ -12,7 +12,7 @@ import numpy as np
 
 BLOCK = 2048  # points a side, 16 MB in float32
 FEW = 5000  # points up to which all of it is float64
-NEAR = 1e-3  # of a point's squared norm: what is nearer than this is nothing but rounding in float32
+NEAR = 1e-2  # of a point's squared norm: what is nearer than this is taken again in float64
 ROOM = 16  # for neighbours beyond k, which rounding may put in the wrong order
 ROWS = 256  # of all their distances at a time
 
@@ -44,12 +44,13 @@ def numbers(points: np.ndarray) -> np.ndarray:
 
 
 class Squares:
-    """Squared distances of points (n, D) taken in an `order` (n,), 0 of equal ones."""
+    """Squared distances of points (n, D) in an `order` (n,), 0 of equal ones; in units in which none overflows."""
 
     def __init__(self, points: np.ndarray, order: np.ndarray):
         self.points, self.order = points, order
         self.dtype = np.dtype(np.float64 if len(points) <= FEW else np.float32)
         self.middle = points.mean(axis=0, dtype=np.float64)
+        self.scale = 2.0 ** -np.frexp(float(max(points.max(), -points.min())))[1]  # the largest number is below 1
         numbered = numbers(points)
         self.repeated, self.number = numbered.max() + 1 < len(points), numbered[order]
         # |x - y|^2 as one product, of (-2 x, |x|^2, 1) and (y, 1, |y|^2)
@@ -61,7 +62,7 @@ class Squares:
 
     def _right(self, rows: slice, dtype) -> tuple[np.ndarray, np.ndarray]:
         """(y, 1, |y|^2) of some points, moved to their middle, where least is lost to rounding; and |y|^2."""
-        own = (self.points[self.order[rows]] - self.middle).astype(dtype)
+        own = (self.scale * (self.points[self.order[rows]] - self.middle)).astype(dtype)
         norms = (own.astype(np.float64) ** 2).sum(axis=1)
         return np.column_stack([own, np.ones_like(norms), norms]).astype(dtype, copy=False), norms
 
@@ -84,9 +85,11 @@ class Squares:
 
     def rounding(self, squares: np.ndarray) -> np.ndarray:
         """(m,) how far off squared distances can be, to what is at most `squares` (m,) away from the first m points."""
-        norms = self.norms[: len(squares)]
+        norms, eps = self.norms[: len(squares)], np.finfo(self.dtype).eps
         farthest = np.sqrt(norms) + np.sqrt(squares)  # how long another point may be
-        return (self.right.shape[1] + 8) * np.finfo(self.dtype).eps * (norms + farthest**2)
+        terms = (self.right.shape[1] + 8) * (norms + farthest**2)
+        again = squares + eps * terms < 0.9 * NEAR * norms  # in float64, by `between`, from either side; held in dtype
+        return np.where(again, np.finfo(np.float64).eps * terms + eps * squares, eps * terms)
 
 
 def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:

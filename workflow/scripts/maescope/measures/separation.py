@@ -111,6 +111,8 @@ def judged_by(
 ) -> dict[str, float]:
     """Accuracies of points (n, D) whose classes other points (m, D) tell: by k-NN, and by a probe fitted on these.
 
+    Where all of them are the same but for rounding, they count as equal, as in `measure`.
+
     Raises
     ------
     ValueError
@@ -118,6 +120,8 @@ def judged_by(
     """
     if k > len(voting):
         raise ValueError(f"k = {k} neighbours, but there are {len(voting)} points that vote")
+    if collapsed(np.concatenate([voting, points])):
+        voting, points = np.zeros_like(voting), np.zeros_like(points)
     classes, own = np.unique(their_labels, return_inverse=True)
     told = classes[_voted(own[pairs.voters(points, voting, k)], len(classes))]
     learnt = probe.guesses(voting, their_labels, points)

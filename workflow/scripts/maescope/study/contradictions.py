@@ -94,6 +94,9 @@ def _reference(config: dict) -> Iterator[str]:
         others = [label for label in datasets[own]["labels"] or [] if label not in (datasets[name]["labels"] or [])]
         if others:
             yield f"study.reference: {', '.join(others[:5])} of datasets.{own} not among the labels of datasets.{name}"
+        images = len(datasets[own]["labels"] or []) * (datasets[name]["count"] or 0)
+        if 0 < images < (k := config["analysis"]["neighbours"]):
+            yield f"analysis.neighbours: {k}, but {images} images of study.reference vote; raise datasets.{name}.count"
 
 
 def _dataset_contradictions(name: str, dataset: dict) -> Iterator[str]:
