@@ -37,7 +37,8 @@ def writing(path: str, *columns: str) -> Iterator[Callable[[pd.DataFrame], None]
     schema = pa.schema([(name, TYPES[name]) for name in columns])
     with (
         replacing(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd", write_page_checksum=True) as writer,
+        open(temporary, "wb") as file,
+        pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer,
     ):
         yield lambda rows: writer.write_table(pa.Table.from_pandas(rows, schema, preserve_index=False))
 
