@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import signal
 import termios
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ class Terminal:
         self.process, self.end = pty.fork()
         if not self.process:
             termios.tcsetwinsize(0, (rows, columns))
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored by what a script runs with &
             os.chdir(folder)
             os.execvpe(command[0], list(map(str, command)), known)
         self.modes = None
