@@ -58,7 +58,7 @@ def test_each_model_has_its_curve_and_its_control_in_each_panel(draw, columns, c
     figure.draw_without_rendering()
     assert len(figure.axes) == 6
     for axis in figure.axes:
-        assert [line.get_ydata()[0] for line in axis.get_lines()[:-1]] == [2, 3, 2, 3]
+        assert [line.get_ydata()[0] for line in axis.get_lines()[:-1]] == [2, 2, 3, 3]
     assert np.isnan(figure.axes[2].get_lines()[0].get_ydata()).tolist() == [False, True, False]
     assert len(draw(frame[frame["token"] == "mean"]).axes) == 3  # of models without CLS
 

@@ -61,6 +61,7 @@ def bootstrap(
 
     By hand, because `scipy.stats.bootstrap` holds the resamples of all classes at once: 800 MB for 50,000 images. How
     often each image is drawn is the same for all values of as many images, so of many conditions it is drawn once.
+    Where a class has one image only, which resampling within classes would take for certain: `subset_bootstrap`.
 
     Parameters
     ----------
@@ -68,7 +69,9 @@ def bootstrap(
     labels : (n,) its class
     balanced : of `class_mean`, each class counting the same; else of the plain mean over images
 
-    Where a class has one image only, which resampling within classes would take for certain, see `subset_bootstrap`.
+    Returns
+    -------
+    low, high : NaN of one image alone
     """
     means = np.zeros(resamples)
     classes = pd.Series(np.asarray(values, dtype=np.float64)).groupby(np.asarray(labels))

@@ -1,5 +1,6 @@
 """Effective rank, eigenvalues, separation of classes and their collapse by layer, models side by side."""
 
+from collections.abc import Callable
 from textwrap import fill
 
 import matplotlib.pyplot as plt
@@ -49,25 +50,14 @@ def figure_models(separation: pd.DataFrame) -> Figure:
     separation : model, token, layer, silhouette, knn_accuracy, probe_accuracy, chance
     """
     measures = {"silhouette": "silhouette", "knn_accuracy": "k-NN accuracy", "probe_accuracy": "linear probe accuracy"}
-    separation, label = along_depth(separation)
-    tokens, styles = _there(separation), {model: style for model, _, style in models(separation)}
-    size = (PAGE, 0.6 + 2 * len(tokens))
-    figure, axes = plt.subplots(len(tokens), len(measures), figsize=size, sharex=True, sharey="col", squeeze=False)
-    for row, (token, name) in zip(axes, tokens.items(), strict=True):
-        part = separation[separation["token"] == token]
-        _name_lacking(row[0], separation, part)
-        for axis, (column, title) in zip(row, measures.items(), strict=True):
-            for model, curve, _ in models(part):
-                axis.plot(curve["x"], curve[column], label=model, **styles[model])
-            if column == "silhouette":
-                reference(axis, 0, "silhouette 0: as near to another class")
-            else:
-                reference(axis, part["chance"].iloc[0], "accuracy of guessing")
-            axis.set(title=f"{title}, {name}")
-    for axis in axes[-1]:
-        name_depth(axis, separation, label)
-    below(figure, *axes[-1])
-    return figure
+
+    def chance(axis: Axes, column: str, part: pd.DataFrame, styles: dict[str, dict]) -> None:
+        if column == "silhouette":
+            reference(axis, 0, "silhouette 0: as near to another class")
+        else:
+            reference(axis, part["chance"].iloc[0], "accuracy of guessing")
+
+    return _grid(separation, measures, chance)
 
 
 def figure_eigenvalues(ranks: pd.DataFrame) -> Figure:
@@ -78,7 +68,7 @@ def figure_eigenvalues(ranks: pd.DataFrame) -> Figure:
     ranks : model, token, layer, participation_ratio, nesum, alpha, and each of noise, as noise_alpha
     """
     measures = {"participation_ratio": "participation ratio", "nesum": "NESum", "alpha": "alpha"}
-    return _grid(ranks, measures, "noise_", "noise of the same shape")
+    return _with_controls(ranks, measures, "noise_", "noise of the same shape")
 
 
 def figure_neural_collapse(measured: pd.DataFrame) -> Figure:
@@ -89,11 +79,34 @@ def figure_neural_collapse(measured: pd.DataFrame) -> Figure:
     measured : model, token, layer, nc1, equinorm, equiangle, and each of shuffled labels, as shuffled_nc1
     """
     measures = {"nc1": "NC1", "equinorm": "NC2, lengths", "equiangle": "NC2, angles"}
-    return _grid(measured, measures, "shuffled_", "classes shuffled")
+    return _with_controls(measured, measures, "shuffled_", "classes shuffled")
 
 
-def _grid(frame: pd.DataFrame, measures: dict[str, str], control: str, words: str) -> Figure:
+def _with_controls(frame: pd.DataFrame, measures: dict[str, str], control: str, words: str) -> Figure:
     """Curves of all models, solid, and of their controls, dotted, in the columns that `control` is put before."""
+
+    def controls(axis: Axes, column: str, part: pd.DataFrame, styles: dict[str, dict]) -> None:
+        for model, curve, _ in models(part):
+            own = {} if part[control + column].nunique() == 1 else {"color": styles[model]["color"]}
+            axis.plot(curve["x"], curve[control + column], **CHANCE | own)
+        axis.plot([], [], label=words, **CHANCE)
+        if column != "alpha":
+            axis.set_yscale("log")
+            axis.yaxis.set_major_formatter("{x:g}")
+            axis.yaxis.set_minor_formatter(sparse)
+
+    return _grid(frame, measures, controls)
+
+
+def _grid(frame: pd.DataFrame, measures: dict[str, str], beside: Callable) -> Figure:
+    """Curves of all models over depth: one row per kind of token, one panel per measure.
+
+    Parameters
+    ----------
+    frame : model, token, layer and the columns of `measures`
+    measures : column -> title
+    beside : draws what they are read against: of an axis, the column, the rows of a token and the models' styles
+    """
     frame, label = along_depth(frame)
     tokens, styles = _there(frame), {model: style for model, _, style in models(frame)}
     size = (PAGE, 0.6 + 2 * len(tokens))
@@ -104,14 +117,8 @@ def _grid(frame: pd.DataFrame, measures: dict[str, str], control: str, words: st
         for axis, (column, title) in zip(row, measures.items(), strict=True):
             for model, curve, _ in models(part):
                 axis.plot(curve["x"], curve[column], label=model, **styles[model])
-                own = {} if part[control + column].nunique() == 1 else {"color": styles[model]["color"]}
-                axis.plot(curve["x"], curve[control + column], **CHANCE | own)
-            axis.plot([], [], label=words, **CHANCE)
+            beside(axis, column, part, styles)
             axis.set(title=f"{title}, {name}")
-            if column != "alpha":
-                axis.set_yscale("log")
-                axis.yaxis.set_major_formatter("{x:g}")
-                axis.yaxis.set_minor_formatter(sparse)
     for axis in axes[-1]:
         name_depth(axis, frame, label)
     below(figure, *axes[-1])
