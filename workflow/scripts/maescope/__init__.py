@@ -2,7 +2,8 @@
 
 Arrays in, arrays out: pictures are opened by `images`, weights by `models`, token files by `tokens.store`, CSV and
 Parquet by `base.tidy`; measures, tables, claims and figures open nothing. None of it knows of Snakemake. The wings,
-along the data: base, study, images, models, tokens, measures, tables, claims, figures, verify; each imports only those before it.
+along the data: base, study, images, models, tokens, measures, tables, claims, figures, verify; each imports only those
+before it.
 
 The letters in docstrings and shape comments, everywhere:
 
