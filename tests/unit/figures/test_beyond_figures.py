@@ -59,8 +59,22 @@ def test_each_model_has_its_curve_and_its_control_in_each_panel(draw, columns, c
     assert len(figure.axes) == 6
     for axis in figure.axes:
         assert [line.get_ydata()[0] for line in axis.get_lines()[:-1]] == [2, 2, 3, 3]
+        low, high = axis.get_ylim()
+        assert low < 2 and high > 3  # controls are not cut off
     assert np.isnan(figure.axes[2].get_lines()[0].get_ydata()).tolist() == [False, True, False]
     assert len(draw(frame[frame["token"] == "mean"]).axes) == 3  # of models without CLS
+
+
+def test_values_of_nc2_can_be_read_between_ticks_that_have_numbers():
+    frame = grid(model=["a"], token=["cls", "mean"], layer=[1, 2]).assign(nc1=2.0, shuffled_nc1=30.0)
+    frame["equinorm"] = frame["equiangle"] = frame["layer"].map({1: 0.36, 2: 0.62})
+    frame["shuffled_equinorm"] = frame["shuffled_equiangle"] = 0.45
+    figure = depth.figure_neural_collapse(frame)
+    figure.draw_without_rendering()
+    for axis in figure.axes:
+        low, high = axis.get_ylim()
+        labels = [*axis.get_yticklabels(minor=True), *axis.get_yticklabels()]
+        assert sum(low <= label.get_position()[1] <= high and bool(label.get_text()) for label in labels) > 1
 
 
 def test_places_are_those_of_the_layer_that_has_most_and_a_model_of_one_hump_says_so(tmp_path):
@@ -68,8 +82,10 @@ def test_places_are_those_of_the_layer_that_has_most_and_a_model_of_one_hump_say
     frame = frame.assign(share=0.0, gaussian=0.0)
     found = (frame["model"] == "a") & (frame["layer"] == 2) & (frame["patch_row"] == 1) & (frame["patch_column"] == 2)
     frame.loc[found, "share"] = 0.5
+    frame.loc[(frame["model"] == "a") & (frame["layer"] == 2), "gaussian"] = 0.4
     figure = figure_high_norms(written_and_read(frame, tmp_path))
     figure.draw_without_rendering()
+    assert figure.axes[0].get_ylim()[1] > 40  # the control is not cut off
     first, own, other = figure.axes[:3]
     assert first.get_lines()[0].get_ydata() == pytest.approx([0, 100 * 0.5 / 36])
     assert own.get_title() == "a\nlayer 2" and own.get_images()[0].get_array()[1, 2] == 50

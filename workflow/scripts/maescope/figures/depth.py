@@ -12,6 +12,7 @@ from maescope.figures.axes import along_depth, below, models, name_depth, refere
 from maescope.figures.style import CHANCE, PAGE
 
 TOKENS = {"cls": "CLS", "mean": "mean patch"}
+LOGARITHMIC = ("participation_ratio", "nesum", "nc1")  # of what is told beside a control several times as large
 
 
 def figure_rank(ranks: pd.DataFrame) -> Figure:
@@ -90,7 +91,7 @@ def _with_controls(frame: pd.DataFrame, measures: dict[str, str], control: str, 
             own = {} if part[control + column].nunique() == 1 else {"color": styles[model]["color"]}
             axis.plot(curve["x"], curve[control + column], **CHANCE | own)
         axis.plot([], [], label=words, **CHANCE)
-        if column != "alpha":
+        if column in LOGARITHMIC:
             axis.set_yscale("log")
             axis.yaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_minor_formatter(sparse)

@@ -27,7 +27,7 @@ def figure_high_norms(measured: pd.DataFrame) -> Figure:
         first.plot(curve["x"], 100 * curve["gaussian"], **CHANCE | {"color": styles[model]["color"]})
     first.plot([], [], label="one Gaussian", **CHANCE)
     first.set_ylabel("tokens of outlying norm (%)")
-    top = max(1, 105 * shares["share"].max())
+    top = max(1, 105 * shares[["share", "gaussian"]].max(axis=None))
     first.set_ylim(-0.03 * top, top)
     name_depth(first, shares, label)
     for axis, (model, part) in zip(maps, measured.groupby("model", sort=False), strict=False):
