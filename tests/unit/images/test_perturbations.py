@@ -171,18 +171,11 @@ def test_random_occlusion_depends_neither_on_the_batch_nor_on_the_order():
     assert together == backwards[::-1] == alone
 
 
-def test_only_guided_orders_need_the_rollout():
-    build = {"kind": "occlusion", "fill": "mean", "levels": [0]}
-    needs = {o: perturbations.build(build | {"order": o}, 0, "d").needs_scores for o in ("most", "least", "random")}
-    assert needs == {"most": True, "least": True, "random": False}
-
-
-def test_patches_are_ranked_by_what_the_head_reads_or_by_what_feeds_cls():
+def test_patches_are_ranked_by_what_the_head_reads_or_by_what_feeds_cls_or_by_nothing():
     build = {"kind": "occlusion", "order": "most", "fill": "mean", "levels": [0]}
-    ranked = [
-        perturbations.build(build | change, 0, "d").scores for change in ({}, {"rollout": "head"}, {"rollout": "cls"})
-    ]
-    assert ranked == ["rollout", "rollout", "rollout_cls"]
+    changes = [{}, {"rollout": "head"}, {"rollout": "cls"}, {"rollout": "gradient", "order": "least"}]
+    ranked = [perturbations.build(build | change, 0, "d").scores for change in (*changes, {"order": "random"})]
+    assert ranked == ["rollout", "rollout", "rollout_cls", "gradient", None]
 
 
 @pytest.mark.parametrize(("fill", "colour"), [("mean", (0.25, 0.5, 0.75)), ("black", (0, 0, 0))])
@@ -217,7 +210,7 @@ def test_dropped_tokens_of_several_images_keep_to_their_image():
 
 def test_shuffled_pieces_are_those_of_the_picture_and_the_pieces_stay_whole():
     kind, batch = perturbations.build({"kind": "shuffle", "levels": [2, 6]}, 0, "d"), pixels(3, 12, 12)
-    assert kind.levels == ("2", "6") and not kind.needs_scores
+    assert kind.levels == ("2", "6") and kind.scores is None
     for grid in (2, 6):
         size = 12 // grid
         found = kind.apply(str(grid), perturbations.Batch(batch, NAMES), GEOMETRY).pixels

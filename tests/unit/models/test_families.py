@@ -17,6 +17,7 @@ from timm.models import Beit, Eva
 from maescope.base.errors import InputError
 from maescope.models import architectures, checkpoints, training
 from maescope.tokens.forward import forward
+from maescope.tokens.gradients import relevance
 
 GRID, PATCH, WIDTH, HEADS, DEPTH, CLASSES = (3, 5), 4, 32, 2, 3, 5
 PATCHES = GRID[0] * GRID[1]
@@ -156,6 +157,42 @@ def test_tokens_attention_and_logits_are_those_of_timms_own_pass(name, record_pr
     assert (tokens.cls is None) == (not cls) and model.num_prefix_tokens == cls + registers
     with torch.inference_mode():
         assert (model(pictures()) - tokens.logits).abs().max() <= 1e-5 if type(model) is not Beit else True
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_relevance_weights_attention_by_timms_own_gradients(name):
+    """Image by image and head by head, attention unfused and in float64, the rollout from the last layer back."""
+    own, model = of_library(name)
+    _, pooling, _, cls, registers = FAMILIES[name]
+    own, first, rows = own.double(), cls + registers, []
+    *_, read = watched(own, pictures().double())
+    for number, image in enumerate(pictures().double()):
+        maps = []
+        taps = [
+            block.attn.attn_drop.register_forward_hook(lambda *call, maps=maps: maps.append(call[2]))
+            for block in own.blocks
+        ]
+        logits = own(image[None])
+        for attention in maps:
+            attention.retain_grad()
+        logits.max().backward()
+        for tap in taps:
+            tap.remove()
+        row = np.zeros((1, maps[0].shape[-1]))
+        if pooling == "map":
+            row[0, row.shape[1] - read.shape[1] :] = read[number]
+        elif pooling == "token":
+            row[0, 0] = 1
+        else:
+            row[0, first:] = 1 / PATCHES
+        for attention in maps[::-1]:
+            heads = (attention.detach() * attention.grad)[0].numpy()  # (H, T, T)
+            row = row + row @ (sum(np.where(head > 0, head, 0) for head in heads) / len(heads))
+        rows.append(row[0, first:])
+    wanted = np.array(rows)
+    # DINOv3 keeps its angles in single precision whatever the model is brought to
+    assert np.abs(relevance(model.double(), pictures().double()).numpy() - wanted).max() <= 1e-6 * wanted.max()
+    assert (wanted.std(1) > 1e-3 * wanted.mean(1)).all()  # it ranks at all
 
 
 def visible_patches(images):

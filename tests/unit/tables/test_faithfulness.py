@@ -26,13 +26,21 @@ RANKINGS = {
     "last": {"order": "least", "fill": "mean", "rollout": "head"},
     "any": {"order": "random", "fill": "mean", "rollout": "head"},
     "rim": {"order": "edge", "fill": "black", "rollout": "head"},
+    "top_gradient": {"order": "most", "fill": "mean", "rollout": "gradient"},
     "unmeasured": {"order": "most", "fill": "drop", "rollout": "head"},
 }
 
 
 def curves():
     levels = ("0", "50", "90")
-    shares = {"top": (1, 0.2, 0), "top_cls": (1, 0.6, 0), "last": (1, 0.8, 0.6), "any": (1, 0.6, 0.2), "rim": (1, 1, 0)}
+    shares = {
+        "top": (1, 0.2, 0),
+        "top_cls": (1, 0.6, 0),
+        "top_gradient": (1, 0.2, 0.2),
+        "last": (1, 0.8, 0.6),
+        "any": (1, 0.6, 0.2),
+        "rim": (1, 1, 0),
+    }
     parts = [measured(name, dict(zip(levels, own, strict=True))) for name, own in shares.items()]
     return faithfulness.curves(pd.concat(parts), RANKINGS, INTERVALS)
 
@@ -46,6 +54,7 @@ def test_each_occlusion_is_a_curve_and_random_ones_are_both():
         ["random", "mean", "deletion"],
         ["random", "mean", "insertion"],
         ["centre", "black", "insertion"],
+        ["rollout by gradient", "mean", "deletion"],
     ]
 
 

@@ -14,7 +14,7 @@ from timm.models.vision_transformer import VisionTransformer
 
 from maescope.base.errors import InputError
 from maescope.images import perturbations, reading
-from maescope.tokens import extraction, store
+from maescope.tokens import extraction, gradients, store
 
 PREPROCESSING = reading.Preprocessing(8, 8, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 NAMES = [f"cat/{number}.png" for number in range(7)]
@@ -65,6 +65,26 @@ def test_half_the_images_at_a_time_give_the_same_tokens(perturbation, wanted, ca
         for name, value in expected.items():
             assert halved[level][name].shape == value.shape, name
             assert np.abs(halved[level][name].astype(float) - value).max() <= 1e-5, name
+
+
+def test_patches_are_ranked_by_the_gradient_of_the_clean_image_as_the_model_takes_it():
+    """Whatever scores are there. Alone, halved on a small GPU, or whole: the same patches go, and the right ones."""
+    ranked = perturbations.Occlusion((0, 25, 75), "most", "mean", 0, "pets", "gradient")
+    whole, passes = arrays(7, ranked)
+    assert passes == [7] * 4  # there and back once, then a pass a level
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 3, 8, 8), dtype=np.uint8)
+    scores = [
+        gradients.relevance(tiny(), torch.tensor(image[None] / 127.5 - 1, dtype=torch.float32)) for image in pixels
+    ]
+    order = torch.cat(scores).argsort(1, descending=True).numpy()
+    for level, gone in (("0", 0), ("25", 1), ("75", 3)):
+        expected = np.zeros((7, 4), bool)
+        np.put_along_axis(expected, order[:, :gone], True, 1)
+        assert (whole[level]["masked"] == expected).all()
+    halved, _ = arrays(2, ranked)
+    assert all((halved[level]["masked"] == whole[level]["masked"]).all() for level in whole)
+    least, _ = arrays(7, perturbations.Occlusion((25,), "least", "mean", 0, "pets", "gradient"))
+    assert (least["25"]["masked"] != whole["75"]["masked"]).all()
 
 
 def test_a_gpu_too_small_for_one_image_is_an_error_with_a_remedy():

@@ -31,7 +31,7 @@ class Batch:
 
     pixels: Tensor  # (B, 3, height, width) in [0, 1]
     images: Sequence[str]  # (B,) identities
-    scores: Tensor | None = None  # (B, N), rollout of the clean image, where `needs_scores`
+    scores: Tensor | None = None  # (B, N) of the clean image, where a perturbation ranks patches by `scores`
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Clean:
     """The images as they are."""
 
     levels: tuple[str, ...] = ("clean",)
-    needs_scores = False
+    scores = None
 
     def apply(self, level: str, batch: Batch, geometry: Geometry) -> Condition:
         return Condition(batch.pixels)
@@ -81,7 +81,7 @@ class Mask:
     masks: int
     seed: int
     dataset: str
-    needs_scores = False
+    scores = None
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ class Blur:
     """Gaussian blur with a truncated kernel and reflected borders (Table I)."""
 
     filters: dict[str, tuple[int, float]]  # level -> kernel and sigma in pixels
-    needs_scores = False
+    scores = None
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -118,20 +118,18 @@ class Occlusion:
     fill: str  # mean, black, shuffled or drop
     seed: int
     dataset: str
-    rollout: str = "head"  # whose: of what the head reads, or of cls
+    rollout: str = "head"  # of what the head reads, of cls, or weighted by the gradient of the prediction
 
     @property
     def levels(self) -> tuple[str, ...]:
         return tuple(str(percent) for percent in self.percentages)
 
     @property
-    def needs_scores(self) -> bool:
-        return self.order in ("most", "least")
-
-    @property
-    def scores(self) -> str:
-        """Which array of the clean token files ranks the patches."""
-        return "rollout_cls" if self.rollout == "cls" else "rollout"
+    def scores(self) -> str | None:
+        """What ranks the patches: an array of the clean token files, or `gradient`, which takes a pass of its own."""
+        if self.order not in ("most", "least"):
+            return None
+        return {"head": "rollout", "cls": "rollout_cls", "gradient": "gradient"}[self.rollout]
 
     def apply(self, level: str, batch: Batch, geometry: Geometry) -> Condition:
         order = self._order(batch, geometry)
@@ -177,7 +175,7 @@ class Shuffle:
     grids: tuple[int, ...]
     seed: int
     dataset: str
-    needs_scores = False
+    scores = None
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -210,7 +208,7 @@ class Corruption:
     dataset: str
     frost: Sequence[np.ndarray] | None = None  # photographs (h, w, 3) uint8, None for a synthetic overlay
     levels: tuple[str, ...] = tuple(map(str, SEVERITIES))
-    needs_scores = False
+    scores = None
 
     def apply(self, level: str, batch: Batch, geometry: Geometry) -> Condition:
         from maescope.images import corruptions  # scipy is behind it
@@ -240,7 +238,7 @@ class CorruptionFiles:
 
     folder: str
     levels: tuple[str, ...]  # the severities that are there
-    needs_scores = False
+    scores = None
 
     def path(self, level: str, label: str, image: str) -> Path:
         """The file of a clean image: in the same folders below that of its label, or in fewer of them."""

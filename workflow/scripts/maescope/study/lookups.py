@@ -377,7 +377,7 @@ class LookUps:
     def rollout(self, wildcards) -> list[str]:
         """The clean token files, for perturbations that rank patches by them."""
         entry = self.perturbation(wildcards)
-        ranked = entry["kind"] == "occlusion" and entry["order"] in ("most", "least")
+        ranked = entry["kind"] == "occlusion" and entry["order"] in ("most", "least") and entry["rollout"] != "gradient"
         return self.clean_tokens(wildcards) if ranked else []
 
     def config_hash_of(self, model: str, dataset: str, perturbation: str) -> str:

@@ -9,6 +9,7 @@ from maescope.base import statistics
 
 OPPOSITE = {"most": "least", "centre": "edge", "random": "random"}  # what is taken first -> what is kept to the end
 NAMES = {"most": "rollout", "centre": "centre", "random": "random"}
+ROLLOUTS = {"cls": "rollout of CLS", "gradient": "rollout by gradient"}
 
 
 def curves(accuracy: pd.DataFrame, rankings: Mapping[str, dict], intervals: dict) -> pd.DataFrame:
@@ -32,8 +33,8 @@ def curves(accuracy: pd.DataFrame, rankings: Mapping[str, dict], intervals: dict
     measured, known = set(accuracy["perturbation"]), {}
     for name, entry in rankings.items():
         for order, (kind, sign) in ((entry["order"], ("deletion", 1)), (_opposite(entry["order"]), ("insertion", -1))):
-            of_cls = " of CLS" if order == "most" and entry.get("rollout") == "cls" else ""
-            key = (NAMES.get(order, "") + of_cls, entry["fill"], kind)
+            named = ROLLOUTS.get(entry.get("rollout")) if order == "most" else None
+            key = (named or NAMES.get(order, ""), entry["fill"], kind)
             if order not in OPPOSITE or name not in measured or key in known:
                 continue
             own = accuracy[accuracy["perturbation"] == name].assign(percent=lambda t: t["level"].astype(int))

@@ -23,6 +23,7 @@ from maescope.images.perturbations import Batch, CorruptionFiles, Geometry, Mask
 from maescope.models import architectures, devices
 from maescope.tokens import disk, store
 from maescope.tokens.forward import forward
+from maescope.tokens.gradients import relevance
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,10 @@ class Extractor:
                 None if array is None else on_device(torch.from_numpy(array[part]), self.device)
                 for array in (pixels, scores)
             )
-            return Batch(crops.float().div_(255), names[part], ranks)
+            clean = crops.float().div_(255)
+            if self.perturbation.scores == "gradient":
+                ranks = relevance(self.model, self._normalised(clean))
+            return Batch(clean, names[part], ranks)
 
         for level in levels or self.perturbation.levels:
             yield level, partial(_arrived, self._level(level, on_the_device, len(names), tokens_dtype), names, level)
@@ -118,11 +122,15 @@ class Extractor:
     def _pass(self, level: str, batch: Batch, tokens_dtype: str) -> "OnTheWay":
         """One forward pass of a batch at one level."""
         condition = self.perturbation.apply(level, batch, self.geometry)
-        inputs = ((condition.pixels - self.mean) / self.std).to(self.dtype)
+        inputs = self._normalised(condition.pixels)
         wanted = {"patch": self.patch, "attention": self.attention}
         tokens = forward(self.model, inputs, condition.visible, **wanted, **self.options)
         tensors = {name: value for name, value in vars(tokens).items() if value is not None} | condition.stored
         return OnTheWay({name: _as_stored(value, name, tokens_dtype) for name, value in tensors.items()})
+
+    def _normalised(self, pixels: Tensor) -> Tensor:
+        """(B, 3, height, width) in [0, 1] as the model takes them."""
+        return ((pixels - self.mean) / self.std).to(self.dtype)
 
 
 class OnTheWay:

@@ -99,7 +99,7 @@ def forward(
         if model.num_classes or by_shares:
             x = model.norm(x)
         logits = model.forward_head(x) if model.num_classes else None
-        read = _read(model, x) if by_shares else None
+        read = read_by_head(model, x) if by_shares else None
     _expect(len(model.blocks), heads, "head outputs")
     if attention:
         _expect(len(model.blocks), reduced.distance, "attention")
@@ -132,7 +132,7 @@ def _require_size(model: VisionTransformer, images: Tensor) -> None:
         raise InputError(said)
 
 
-def _read(model: VisionTransformer, tokens: Tensor) -> Tensor:
+def read_by_head(model: VisionTransformer, tokens: Tensor) -> Tensor:
     """How much a head that pools by attention takes of each token (B, T), of none before those that it is given."""
     aside = 0 if getattr(model, "pool_include_prefix", True) else model.num_prefix_tokens  # an Eva's is given all
     return pad(attention_statistics.pooled_shares(model.attn_pool, tokens[:, aside:]), (aside, 0))
@@ -166,8 +166,7 @@ def _head_taps(model: VisionTransformer) -> Iterator[list[Tensor]]:
 
     with ExitStack() as stack:
         for block in model.blocks:
-            behind = block.attn.norm if isinstance(block.attn, RotaryAttention) else block.attn.proj
-            stack.callback(behind.register_forward_pre_hook(tap_of(block.attn)).remove)
+            stack.callback(joined_heads(block.attn).register_forward_pre_hook(tap_of(block.attn)).remove)
         yield heads
 
 
@@ -179,7 +178,7 @@ def _patch_head_taps(model: VisionTransformer) -> Iterator[list[Tensor]]:
 
     def tap_of(attn: torch.nn.Module):
         def tap(module: torch.nn.Module, inputs: tuple[Tensor], qkv: Tensor | tuple[Tensor]) -> None:
-            *tokens, bias = _parts(attn, qkv)
+            *tokens, bias = parts(attn, qkv)
             patches = [part[:, :, prefix:] for part in tokens]  # (B, H, N, d) each
             bias = None if bias is None else bias[:, prefix:, prefix:].to(patches[0].dtype)
             rows = scaled_dot_product_attention(*patches, attn_mask=bias)  # (B, H, N, d)
@@ -189,16 +188,21 @@ def _patch_head_taps(model: VisionTransformer) -> Iterator[list[Tensor]]:
 
     with ExitStack() as stack:
         for block in model.blocks:
-            stack.callback(_source(block.attn).register_forward_hook(tap_of(block.attn)).remove)
+            stack.callback(source(block.attn).register_forward_hook(tap_of(block.attn)).remove)
         yield heads
 
 
-def _source(attn: torch.nn.Module) -> torch.nn.Module:
-    """The module of a layer whose output `_parts` takes."""
+def joined_heads(attn: torch.nn.Module) -> torch.nn.Module:
+    """The module of a layer that is given the concatenated heads A V (B, T, H * d)."""
+    return attn.norm if isinstance(attn, RotaryAttention) else attn.proj
+
+
+def source(attn: torch.nn.Module) -> torch.nn.Module:
+    """The module of a layer whose output `parts` takes."""
     return attn.turned if isinstance(attn, RotaryAttention) else attn.qkv
 
 
-def _parts(attn: torch.nn.Module, qkv: Tensor | tuple[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+def parts(attn: torch.nn.Module, qkv: Tensor | tuple[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """Queries, keys and values (B, H, T, d) of a layer, and what it adds to the logits of attention (H, T, T)."""
     if isinstance(attn, RotaryAttention):
         return *qkv, None
@@ -281,12 +285,12 @@ def _attention_taps(model: VisionTransformer, wanted: bool, with_cls: bool) -> I
 
     def tap_of(attn: torch.nn.Module):
         def tap(module: torch.nn.Module, inputs: tuple[Tensor], qkv: Tensor | tuple[Tensor]) -> None:
-            query, key, _, bias = _parts(attn, qkv)
+            query, key, _, bias = parts(attn, qkv)
             reduced.add(query, key, bias, model.num_prefix_tokens)
 
         return tap
 
     with ExitStack() as stack:
         for block in model.blocks:
-            stack.callback(_source(block.attn).register_forward_hook(tap_of(block.attn)).remove)
+            stack.callback(source(block.attn).register_forward_hook(tap_of(block.attn)).remove)
         yield reduced
