@@ -21,6 +21,7 @@ import memory
 import passes
 import pictures
 import separating
+import shards
 import torch
 import whole
 from row import HEADER
@@ -47,6 +48,7 @@ ROWS = {  # those of `passes` come behind those of `layers`: with them this proc
     "quality": pictures.measures,
     "quality_memory": pictures.memory,
     "corruptions": pictures.corrupted,
+    "shards": shards.against_files,
     "files": passes.jpegs_to_files,
     "gpu_files": passes.gpu_from_jpegs,
     "gpu_memory": passes.gpu_from_memory,
