@@ -60,7 +60,7 @@ layouts-test: $(STAMP) .layouts/requirements.txt  ## weights of transformers and
 	    tests/unit/models/test_libraries.py
 
 slurm-test: $(STAMP)  ## on a real Slurm of its own; needs root and Debian's packages
-	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -rs tests/slurm
+	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -rs -n 2 --dist loadfile tests/slurm
 
 scale-test: $(STAMP)  ## ViT-B/16 for real: parity, and a run of config/imagenet.yaml to every figure and table
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest tests/scale

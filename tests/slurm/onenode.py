@@ -1,4 +1,6 @@
-"""A real Slurm on this machine: partitions cpu and gpu of node one, and only jobs that ask for a GPU may enter gpu.
+"""A real Slurm on this machine, one for each worker of a test session.
+
+Partitions cpu and gpu are of node one; gpu is for jobs that ask for a GPU, and no other takes these.
 
 Debian's packages, daemons started by hand: no systemd, no cgroups, no accounting database. Its files are seen as
 /etc/slurm by the process that starts it and by what that starts, in a mount namespace of their own, and its ports are
@@ -24,16 +26,18 @@ from typing import TextIO
 
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
 CONFIG = Path("/etc/slurm")  # where Slurm looks without SLURM_CONF
-STATE = Path("/var/tmp/maescope-onenode")
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])  # each has a Slurm, and ports, of its own
+STATE = Path(f"/var/tmp/maescope-onenode{WORKER or ''}")
 FILES = STATE / "etc"  # what is seen in its place
-LOCK = Path("/var/tmp/maescope-onenode.lock")  # held by the session whose daemons they are
+LOCK = Path(f"{STATE}.lock")  # held by the session whose daemons they are
+INSTALLING = Path("/var/tmp/maescope-onenode-install.lock")
 NODES = {"one": "null zero", "two": "full random", "three": ""}  # their GPUs: any device file will do
 NEW_NAMESPACE = 0x20000  # CLONE_NEWNS, of unshare(2)
 CPUS, MEMORY = 16, 200_000  # that the node claims, in number and MB, whatever the machine has
 
 SLURM = """ClusterName=onenode
 SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort=16817
+SlurmctldPort={port}7
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
@@ -64,9 +68,9 @@ SlurmdLogFile={state}/slurmd.%n.log
 StateSaveLocation={state}/controller
 SlurmdSpoolDir={state}/spool.%n
 NodeName=DEFAULT CPUs={cpus} RealMemory={memory}
-NodeName=one NodeHostname={host} NodeAddr=127.0.0.1 Port=16821 Gres=gpu:2
-NodeName=two NodeHostname={host} NodeAddr=127.0.0.1 Port=16822 Gres=gpu:2
-NodeName=three NodeHostname={host} NodeAddr=127.0.0.1 Port=16823
+NodeName=one NodeHostname={host} NodeAddr=127.0.0.1 Port={port}1 Gres=gpu:2
+NodeName=two NodeHostname={host} NodeAddr=127.0.0.1 Port={port}2 Gres=gpu:2
+NodeName=three NodeHostname={host} NodeAddr=127.0.0.1 Port={port}3
 NodeName=elsewhere State=DOWN
 PartitionName=DEFAULT MaxTime=1-00:00:00 State=UP PriorityTier=1 PreemptMode=OFF
 PartitionName=cpu Nodes=one Default=YES
@@ -172,7 +176,13 @@ def hidden(command: Sequence[str]) -> list[str]:
 
 
 def install() -> None:
-    """Get Debian's packages; their own services are not started."""
+    """Get Debian's packages, one session after the other; their own services are not started."""
+    with INSTALLING.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _install()
+
+
+def _install() -> None:
     if all(shutil.which(name) for name in ("slurmctld", "slurmd", "squeue", "munged")):
         return
     if Path("/run/systemd/system").exists():
@@ -198,7 +208,7 @@ def configure(age: int = 3600) -> None:
         key.touch(mode=0o600)
         key.write_bytes(os.urandom(256))
     host = os.uname().nodename.split(".")[0]
-    facts = {"host": host, "state": STATE, "cpus": CPUS, "memory": MEMORY, "age": age}
+    facts = {"host": host, "state": STATE, "port": 1681 + WORKER, "cpus": CPUS, "memory": MEMORY, "age": age}
     for name, text in {"slurm.conf": SLURM.format(**facts), "gres.conf": GRES, "job_submit.lua": SUBMIT}.items():
         (FILES / name).write_text(text)
 

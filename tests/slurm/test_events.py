@@ -3,6 +3,7 @@
 In each, an extraction waits behind the first of its three labels until it may go on; what is to happen happens then.
 """
 
+import contextlib
 import signal
 import time
 from pathlib import Path
@@ -52,7 +53,7 @@ def study(slurm, sampled, tmp_path):
     """A copy whose jobs enter one partition."""
 
     def copy(partition: str) -> Workflow:
-        workflow = sampled.moved(tmp_path / "clone")
+        workflow = sampled.moved(tmp_path / partition)
         edit(workflow, "profiles/slurm/config.yaml", "  cpu: {}", f"  {partition}: {{}}")
         return workflow
 
@@ -91,49 +92,58 @@ def make_room() -> None:
     onenode.said("srun", "--quiet", "--partition=urgent", "--exclusive", "true")
 
 
-@pytest.mark.parametrize(("partition", "states"), [("cancel", ["PREEMPTED", "COMPLETED"]), ("requeue", ["COMPLETED"])])
-def test_preempted(study, undisturbed, partition, states):
-    """At first its node is drained, which is told."""
-    workflow = study(partition)
+def test_preempted(study, undisturbed):
+    """With CANCEL and with REQUEUE, side by side. At first their node is drained, which is told."""
+    states = {"cancel": ["PREEMPTED", "COMPLETED"], "requeue": ["COMPLETED"]}
+    studies = {partition: study(partition) for partition in states}
     onenode.said("scontrol", "update", "nodename=two", "state=drain", "reason=test")
-    with Run(workflow, *QUICK, "--", target("clean")) as run:
-        wait_until(lambda: "`sinfo -R` says why" in run.said, 120, "a word on why the job waits")
+    with contextlib.ExitStack() as stack:
+        runs = {p: stack.enter_context(Run(own, *QUICK, "--", target("clean"))) for p, own in studies.items()}
+        for run in runs.values():
+            wait_until(lambda run=run: "`sinfo -R` says why" in run.said, 120, "a word on why the job waits")
         onenode.said("scontrol", "update", "nodename=two", "state=resume")
-        waits_at_the_gate(workflow, "clean")
+        for workflow in studies.values():
+            waits_at_the_gate(workflow, "clean")
         make_room()
-        (workflow / "go").touch()
-        said = ends_soon(run)
-    same(workflow, undisturbed, "clean")
-    own = jobs(workflow)
-    assert [job["JobState"] for job in own] == states
-    assert len({job["MinMemoryNode"] for job in own}) == 1
-    assert own[0]["Restarts"] == str(int(partition == "requeue"))
-    assert said.count(f"Slurm job {own[0]['JobId']} (tokens_mae_finetuned_extract_three) was preempted") == 2 * (
-        partition == "cancel"  # on the terminal and in Snakemake's log
-    )
-    log = (workflow / "results/logs/extract/mae_finetuned/three/clean.log").read_text()
-    assert "1 of 3 labels" in log, log
+        for workflow in studies.values():
+            (workflow / "go").touch()
+        said = {partition: ends_soon(run) for partition, run in runs.items()}
+    for partition, workflow in studies.items():
+        same(workflow, undisturbed, "clean")
+        own = jobs(workflow)
+        assert [job["JobState"] for job in own] == states[partition]
+        assert len({job["MinMemoryNode"] for job in own}) == 1
+        assert own[0]["Restarts"] == str(int(partition == "requeue"))
+        told = f"Slurm job {own[0]['JobId']} (tokens_mae_finetuned_extract_three) was preempted"
+        assert said[partition].count(told) == 2 * (partition == "cancel")  # on the terminal and in Snakemake's log
+        log = (workflow / "results/logs/extract/mae_finetuned/three/clean.log").read_text()
+        assert "1 of 3 labels" in log, log
 
 
-@pytest.mark.parametrize(
-    ("asked", "states"), [([], ["COMPLETED"]), (["--slurm-no-requeue"], ["NODE_FAIL", "COMPLETED"])]
-)
-def test_a_node_fails(study, undisturbed, asked, states):
-    workflow = study("requeue")
-    with Run(workflow, *QUICK, *asked, "--", target("clean")) as run:
-        waits_at_the_gate(workflow, "clean")
+def test_a_node_fails(study, undisturbed):
+    """Of two jobs one may be queued again by Slurm and the other not."""
+    studies = {("requeue", ()): ["COMPLETED"], ("cancel", ("--slurm-no-requeue",)): ["NODE_FAIL", "COMPLETED"]}
+    copies = {key: study(key[0]) for key in studies}
+    with contextlib.ExitStack() as stack:
+        runs = {
+            key: stack.enter_context(Run(own, *QUICK, *key[1], "--", target("clean"))) for key, own in copies.items()
+        }
+        for workflow in copies.values():
+            waits_at_the_gate(workflow, "clean")
         onenode.said("scontrol", "update", "nodename=two", "state=down", "reason=test")
         try:
-            wait_until(lambda: jobs(workflow)[0]["JobState"] != "RUNNING", 60, "the job to end")
-            (workflow / "go").touch()
+            for workflow in copies.values():
+                wait_until(lambda own=workflow: jobs(own)[0]["JobState"] != "RUNNING", 60, "the job to end")
+                (workflow / "go").touch()
         finally:
             onenode.works("scontrol", "update", "nodename=two", "state=resume")  # unless it is back by itself
-        said = ends_soon(run)
-    same(workflow, undisturbed, "clean")
-    own = jobs(workflow)
-    assert [job["JobState"] for job in own] == states
-    assert own[0]["Restarts"] == str(int(not asked))
-    assert (f"Slurm job {own[0]['JobId']}: NODE_FAIL" in said) == bool(asked)
+        said = {key: ends_soon(run) for key, run in runs.items()}
+    for key, workflow in copies.items():
+        same(workflow, undisturbed, "clean")
+        own, asked = jobs(workflow), key[1]
+        assert [job["JobState"] for job in own] == studies[key]
+        assert own[0]["Restarts"] == str(int(not asked))
+        assert (f"Slurm job {own[0]['JobId']}: NODE_FAIL" in said[key]) == bool(asked)
 
 
 def test_the_controller_is_away_when_jobs_are_submitted_and_while_they_run(study, undisturbed):
@@ -204,22 +214,24 @@ def test_snakemake_is_stopped_until_slurm_has_forgotten_its_jobs(slurm, study, u
     assert "Falling back to 'sacct'" not in said
 
 
-def test_no_sacct_and_no_sacctmgr(study, undisturbed, tmp_path):
-    workflow = study("cpu")
-    (workflow / "go").touch()
+def test_no_sacct_and_no_sacctmgr_and_slurm_conf_alone_says_where_slurm_is(study, undisturbed, tmp_path):
+    """Two runs side by side; the second is in a job."""
+    bare, hidden = study("cpu"), study("hidden")
     tools = tmp_path / "bin"
     tools.mkdir()
     for folder in (ENVIRONMENT, Path("/usr/bin"), Path("/bin")):
         for tool in folder.iterdir():
             if not tool.name.startswith("sacct") and not (tools / tool.name).is_symlink():
                 (tools / tool.name).symlink_to(tool)
-    Run(workflow, *QUICK, "--", target("clean"), PATH=str(tools)).ends(0)
-    same(workflow, undisturbed, "clean")
-
-
-def test_only_slurm_conf_says_where_slurm_is_and_snakemake_runs_in_a_job(study, undisturbed):
-    workflow = study("hidden")
-    (workflow / "go").touch()
+    for workflow in (bare, hidden):
+        (workflow / "go").touch()
     inside = {"SLURM_CONF": str(onenode.FILES / "slurm.conf"), "SLURM_JOB_ID": "1"}
-    Run(workflow, *QUICK, "--", target("clean"), command=onenode.hidden(COMMAND), **inside).ends(0)
-    same(workflow, undisturbed, "clean")
+    command = onenode.hidden(COMMAND)
+    with (
+        Run(bare, *QUICK, "--", target("clean"), PATH=str(tools)) as first,
+        Run(hidden, *QUICK, "--", target("clean"), command=command, **inside) as second,
+    ):
+        first.ends(0)
+        second.ends(0)
+    for workflow in (bare, hidden):
+        same(workflow, undisturbed, "clean")
