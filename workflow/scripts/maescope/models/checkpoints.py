@@ -17,7 +17,7 @@ from torch import Tensor
 from maescope.base import provenance
 from maescope.base.atomic import replacing
 from maescope.base.errors import InputError
-from maescope.models import layouts, rotary, unpickling, weight_checks
+from maescope.models import layouts, linear_probe, rotary, unpickling, weight_checks
 from maescope.models.architectures import hub_repository
 from maescope.study.weight_files import HUB, RANDOM, folder_problem
 
@@ -30,7 +30,6 @@ POINTER = b"version https://git-lfs"
 DEEPEST = 9  # one may hold itself
 UNDER = ("model", "state_dict", "model_state_dict", "module", "teacher", "target_encoder")  # one in the other too
 PROBE = {"head.0.running_mean", "head.0.running_var", "head.1.weight", "head.1.bias"}
-PROBE_EPSILON = 1e-6  # of the official MAE code, main_linprobe.py, and of MMPretrain's; no checkpoint says it
 BESIDE = ("state_dict_ema", "model_ema", "student", "encoder")  # other weights that trainings keep beside those read
 
 
@@ -252,17 +251,12 @@ def _probe_folded(path: str, state: dict[str, Tensor], num_classes: int) -> dict
 
     Without a head the model is the encoder that was probed, and the probe is left aside.
     """
-    rest = {name: value for name, value in state.items() if not name.startswith("head.")}
     if not num_classes:
         classes = len(state["head.1.weight"])
         log.warning("%s: its head, a linear probe, is left aside; to use it set num_classes: %d", path, classes)
-        return rest
+        return {name: value for name, value in state.items() if not name.startswith("head.")}
     log.info("%s: batch norm and linear layer of a linear probe, folded into one", path)
-    norm = {name.removeprefix("head.0."): value.double() for name, value in state.items() if name.startswith("head.0.")}
-    weight, bias = state["head.1.weight"].double(), state["head.1.bias"].double()
-    scale = norm.get("weight", 1) / (norm["running_var"] + PROBE_EPSILON).sqrt()  # (D,)
-    folded = {"weight": weight * scale, "bias": bias + weight @ (norm.get("bias", 0) - norm["running_mean"] * scale)}
-    return rest | {f"head.{name}": value.to(state["head.1.weight"].dtype) for name, value in folded.items()}
+    return linear_probe.classifier(state)
 
 
 def save(state: dict[str, Tensor], path: str, metadata: dict[str, str]) -> None:
