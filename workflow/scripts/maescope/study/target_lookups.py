@@ -8,7 +8,7 @@ from maescope.study import sizes
 from maescope.study.class_lists import known_list
 from maescope.study.lookups import LookUps
 
-OWN = ("tsne", "separation", "out_of_distribution", "patch_components")  # of what a study shows; they lie under it
+OWN = ("tsne", "separation", "knn", "out_of_distribution", "patch_components")  # of what a study shows; they lie under it
 LONG = ("accuracy", "alignment", "attention", "features", "shift")  # a row per image or head and level: Parquet
 
 
@@ -243,6 +243,11 @@ class TargetLookUps(LookUps):
         name = self.study["reference"]
         asked = name is not None and wildcards.dataset == self.study["dataset"]
         return self.tokens_of(wildcards.model, name, wildcards.perturbation, self.labels(wildcards)) if asked else []
+
+    def voting_tokens(self, wildcards) -> list[str]:
+        """The same, of a measure that is of nothing else."""
+        self.named("reference")
+        return self.reference_tokens(wildcards)
 
     def reference_hash(self, wildcards) -> str | None:
         name = self.study["reference"]
