@@ -20,7 +20,11 @@ rule download:
 
 rule pretrain:
     input:
-        unpack(settled("results/models/{model}.safetensors", images=look.training_images)),
+        unpack(
+            settled(
+                "results/models/{model}.safetensors", images=look.training_images, validation=look.validation_images
+            )
+        ),
     output:
         weights="results/models/{model}.safetensors",
         loss="results/models/{model}.loss.csv",
@@ -35,6 +39,7 @@ rule pretrain:
         "../../envs/torch.yaml"
     threads: look.threads
     resources:
+        run=look.training_run,  # not params: it makes nothing again
         mem_mb=ask.training_mb,
         runtime=ask.training_minutes,
     params:
@@ -47,7 +52,14 @@ rule pretrain:
 
 rule finetune:
     input:
-        unpack(settled("results/models/{model}.safetensors", images=look.training_images, initial=look.initial)),
+        unpack(
+            settled(
+                "results/models/{model}.safetensors",
+                images=look.training_images,
+                validation=look.validation_images,
+                initial=look.initial,
+            )
+        ),
     output:
         weights="results/models/{model}.safetensors",
         loss="results/models/{model}.loss.csv",
@@ -62,7 +74,8 @@ rule finetune:
         "../../envs/torch.yaml"
     threads: look.threads
     resources:
-        initial_sha256=look.initial_sha256,  # not params: it makes nothing again
+        run=look.training_run,  # not params: they make nothing again
+        initial_sha256=look.initial_sha256,
         mem_mb=ask.training_mb,
         runtime=ask.training_minutes,
     params:
@@ -76,7 +89,11 @@ rule finetune:
 
 use rule finetune as train_scratch with:
     input:
-        unpack(settled("results/models/{model}.safetensors", images=look.training_images)),
+        unpack(
+            settled(
+                "results/models/{model}.safetensors", images=look.training_images, validation=look.validation_images
+            )
+        ),
     log:
         "results/logs/train_scratch/{model}.log",
     benchmark:

@@ -108,7 +108,9 @@ def _draw(model: VisionTransformer, seed: int) -> str:
 
 
 def load_encoder(model: VisionTransformer, weights: str, sha256: str = "any", key: str | None = None) -> None:
-    """Start a classifier from a pretrained encoder: all of its blocks and embeddings, the head and its norm anew.
+    """Start a classifier from a pretrained encoder: all of its blocks and embeddings; its head anew.
+
+    So is the norm before the head, but for `pooling: token`, which takes the encoder's final norm, as the official code.
 
     Parameters
     ----------
@@ -117,9 +119,12 @@ def load_encoder(model: VisionTransformer, weights: str, sha256: str = "any", ke
     key : of which weights in the file, see `read`
     """
     file_sha256(weights, sha256)
-    own = ("norm.", "fc_norm.", "head.", "attn_pool.")  # the final norm moves behind the pooling
     found = read(weights, key)
-    state = {name: value for name, value in _of_model(model, found).items() if not name.startswith(own)}
+    state = _of_model(model, found)
+    own = ("fc_norm.", "head.", "attn_pool.")
+    if model.global_pool != "token" or "norm.weight" not in state:
+        own += ("norm.",)  # the final norm moves behind the pooling
+    state = {name: value for name, value in state.items() if not name.startswith(own)}
     fresh = {name: value for name, value in model.state_dict().items() if name.startswith(own)}
     weight_checks.require_names(weights, model.state_dict(), state)
     weight_checks.require_fit(weights, model, state | fresh)

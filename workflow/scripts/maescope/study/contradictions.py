@@ -8,7 +8,7 @@ from pathlib import Path
 from maescope.base import grid
 from maescope.base.grid import visible
 from maescope.base.names import nearest
-from maescope.study import arguments, conventions, layer_checks, replicates, sizes, sweep_checks
+from maescope.study import arguments, conventions, layer_checks, recipes, replicates, sizes, sweep_checks
 from maescope.study.weight_files import HUB, RANDOM, TRAINED, folder_problem, is_trained
 
 SMALLEST_SIGMA = 1e-30  # pixels; much less is 0 in single precision, and 0 / 0 no number
@@ -146,6 +146,7 @@ def _model_contradictions(name: str, model: dict, config: dict) -> Iterator[str]
     if weights != f"{TRAINED}{name}.safetensors":
         yield f"{key}.weights: a model that is trained here has weights: {TRAINED}{name}.safetensors; leave them out"
     yield from _missing(f"{key}.training.dataset", [training["dataset"]], config["datasets"], "datasets")
+    yield from recipes.problems(name, model, config["datasets"])
     patches, ratio = sizes.patches_of(model), training["mask_ratio"]
     if training["recipe"] == "pretrain" and patches and not visible(patches, ratio):
         yield f"{key}.training.mask_ratio: a ratio of {ratio} leaves none of the {patches} patches visible"

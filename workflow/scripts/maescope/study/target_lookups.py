@@ -1,5 +1,6 @@
 """What figures, tables and claims look up in a checked configuration: the measures that they gather."""
 
+import json
 from collections.abc import Iterable
 from itertools import product
 
@@ -14,6 +15,17 @@ LONG = ("accuracy", "alignment", "attention", "features", "shift")  # a row per 
 
 class TargetLookUps(LookUps):
     """All that rules ask of a configuration: what `LookUps` says of single jobs, and what is gathered from them."""
+
+    # ---- Trainings
+
+    def training_run(self, wildcards) -> str:
+        """How a model is trained, as one line of JSON: device, gpus, accumulation, state_minutes; no weight follows."""
+        return json.dumps(self.models[wildcards.model]["training_run"], sort_keys=True)
+
+    def validation_images(self, wildcards) -> str | list:
+        """The sampled list of the images that a training is validated on, if there are any."""
+        validation = self.training(wildcards)["validation"]
+        return self.images_of(validation) if validation else []
 
     # ---- Measures
 
