@@ -315,9 +315,7 @@ rule table_similarity:
 rule knn:
     input:
         unpack(token_files(tokens=look.tokens, reference=look.voting_tokens)),
-        unpack(
-            settled(f"{RESULTS}/measures/knn/{{model}}/{{dataset}}/{{perturbation}}.csv", weights=look.weights)
-        ),
+        unpack(settled(f"{RESULTS}/measures/knn/{{model}}/{{dataset}}/{{perturbation}}.csv", weights=look.weights)),
         checked=look.check,
     output:
         measure=f"{RESULTS}/measures/knn/{{model}}/{{dataset}}/{{perturbation}}.csv",

@@ -35,11 +35,14 @@ rule pretrain:
     wildcard_constraints:
         model=lookups.pattern(look.trained_by("pretrain")),
     priority: 50  # most of a study waits for it
+    retries: ask.retries(look.trained_by("pretrain"))
     conda:
         "../../envs/torch.yaml"
     threads: look.threads
     resources:
         run=look.training_run,  # not params: it makes nothing again
+        gpu=ask.training_gpu,
+        gres=ask.training_gres,
         mem_mb=ask.training_mb,
         runtime=ask.training_minutes,
     params:
@@ -70,12 +73,15 @@ rule finetune:
     wildcard_constraints:
         model=lookups.pattern(look.trained_by("finetune")),
     priority: 50  # most of a study waits for it
+    retries: ask.retries(look.trained_by("finetune"))
     conda:
         "../../envs/torch.yaml"
     threads: look.threads
     resources:
         run=look.training_run,  # not params: they make nothing again
         initial_sha256=look.initial_sha256,
+        gpu=ask.training_gpu,
+        gres=ask.training_gres,
         mem_mb=ask.training_mb,
         runtime=ask.training_minutes,
     params:
@@ -100,3 +106,14 @@ use rule finetune as train_scratch with:
         "results/benchmarks/train_scratch/{model}.tsv"
     wildcard_constraints:
         model=lookups.pattern(look.trained_by("scratch")),
+    retries: ask.retries(look.trained_by("scratch"))
+
+
+use rule finetune as linear_probe with:
+    log:
+        "results/logs/linear_probe/{model}.log",
+    benchmark:
+        "results/benchmarks/linear_probe/{model}.tsv"
+    wildcard_constraints:
+        model=lookups.pattern(look.trained_by("probe")),
+    retries: ask.retries(look.trained_by("probe"))

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from maescope.base import seeds
 from maescope.base.grid import visible_count
+from maescope.models import linear_probe
 from maescope.models.mae import MaskedAutoencoder
 
 
@@ -107,6 +108,30 @@ class Classification(nn.Module):
             "validation_loss": F.cross_entropy(logits, targets, reduction="sum").double(),
             "validation_accuracy": (logits.argmax(1) == targets).sum().double(),
         }
+
+
+class Probing(Classification):
+    """Cross-entropy of a linear probe, whose encoder is frozen.
+
+    Parameters
+    ----------
+    model : with a probe in the place of its head, see `linear_probe.attach`
+    recipe : a `training` entry, completed
+    """
+
+    def __init__(self, model: nn.Module, recipe: dict):
+        super().__init__(model, recipe, tuned=False)
+
+    def groups(self, weight_decay: float) -> list[dict]:
+        """Those of the probe alone."""
+        return linear_probe.groups(self.model, weight_decay)
+
+
+def optimizer(groups: list[dict], recipe: dict) -> torch.optim.Optimizer:
+    """AdamW, or of probes LARS."""
+    if recipe.get("optimizer") == "lars":
+        return linear_probe.lars(groups, recipe["learning_rate"])
+    return torch.optim.AdamW(groups, lr=recipe["learning_rate"], betas=tuple(recipe["betas"]), fused=True)
 
 
 def autocast(images: Tensor, half: bool) -> torch.autocast:

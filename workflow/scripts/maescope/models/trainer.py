@@ -17,7 +17,7 @@ from maescope.base import provenance, tidy
 from maescope.base.atomic import replacing
 from maescope.base.errors import InputError
 from maescope.images.reading import Preprocessing
-from maescope.models import architectures, checkpoints, feeding, mae, objectives, ranks, training
+from maescope.models import architectures, checkpoints, feeding, linear_probe, mae, objectives, ranks, training
 from maescope.models.ranks import World
 from maescope.models.states import States
 
@@ -137,6 +137,10 @@ def build(job: Job) -> training.Objective:
     architectures.require_input(classifier, model["preprocessing"]["crop"], exact=True)
     if job.initial:
         checkpoints.load_encoder(classifier, *job.initial)
+    if recipe["recipe"] == "probe":
+        linear_probe.attach(classifier)
+        return objectives.Probing(classifier, recipe)
+    if job.initial:
         torch.nn.init.trunc_normal_(classifier.head.weight, std=HEAD)
     return objectives.Classification(classifier, recipe, tuned=bool(job.initial))
 
@@ -145,6 +149,8 @@ def weights_of(objective: training.Objective) -> dict[str, Tensor]:
     """What is saved of a trained model."""
     if isinstance(objective, objectives.Pretraining):
         return objective.model.official_state_dict()
+    if isinstance(objective, objectives.Probing):
+        return linear_probe.classifier(objective.model.state_dict())
     return objective.model.state_dict()
 
 

@@ -122,8 +122,7 @@ class _Run:
         self.flops = _flops_an_image(training)
         self.parallel = self.world.parallel(self.objective)
         groups = self.objective.groups(self.recipe["weight_decay"])
-        betas = tuple(self.recipe["betas"])
-        self.optimizer = torch.optim.AdamW(groups, lr=self.recipe["learning_rate"], betas=betas, fused=True)
+        self.optimizer = objectives.optimizer(groups, self.recipe)
         self.average = None
         if self.recipe["average"]:
             self.average = {name: value.clone() for name, value in self.objective.state_dict().items()}
@@ -262,7 +261,9 @@ def _flops_an_image(training: Training) -> float:
     """Floating-point operations of one image's forward pass, to compare what trainings cost."""
     images = torch.zeros(1, 3, *grid.sides(training.preprocessing.crop), device=training.world.device)
     _, shown = training.objective.hidden or (0, 0)
+    training.objective.eval()  # a batch norm is no wiser for it
     visible = torch.arange(shown, device=training.world.device)[None]
     with FlopCounterMode(display=False) as counter:  # without gradients it fails where a head pools by attention
         training.objective(images, torch.zeros(1, dtype=torch.int64, device=images.device), visible)
+    training.objective.train()
     return float(counter.get_total_flops())

@@ -9,7 +9,8 @@ from maescope.base import grid
 from maescope.study import sizes
 
 LARGE = 96  # px of the crop's shorter side
-LABELLED = ("finetune", "scratch")
+LABELLED = ("finetune", "scratch", "probe")
+BEGUN = ("finetune", "probe")  # with the weights of another model
 RUN = ("device", "gpus", "accumulation", "state_minutes")  # how a training runs: they decide nothing of what it learns
 AUGMENTATIONS = {  # kind: its keys and their defaults
     "affine": {"degrees": 10, "scale": [0.85, 1.1], "shift": 0.1},
@@ -20,6 +21,7 @@ AUGMENTATIONS = {  # kind: its keys and their defaults
 INSTEAD = {"base_learning_rate": "learning_rate", "warmup_epochs": "warmup"}  # keys of which one is stated
 PLAIN = {"smallest_learning_rate": 0.0, "clip": None, "average": None, "norm_pix_loss": False}
 PLAIN |= {"mixup": 0.0, "cutmix": 0.0, "drop_path": 0.0, "weight_decay": 0.05, "betas": [0.9, 0.999]}
+PLAIN |= {"optimizer": "adamw"}
 TINY = PLAIN | {"batch_size": 32, "learning_rate": 0.001, "warmup": 0.1, "layer_decay": 0.75}
 OF_LABELS = {"smallest_learning_rate": 1e-6, "mixup": 0.8, "cutmix": 1.0}
 
@@ -42,6 +44,8 @@ def complete(model: dict) -> None:
     own["augmentation"] = _augmentation(own["augmentation"], own["recipe"], large)
     decoder = {"width": 512, "depth": 8, "heads": 16} if large else {"width": 64, "depth": 2, "heads": 4}
     own["decoder"] = decoder | own["decoder"]
+    if own["recipe"] == "probe":
+        own["smoothing"] = 0.0
     run = {"device": "auto" if large else "cpu"} | {key: own.pop(key) for key in RUN if key in own}
     model["training"], model["training_run"] = own, run
 
@@ -52,7 +56,7 @@ def is_large(model: dict) -> bool:
 
 
 def _tiny(recipe: str) -> dict:
-    return TINY | ({"betas": [0.9, 0.95]} if recipe == "pretrain" else {})
+    return TINY | {"pretrain": {"betas": [0.9, 0.95]}, "probe": {"weight_decay": 0.0}}.get(recipe, {})
 
 
 def _paper(recipe: str, model: dict, epochs: int) -> dict:
@@ -65,6 +69,9 @@ def _paper(recipe: str, model: dict, epochs: int) -> dict:
         own = OF_LABELS | {"base_learning_rate": (5e-4, 1e-3, 1e-3)[size], "batch_size": 1024}
         own |= {"layer_decay": (0.65, 0.75, 0.75)[size], "drop_path": (0.1, 0.2, 0.3)[size]}
         warm = 5
+    elif recipe == "probe":  # appendix A.1 and main_linprobe.py: 10 of 90 epochs
+        own = {"base_learning_rate": 0.1, "batch_size": 16384, "weight_decay": 0.0, "optimizer": "lars"}
+        return PLAIN | {"layer_decay": 0.75, "warmup_epochs": min(10, epochs / 9)} | own
     else:
         own = OF_LABELS | {"base_learning_rate": 1e-4, "batch_size": 4096, "betas": [0.9, 0.95], "weight_decay": 0.3}
         own |= {"drop_path": (0.0, 0.2, 0.2)[size], "average": 0.9999}
@@ -76,9 +83,10 @@ def _augmentation(given: dict, recipe: str, large: bool) -> dict:
     """An entry with its kind and all keys of that."""
     kind = given.get("kind")
     if kind is None:
-        of_the_paper = "crop" if recipe == "pretrain" else "randaugment"
+        of_the_paper = "crop" if recipe in ("pretrain", "probe") else "randaugment"
         kind = of_the_paper if large and not AUGMENTATIONS["affine"].keys() & given.keys() else "affine"
-    return {"kind": kind, **AUGMENTATIONS[kind], **given}
+    area = {"area": [0.08, 1.0]} if kind == "crop" and recipe != "pretrain" else {}
+    return {"kind": kind, **AUGMENTATIONS[kind], **area, **given}
 
 
 def stated_problems(models: dict) -> Iterator[str]:
@@ -105,8 +113,24 @@ def problems(name: str, model: dict, datasets: dict) -> Iterator[str]:
             f"{key}.smallest_learning_rate: {training['smallest_learning_rate']:g} is above the peak of "
             f"{training['learning_rate']:g}; lower it"
         )
+    yield from _probe_problems(key, model)
     yield from _split_problems(key, training, run)
     yield from _validation_problems(key, training, datasets)
+
+
+def _probe_problems(key: str, model: dict) -> Iterator[str]:
+    """A probe has a batch norm, and learns nothing but its head."""
+    training = model["training"]
+    if training["recipe"] != "probe":
+        if training["optimizer"] == "lars":
+            yield f"{key}.optimizer: lars is of recipe probe, not {training['recipe']}; leave it out"
+        return
+    if training["batch_size"] < 2 * model["training_run"]["accumulation"]:
+        yield f"{key}.batch_size: a probe's batch norm needs 2 images or more at a time; raise it"
+    if training["drop_path"]:
+        yield f"{key}.drop_path: a probe's encoder is frozen, of which nothing is dropped; leave it out"
+    if model["pooling"] == "map":
+        yield f"{key}.recipe: a probe reads CLS or the mean of the patch tokens; set pooling: token or avg, not map"
 
 
 def mixes(training: dict) -> bool:

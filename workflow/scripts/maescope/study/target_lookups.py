@@ -9,7 +9,8 @@ from maescope.study import sizes
 from maescope.study.class_lists import known_list
 from maescope.study.lookups import LookUps
 
-OWN = ("tsne", "separation", "knn", "out_of_distribution", "patch_components")  # of what a study shows; they lie under it
+# of what a study shows; they lie under it
+OWN = ("tsne", "separation", "knn", "out_of_distribution", "patch_components")
 LONG = ("accuracy", "alignment", "attention", "features", "shift")  # a row per image or head and level: Parquet
 
 
