@@ -110,7 +110,7 @@ def _draw(model: VisionTransformer, seed: int) -> str:
 def load_encoder(model: VisionTransformer, weights: str, sha256: str = "any", key: str | None = None) -> None:
     """Start a classifier from a pretrained encoder: all of its blocks and embeddings; its head anew.
 
-    So is the norm before the head, but for `pooling: token`, which takes the encoder's final norm, as the official code.
+    So is the norm before the head, but with `pooling: token`, for which the official code loads it too.
 
     Parameters
     ----------

@@ -106,7 +106,7 @@ class Images(Dataset):
         """The images of (epoch, step, part, which); or what is wrong with one, as a worker's error has many lines."""
         epoch, step, part, which = asked
         try:
-            pixels, numbers, visible = zip(*(self._of(epoch, number) for number in which), strict=True)
+            pixels, numbers, visible = zip(*(self._of(epoch, number) for number in which.tolist()), strict=True)
         except InputError as error:
             return error
         arrays = np.stack(pixels), np.stack(numbers), self.targets[which], np.stack(visible)

@@ -10,7 +10,6 @@ from timm.optim import param_groups_layer_decay
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from maescope.base import seeds
 from maescope.base.grid import visible_count
 from maescope.models import linear_probe
 from maescope.models.mae import MaskedAutoencoder
@@ -39,7 +38,7 @@ class Pretraining(nn.Module):
         """The loss of a batch; targets are not looked at."""
         with autocast(images, self.half):
             predicted = self.model(images, visible)
-        return self.model.error(predicted.float(), images, visible, self.normalised)
+        return self.model.error(_single(predicted), images, visible, self.normalised)
 
     def mixed(self, images: Tensor, targets: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """Nothing is mixed."""
@@ -84,7 +83,7 @@ class Classification(nn.Module):
         with autocast(images, self.half):
             logits = self.model(images)
         smoothing = 0.0 if targets.is_floating_point() else self.smoothing
-        return F.cross_entropy(logits.float(), targets, label_smoothing=smoothing)
+        return F.cross_entropy(_single(logits), targets, label_smoothing=smoothing)
 
     def mixed(self, images: Tensor, targets: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """Images and shares of classes, each image mixed with the one as far from the other end; in place."""
@@ -103,7 +102,8 @@ class Classification(nn.Module):
     def judged(self, images: Tensor, targets: Tensor, visible: Tensor) -> dict[str, Tensor]:
         """What the validation has of a batch, summed over its images; the loss is not smoothed."""
         with autocast(images, self.half):
-            logits = self.model(images).float()
+            logits = self.model(images)
+        logits = _single(logits)
         return {
             "validation_loss": F.cross_entropy(logits, targets, reduction="sum").double(),
             "validation_accuracy": (logits.argmax(1) == targets).sum().double(),
@@ -139,6 +139,6 @@ def autocast(images: Tensor, half: bool) -> torch.autocast:
     return torch.autocast(images.device.type, torch.bfloat16, enabled=half)
 
 
-def step_seed(seed: int, what: str, step: int) -> int:
-    """A seed for what is drawn once for a step, or for a part of it."""
-    return seeds.number(seed, what, step) % 2**63
+def _single(x: Tensor) -> Tensor:
+    """float32 of bfloat16."""
+    return x.float() if x.dtype == torch.bfloat16 else x

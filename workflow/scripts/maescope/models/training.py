@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from maescope.base import grid
+from maescope.base import grid, seeds
 from maescope.base.errors import InputError
 from maescope.base.progress import counting
 from maescope.images.reading import Preprocessing
@@ -61,7 +61,8 @@ class Training:
         return images, targets, visible
 
     def seed_of(self, what: str, *which: int) -> int:
-        return objectives.step_seed(self.recipe["seed"], what, *which)
+        """A seed for what is drawn once for a step, or for a part of it."""
+        return seeds.number(self.recipe["seed"], what, *which) % 2**63
 
 
 def rate(recipe: dict, epochs: float) -> float:
@@ -259,7 +260,8 @@ def _told_to_end(world: World) -> Iterator[threading.Event]:
 
 def _flops_an_image(training: Training) -> float:
     """Floating-point operations of one image's forward pass, to compare what trainings cost."""
-    images = torch.zeros(1, 3, *grid.sides(training.preprocessing.crop), device=training.world.device)
+    own = next(training.objective.parameters())
+    images = torch.zeros(1, 3, *grid.sides(training.preprocessing.crop), device=own.device, dtype=own.dtype)
     _, shown = training.objective.hidden or (0, 0)
     training.objective.eval()  # a batch norm is no wiser for it
     visible = torch.arange(shown, device=training.world.device)[None]
