@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+import trainings
 from torch import nn
 from torch.nn import functional as F
 
-from maescope.models import architectures, checkpoints, linear_probe
+from maescope.models import architectures, checkpoints, linear_probe, objectives, states
 
 ARGUMENTS = {"img_size": 16, "patch_size": 4, "embed_dim": 24, "depth": 2, "num_heads": 3}
 
@@ -113,3 +114,53 @@ def test_batch_norm_is_over_the_batches_of_all_processes(monkeypatch, dtype):
 def test_batch_norm_of_one_image_is_refused():
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         linear_probe.BatchNorm(6)(torch.zeros(1, 6))
+
+
+PROBE = trainings.recipe(recipe="probe", epochs=8, optimizer="adamw", learning_rate=0.05, weight_decay=0.0)
+
+
+def probing(own=PROBE):
+    """A probe of a random encoder, whose head begins with the same weights each time."""
+    model = trainings.classifier()
+    linear_probe.attach(model)
+    return objectives.Probing(model, own)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """Dark and bright pictures of a frozen encoder drawn at random, trained by the engine in one go."""
+    return trainings.train(probing(), PROBE)
+
+
+def test_the_engine_trains_a_probe_which_tells_what_features_tell(trained):
+    losses = [row["loss"] for row in trained.history]
+    assert losses[0] > 0.4 and losses[-1] < 0.1
+    assert trained.objective.model.head[0].num_batches_tracked == 8 * 2  # of steps alone, two of an epoch
+    before, after = probing().model.state_dict(), trained.objective.model.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items() if not name.startswith("head."))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "lars"])
+def test_a_probe_goes_on_from_a_state_as_if_it_had_never_ended(optimizer, tmp_path, monkeypatch):
+    """Batch norm and momentum are part of the state."""
+    own = PROBE | {"optimizer": optimizer, "epochs": 3}
+    monkeypatch.chdir(tmp_path)
+    whole = trainings.train(probing(own), own)
+
+    class Killed(Exception):
+        pass
+
+    objective, steps = probing(own), iter(range(4))
+    forward = objective.forward
+
+    def until_killed(*given):
+        if objective.training and next(steps, None) is None:
+            raise Killed
+        return forward(*given)
+
+    objective.forward = until_killed
+    kept = states.States("m", {"recipe": optimizer}, 0)
+    with pytest.raises(Killed):
+        trainings.train(objective, own, states=kept)
+    resumed = trainings.train(probing(own), own, states=kept)
+    assert torch.equal(resumed.weights, whole.weights) and resumed.history == whole.history
