@@ -68,5 +68,3 @@ def train(objective, own=RECIPE, given=None, validation=None, **further):
 
 def vector(model):
     return torch.cat([value.flatten().double() for value in model.state_dict().values()])
-
-

@@ -21,9 +21,10 @@ PEAK, LEAST, WARM, DECAY = 0.003, 0.0002, 2.5, 0.1
 
 def norm(x, weights, name):
     centred = x - x.mean(-1, keepdim=True)
-    return centred / (centred.square().mean(-1, keepdim=True) + 1e-6).sqrt() * weights[f"{name}.weight"] + weights[
-        f"{name}.bias"
-    ]
+    return (
+        centred / (centred.square().mean(-1, keepdim=True) + 1e-6).sqrt() * weights[f"{name}.weight"]
+        + weights[f"{name}.bias"]
+    )
 
 
 def linear(x, weights, name):
@@ -81,9 +82,7 @@ def pretraining_loss(weights, images, targets, visible, normalised):
     x = linear(norm(x, weights, "norm"), weights, "decoder_embed")
     everything = []
     for tokens, own in zip(x, visible.tolist(), strict=True):
-        rows = [
-            tokens[1 + own.index(patch)] if patch in own else weights["mask_token"][0, 0] for patch in range(4)
-        ]
+        rows = [tokens[1 + own.index(patch)] if patch in own else weights["mask_token"][0, 0] for patch in range(4)]
         everything.append(torch.stack([tokens[0], *rows]))
     x = block(torch.stack(everything) + positions(16), weights, "decoder_blocks.0", DECODER)
     made = linear(norm(x, weights, "decoder_norm"), weights, "decoder_pred")[:, 1:]

@@ -10,6 +10,7 @@ from maescope.study import sizes
 
 LARGE = 96  # px of the crop's shorter side
 LABELLED = ("finetune", "scratch")
+TOGETHER = 64  # images that pass through a model at a time, where nothing else is asked for
 RUN = ("device", "gpus", "accumulation", "state_minutes")  # how a training runs: they decide nothing of what it learns
 AUGMENTATIONS = {  # kind: its keys and their defaults
     "affine": {"degrees": 10, "scale": [0.85, 1.1], "shift": 0.1},
@@ -109,6 +110,18 @@ def problems(name: str, model: dict, datasets: dict) -> Iterator[str]:
     yield from _validation_problems(key, training, datasets)
 
 
+def parts(share: int, mixed: bool) -> int:
+    """In how many parts a GPU's share of a step passes: the fewest equal ones of TOGETHER images or less."""
+    fitting = [size for size in range(TOGETHER // 4, TOGETHER + 1) if share % size == 0 and not (mixed and size % 2)]
+    return share // max(fitting) if share > TOGETHER and fitting else 1
+
+
+def together(training: dict, run: dict) -> int:
+    """Images that pass through the model of a completed entry at a time, on each GPU."""
+    share = training["batch_size"] // run["gpus"]
+    return share // (run["accumulation"] or parts(share, mixes(training)))
+
+
 def mixes(training: dict) -> bool:
     """Whether images of a step are mixed by twos."""
     return training["recipe"] in LABELLED and bool(training["mixup"] or training["cutmix"])
@@ -116,7 +129,7 @@ def mixes(training: dict) -> bool:
 
 def _split_problems(key: str, training: dict, run: dict) -> Iterator[str]:
     """The images of a step are shared equally by GPUs and parts, and mixed by twos."""
-    batch, parts = training["batch_size"], run["gpus"] * run["accumulation"]
+    batch, parts = training["batch_size"], run["gpus"] * (run["accumulation"] or 1)
     if batch % parts:
         words = f"{run['gpus']} gpus x accumulation {run['accumulation']}" if parts > run["gpus"] else f"{parts} gpus"
         yield f"{key}.batch_size: {batch} images cannot be shared equally by {words}; take a multiple of {parts}"
