@@ -21,8 +21,8 @@ RAND = {"kind": "randaugment", "area": [0.08, 1.0], "flip": 0.5, "policy": "rand
 STILL = {"degrees": 0.0, "scale": [1.0, 1.0], "shift": 0.0}
 
 
-def of(order, rank=0, size=1, start=0):
-    return [(epoch, step, part, which.tolist()) for epoch, step, part, which in order.of(rank, size, start)]
+def of(order, rank=0, start=0):
+    return [(epoch, step, part, which.tolist()) for epoch, step, part, which in order.of(rank, start)]
 
 
 def test_an_epoch_takes_each_image_once_in_an_order_of_its_own_and_drops_the_rest():
@@ -42,7 +42,7 @@ def test_an_order_goes_on_from_any_step_as_if_it_had_not_stopped():
 @pytest.mark.parametrize("mixed", [False, True])
 def test_processes_and_parts_share_the_images_of_each_step(mixed):
     alone = of(feeding.Order(16, 8, 2, seed=0))
-    shared = [asked for rank in range(2) for asked in of(feeding.Order(16, 8, 2, 0, 4, mixed), rank, 2)]
+    shared = [asked for rank in range(2) for asked in of(feeding.Order(16, 8, 2, 0, 2, 2, mixed), rank)]
     for _, step, _, which in alone:
         parts = sorted((part, own) for _, other, part, own in shared if other == step)
         assert [part for part, _ in parts] == [0, 1, 2, 3]
@@ -53,9 +53,23 @@ def test_processes_and_parts_share_the_images_of_each_step(mixed):
 
 
 def test_more_images_for_a_step_in_parts_than_there_are_is_refused():
-    with pytest.raises(InputError, match=r"batch_size: a step takes 32 images in 4 parts, but there are 16; lower it"):
-        feeding.Order(16, 32, 1, 0, 4)
-    assert len(of(feeding.Order(15, 32, 1, 0, mixed=True))[0][3]) == 14
+    said = "batch_size: a step takes 32 images, but there are 16, which cannot go on in 1 x 4 parts; lower it, or give"
+    with pytest.raises(InputError, match=said):
+        feeding.Order(16, 32, 1, 0, 1, 4)
+
+
+def test_fewer_images_than_a_step_takes_are_one_step_and_it_is_said_aloud(caplog):
+    ((_, _, _, which),) = of(feeding.Order(15, 32, 1, 0, mixed=True))
+    assert len(which) == 14
+    assert "a step takes 32 images, but there are 15: each step takes all of them" in caplog.text
+
+
+@pytest.mark.parametrize(("batch", "size", "mixed", "parts"), [
+    (16, 1, False, 1), (64, 1, True, 1), (4096, 1, True, 64), (4096, 8, False, 8), (96, 1, False, 2), (97, 1, False, 1),
+    (126, 1, True, 3), (126, 1, False, 2),
+])  # fmt: skip
+def test_a_share_that_is_large_passes_in_equal_parts_of_64_or_fewer(batch, size, mixed, parts):
+    assert feeding.Order(5000, batch, 1, 0, size, None, mixed).parts == parts * size
 
 
 def listed(folder, images=6):
@@ -78,7 +92,7 @@ def test_processes_memory_and_a_later_start_change_no_pixel(tmp_path, how):
         if keep:
             images.keep(feeding.decoded_bytes(rows, how, preprocessing), 2)
             assert images.kept is not None
-        return list(feeding.stream(images, feeding.Order(6, 2, 2, seed).of(0, 1, start), workers))
+        return list(feeding.stream(images, feeding.Order(6, 2, 2, seed).of(0, start), workers))
 
     def same(one, other):
         return all(torch.equal(a, b) for a, b in zip(one[:4], other[:4], strict=True)) and one[4:] == other[4:]
@@ -148,7 +162,7 @@ def test_normalised_pixels_are_those_of_extraction():
     (batch,) = feeding.stream(images_of(pixels, targets, recipe()), feeding.Order(4, 4, 1, 0), 0)
     found = augmentation.normalised(batch.pixels, GREY.mean, GREY.std)
     order = feeding.Order(4, 4, 1, 0)
-    which = next(iter(order.of(0, 1, 0)))[3]
+    which = next(iter(order.of(0, 0)))[3]
     wanted = (pixels[which].astype(np.float32) / 255 - np.float32(0.5)) / np.float32(0.25)
     assert np.array_equal(found.numpy(), wanted)
     already = torch.randn(1, 3, 2, 2)

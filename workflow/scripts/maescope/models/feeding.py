@@ -4,6 +4,7 @@ The order of an epoch follows from (seed, epoch); crop, flip, RandAugment, affin
 epoch, image). So any number of worker processes, of GPUs and of attempts sees the same images in the same steps.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -19,6 +20,9 @@ from maescope.base import grid, seeds
 from maescope.base.errors import InputError
 from maescope.images import addresses, reading
 from maescope.models import augmentation
+from maescope.study import recipes
+
+log = logging.getLogger(__name__)
 
 KEPT = 2**26  # bytes of pixels up to which a set is kept in memory
 
@@ -134,31 +138,45 @@ class Order:
     ----------
     images, batch : how many there are, and of a step; what fills no step at the end of an epoch is left out
     epochs : epochs are counted from 1
-    parts : of a step, shared by `size` processes, of which this is `rank`
+    size : of the processes, which share each step
+    accumulation : parts of a process's share; None for those of `recipes.parts`
     mixed : whether the images of a part are mixed by twos
+    most : images of a part, where accumulation is None
 
     Raises
     ------
     InputError
-        where there are fewer images than a step in several parts takes
+        where there are fewer images than a step takes in the parts that are asked for
     """
 
-    def __init__(self, images: int, batch: int, epochs: int, seed: int, parts: int = 1, mixed: bool = False):
-        if images < batch and (parts > 1 or images < 1 + mixed):
-            raise InputError(
-                f"training.batch_size: a step takes {batch} images in {parts} parts, but there are {images}; lower it, "
-                "or give more images"
-            )
-        whole = images - images % 2 if mixed else images  # of a set that is smaller than a batch
-        self.images, self.batch, self.epochs, self.seed = images, min(batch, whole), epochs, seed
-        self.parts, self.mixed = parts, mixed
+    def __init__(
+        self,
+        images: int,
+        batch: int,
+        epochs: int,
+        seed: int,
+        size: int = 1,
+        accumulation: int | None = None,
+        mixed: bool = False,
+        most: int = recipes.TOGETHER,
+    ):
+        least = size * (accumulation or 1) * (1 + mixed)
+        if images < batch:
+            said = f"training.batch_size: a step takes {batch} images, but there are {images}"
+            if accumulation or images < least:
+                parts = f"{size} x {accumulation or 1}"
+                raise InputError(f"{said}, which cannot go on in {parts} parts; lower it, or give more images")
+            log.critical("%s: each step takes all of them, at the rate of the larger one; lower it", said)
+            batch = images - images % least
+        self.images, self.batch, self.epochs, self.seed = images, batch, epochs, seed
+        self.parts, self.mixed = size * (accumulation or recipes.parts(batch // size, mixed, most)), mixed
         self.per_epoch = images // self.batch  # steps
         self.steps = self.per_epoch * epochs
-        self.start, self.rank, self.size = 0, 0, 1
+        self.start, self.rank, self.size = 0, 0, size
 
-    def of(self, rank: int, size: int, start: int) -> "Order":
+    def of(self, rank: int, start: int) -> "Order":
         """The same as one process of several takes it, from a step on."""
-        self.rank, self.size, self.start = rank, size, start
+        self.rank, self.start = rank, start
         return self
 
     def __iter__(self) -> Iterator[tuple[int, int, int, np.ndarray]]:

@@ -89,6 +89,7 @@ def launch(module: str, arguments: list[str], gpus: int, threads: int, log: IO) 
     given = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={gpus}"]
     each = str(max(1, threads // gpus))
     environment = os.environ | {"OMP_NUM_THREADS": each, "MKL_NUM_THREADS": each}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)  # the library that is imported here
     with subprocess.Popen([*given, "-m", module, *arguments], stderr=log, stdout=log, env=environment) as processes:
         before = signal.signal(signal.SIGTERM, lambda *_: processes.terminate())
         try:

@@ -38,7 +38,7 @@ class States:
 
     def __init__(self, model: str, identity: dict, minutes: float):
         self.folder, self.identity, self.seconds = STATES / model, identity, 60 * minutes
-        self.saved = time.monotonic()
+        self.saved, self.told = time.monotonic(), False
 
     def due(self, epoch_ended: bool) -> bool:
         """Whether a state should be saved now."""
@@ -50,7 +50,8 @@ class States:
         try:
             self._write(step, state)
         except InputError as error:
-            log.critical("%s; the training goes on, its last state is older", error)
+            level, self.told = logging.WARNING if self.told else logging.CRITICAL, True
+            log.log(level, "%s; the training goes on, and its last state stays", error)
             return False
         for old in self._there()[KEPT:]:
             old.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from maescope.images.reading import Preprocessing
 from maescope.models import augmentation, feeding, objectives
 from maescope.models.ranks import World
 from maescope.models.states import States
+from maescope.study import recipes
 
 Objective = objectives.Pretraining | objectives.Classification
 
@@ -35,7 +36,7 @@ class Training:
     objective : with the model that is trained, in place
     recipe : a `training` entry of the configuration, completed by `study.recipes`
     preprocessing : of the model's input
-    accumulation : parts of a step that follow each other
+    accumulation : parts of a step that follow each other; None for as many as memory may ask for
     workers : processes that read images
     states : where the state is kept; None keeps none
     """
@@ -43,7 +44,7 @@ class Training:
     objective: Objective
     recipe: dict
     preprocessing: Preprocessing
-    accumulation: int = 1
+    accumulation: int | None = None
     workers: int = 0
     states: States | None = None
     world: World = field(default_factory=World)
@@ -89,14 +90,12 @@ def train(training: Training, images: feeding.Images, validation: feeding.Images
         where the loss is no number
     """
     recipe, world, states = training.recipe, training.world, training.states
-    parts = world.size * training.accumulation
-    mixed = training.objective.mix is not None
-    order = feeding.Order(len(images), recipe["batch_size"], recipe["epochs"], recipe["seed"], parts, mixed)
+    how = recipe["batch_size"], recipe["epochs"], recipe["seed"], world.size, training.accumulation
+    mixed, most = training.objective.mix is not None, recipes.at_most(recipe)
+    order = feeding.Order(len(images), *how, mixed=mixed, most=most)
     run = _Run(training, order)
     start = run.take_over(states.take_over() if states else None)
-    batches = feeding.stream(
-        images, order.of(world.rank, world.size, start), training.workers, world.device.type == "cuda"
-    )
+    batches = feeding.stream(images, order.of(world.rank, start), training.workers, world.device.type == "cuda")
     with _told_to_end(world) as told, counting("training", "step", order.steps) as count:
         count(start)
         for step in range(start, order.steps):
@@ -132,7 +131,7 @@ class _Run:
 
     def step(self, step: int, batches: Iterator[feeding.Batch]) -> None:
         """One step of AdamW, on the mean of the losses of its parts."""
-        training, accumulation = self.training, self.training.accumulation
+        training, accumulation = self.training, self.order.parts // self.world.size
         for group in self.optimizer.param_groups:
             group["lr"] = rate(self.recipe, step / self.order.per_epoch) * group["lr_scale"]
         self.optimizer.zero_grad(set_to_none=True)

@@ -71,7 +71,7 @@ class ClusterRequests:
         """torch in each process, batches that are read ahead, and on a CPU what layers keep for the backward pass."""
         model = self.look.models[wildcards.model]
         training, run = model["training"], model["training_run"]
-        part = training["batch_size"] / run["gpus"] / run["accumulation"]  # images that pass together
+        part = recipes.together(training, run)  # images
         ahead = 2 * max(model["threads"], run["gpus"]) + 2 * run["gpus"]  # batches
         held = ahead * part * 3e-6 * self.pixels(wildcards)
         if run["device"] == "cpu":

@@ -11,6 +11,8 @@ from maescope.study import sizes
 LARGE = 96  # px of the crop's shorter side
 LABELLED = ("finetune", "scratch", "probe")
 BEGUN = ("finetune", "probe")  # with the weights of another model
+TOGETHER = 64  # images that pass through a model at a time, where nothing else is asked for
+NORMALISED = 512  # of a probe, whose batch norm is over them: those of a GPU in the official code
 RUN = ("device", "gpus", "accumulation", "state_minutes")  # how a training runs: they decide nothing of what it learns
 AUGMENTATIONS = {  # kind: its keys and their defaults
     "affine": {"degrees": 10, "scale": [0.85, 1.1], "shift": 0.1},
@@ -125,12 +127,29 @@ def _probe_problems(key: str, model: dict) -> Iterator[str]:
         if training["optimizer"] == "lars":
             yield f"{key}.optimizer: lars is of recipe probe, not {training['recipe']}; leave it out"
         return
-    if training["batch_size"] < 2 * model["training_run"]["accumulation"]:
+    if together(training, model["training_run"]) < 2:
         yield f"{key}.batch_size: a probe's batch norm needs 2 images or more at a time; raise it"
     if training["drop_path"]:
         yield f"{key}.drop_path: a probe's encoder is frozen, of which nothing is dropped; leave it out"
     if model["pooling"] == "map":
         yield f"{key}.recipe: a probe reads CLS or the mean of the patch tokens; set pooling: token or avg, not map"
+
+
+def at_most(training: dict) -> int:
+    """Images that pass through a model at a time, where nothing else is asked for."""
+    return NORMALISED if training["recipe"] == "probe" else TOGETHER
+
+
+def parts(share: int, mixed: bool, most: int = TOGETHER) -> int:
+    """In how many parts a GPU's share of a step passes: the fewest equal ones of `most` images or less."""
+    fitting = [size for size in range(most // 4, most + 1) if share % size == 0 and not (mixed and size % 2)]
+    return share // max(fitting) if share > most and fitting else 1
+
+
+def together(training: dict, run: dict) -> int:
+    """Images that pass through the model of a completed entry at a time, on each GPU."""
+    share = training["batch_size"] // run["gpus"]
+    return share // (run["accumulation"] or parts(share, mixes(training), at_most(training)))
 
 
 def mixes(training: dict) -> bool:
@@ -140,7 +159,7 @@ def mixes(training: dict) -> bool:
 
 def _split_problems(key: str, training: dict, run: dict) -> Iterator[str]:
     """The images of a step are shared equally by GPUs and parts, and mixed by twos."""
-    batch, parts = training["batch_size"], run["gpus"] * run["accumulation"]
+    batch, parts = training["batch_size"], run["gpus"] * (run["accumulation"] or 1)
     if batch % parts:
         words = f"{run['gpus']} gpus x accumulation {run['accumulation']}" if parts > run["gpus"] else f"{parts} gpus"
         yield f"{key}.batch_size: {batch} images cannot be shared equally by {words}; take a multiple of {parts}"
