@@ -22,7 +22,7 @@ import passes
 import pictures
 import separating
 import torch
-import trainings
+import training_steps
 import whole
 from row import HEADER
 
@@ -51,8 +51,8 @@ ROWS = {  # those of `passes` come behind those of `layers`: with them this proc
     "files": passes.jpegs_to_files,
     "gpu_files": passes.gpu_from_jpegs,
     "gpu_memory": passes.gpu_from_memory,
-    "training": trainings.files_row,
-    "gpu_training": trainings.gpu_row,
+    "training": training_steps.files_row,
+    "gpu_training": training_steps.gpu_row,
     "hooks": memory.against_hooks,
     "many": memory.many_images,
     "plan": whole.plan,

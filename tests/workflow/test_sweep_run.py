@@ -5,9 +5,11 @@ on digits of 96 px, and two more stand for checkpoints from elsewhere.
 """
 
 import pytest
+import torch
 import yaml
 from conftest import REPOSITORY, Workflow
 from reader import opened
+from safetensors.torch import load_file
 
 from maescope.base import tidy
 
@@ -30,6 +32,8 @@ def small() -> dict:
         model["training"] |= {"epochs": 2, "batch_size": 24, "seeds": [0, 1], "precision": "float32", "device": "cpu"}
     own["ratio_25"]["training"]["decoder"] = {"width": 8, "depth": 1, "heads": 2}
     own["ratio_25_tuned"]["num_classes"] = 3
+    probe = {"recipe": "probe", "initial": "ratio_25-0", "dataset": "imagenet100_train", "epochs": 2, "batch_size": 24}
+    own["probed"] = own["ratio_25_tuned"] | {"pooling": "token", "training": probe | {"device": "cpu"}}
     for entry in config["study"]["sweep"][1:3]:
         mask, copies = entry["mask"], [f"{entry.pop('pretrained')}_{number}" for number in (0, 1)]
         del entry["finetuned"]
@@ -50,7 +54,7 @@ def small() -> dict:
 def swept(tmp_path_factory) -> Workflow:
     workflow = Workflow(tmp_path_factory.mktemp("sweep") / "run")
     workflow.configure(small())
-    workflow.must_run("--", "sweep")
+    workflow.must_run("--", "sweep", "results/models/probed.safetensors")
     return workflow
 
 
@@ -89,6 +93,15 @@ def test_intervals_are_over_the_two_models_and_verdicts_say_what_is_missing(swep
     assert set(verdicts["axis"]) == {"mask ratio"} and len(verdicts) == 9  # one patch size; nothing is corrupted
     tuned = verdicts[verdicts["claim"].str.startswith("fine-tuned")]  # of one setting only
     assert set(tuned["verdict"]) == {"cannot be said with this data"} and tuned["why"].notna().all()
+
+
+def test_a_linear_probe_is_the_encoder_that_it_began_with_and_another_head(swept):
+    state, before = (load_file(swept / f"results/models/{name}.safetensors") for name in ("probed", "ratio_25-0"))
+    encoder = {name for name in before if not name.startswith(("decoder_", "mask_token"))}
+    assert state.keys() == encoder | {"head.weight", "head.bias"}
+    assert all(torch.equal(state[name], before[name]) for name in encoder)
+    losses = tidy.read([swept / "results/models/probed.loss.csv"])
+    assert len(losses) == 2 and losses["loss"].between(0.5, 2).all() and state["head.weight"].abs().max() > 0
 
 
 def test_a_study_without_a_sweep_says_so(workflow):

@@ -128,3 +128,16 @@ def test_the_sweep_over_imagenet_100_is_18_pretrainings_and_as_many_fine_tunings
     assert tuning["training"]["initial"] == "patch_8-2" and tuning["training"]["layer_decay"] == 0.65
     for name in look.trained:
         assert asked(look, name)["gpu"] == 1 and asked(look, name)["minutes"] > 60, name
+
+
+def test_the_study_in_the_documentation_can_be_used(tmp_path):
+    """With its folders, 200 species and a file of weights pretended."""
+    page = (REPOSITORY / "docs/training.md").read_text()
+    config = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])
+    config["folders"] = dict.fromkeys(config["folders"], str(tmp_path))
+    (tmp_path / "classes.txt").write_text("".join(f"species {number}\n" for number in range(200)))
+    look = TargetLookUps(settings.check(config, SCHEMA))
+    assert (look.trained_by("finetune"), look.trained_by("probe")) == (["tuned"], ["probed"])
+    tuned, probed = (look.models[name]["training"] for name in ("tuned", "probed"))
+    assert tuned["learning_rate"] == 5e-4 * 1024 / 256 and probed["learning_rate"] == 6.4
+    assert asked(look, "probed")["gpu"] == 1

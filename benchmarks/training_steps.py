@@ -1,8 +1,9 @@
 """Training: from JPEG files to steps against the bare step on tensors in memory, and what a study's trainings cost.
 
-`python benchmarks/trainings.py CONFIG [--device cpu|cuda] [--batch N] [--images N] [--rate OPERATIONS]` measures a
-step of each training of a study, here, and multiplies: Markdown, with hours of this device, and hours of a GPU of an
-assumed rate. --images is how many a training sees in an epoch; by itself what the configuration says, or 1300 a class.
+`python benchmarks/training_steps.py CONFIG [--only NAME ...] [--device cpu|cuda] [--batch N] [--images N] [--rate R]`
+measures a step of each training of a study, here, and multiplies; of a CPU it is one thread, in float32, by its own
+clock. The operations of all are counted, which gives hours of a GPU of an assumed rate. --images is how many images a
+training sees in an epoch; by itself what the configuration says, or 1300 of each class. Prints Markdown.
 """
 
 import argparse
@@ -15,7 +16,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import photographs
 import torch
 import yaml
@@ -139,18 +139,22 @@ def step(objective: torch.nn.Module, recipe: dict, device: torch.device, size: i
     return run
 
 
-def measured(entry: dict, device: torch.device, size: int) -> tuple[float, float]:
-    """Seconds of an image in a step of a training, the faster of two steps after one; operations, counted by torch."""
-    objective = built(entry)
-    run, took = step(objective, entry["training"], device, size), []
+def measured(entry: dict, device: torch.device, size: int) -> float:
+    """Seconds of an image in a step of a training, the faster of two steps after one."""
+    clock = time.perf_counter if device.type == "cuda" else time.process_time
+    run, took = step(built(entry), entry["training"], device, size), []
     for _ in range(3):
-        start = time.perf_counter()
+        start = clock()
         run()
-        took.append(time.perf_counter() - start)
-    how = training.Training(objective, entry["training"], reading.Preprocessing(**entry["preprocessing"]))
-    how.world = World(device=device)
-    passes = 1 if entry["training"]["recipe"] == "probe" else 3
-    return min(took[1:]) / size, passes * training._flops_an_image(how)
+        took.append(clock() - start)
+    return min(took[1:]) / size
+
+
+def operations(entry: dict) -> float:
+    """Of an image in a step, as torch counts them: forward, and twice as many backward but for a probe."""
+    preprocessing = reading.Preprocessing(**entry["preprocessing"])
+    how = training.Training(built(entry), entry["training"], preprocessing)
+    return (1 if entry["training"]["recipe"] == "probe" else 3) * training._flops_an_image(how)
 
 
 def main() -> None:
@@ -161,26 +165,26 @@ def main() -> None:
         yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text()),
     )
     device = torch.device("cuda", 0) if options.device == "cuda" else torch.device("cpu")
-    print(
-        f"batch {options.batch}, {device}, {torch.get_num_threads()} CPU threads, GPU hours at {options.rate:g} per s\n"
-    )
-    print("| model | seeds | images x epochs | ms per image | GFLOP per image | hours here | hours of a GPU, assumed |")
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    print(f"{device}, batch {options.batch}; GPU hours at {options.rate:g} operations per second, assumed\n")
+    print("| model | seeds | images x epochs | GFLOP per image | ms per image | hours here | hours of a GPU, assumed |")
     print("|---|---|---|---|---|---|---|")
-    total = np.zeros(2)
+    total = 0.0
     for names in _alike(config["models"]):
         entry = config["models"][names[0]]
         dataset = config["datasets"][entry["training"]["dataset"]]
         images = options.images or len(dataset["labels"]) * (dataset["count"] or 1300)
-        seconds, flops = measured(entry, device, options.batch)
-        seen = images * entry["training"]["epochs"]
-        hours = len(names) * seen * np.array([seconds, flops / options.rate]) / 3600
+        seen, flops, own = len(names) * images * entry["training"]["epochs"], operations(entry), ""
+        if not options.only or names[0] in options.only:
+            on_cpu = {"precision": "float32"} if device.type == "cpu" else {}
+            seconds = measured(entry | {"training": entry["training"] | on_cpu}, device, options.batch)
+            own = f"{1000 * seconds:.3g} | {seen * seconds / 3600:.3g}"
+        hours = seen * flops / options.rate / 3600
         total += hours
-        print(
-            f"| {names[0]} | {len(names)} | {seen:,} | {1000 * seconds:.3g} | {flops / 1e9:.3g} | {hours[0]:.3g} | "
-            f"{hours[1]:.2g} |",
-            flush=True,
-        )
-    print(f"| all | | | | | {total[0]:.3g} | {total[1]:.3g} |")
+        cells = names[0], len(names), f"{seen:,}", f"{flops / 1e9:.3g}", own or "- | -", f"{hours:.2g}"
+        print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+    print(f"| all | | | | | | {total:.3g} |")
 
 
 def _alike(models: dict) -> list[list[str]]:
@@ -198,6 +202,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--only", nargs="+", metavar="NAME", default=[])
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--images", type=int)
     parser.add_argument("--rate", type=float, default=5e13, help="operations per second of the GPU that is assumed")
