@@ -35,7 +35,7 @@ def small() -> dict:
     probe = {"recipe": "probe", "initial": "ratio_25-0", "dataset": "imagenet100_train", "epochs": 2, "batch_size": 24}
     own["probed"] = own["ratio_25_tuned"] | {"pooling": "token", "training": probe | {"device": "cpu"}}
     for entry in config["study"]["sweep"][1:3]:
-        mask, copies = entry["mask"], [f"{entry.pop('pretrained')}_{number}" for number in (0, 1)]
+        mask, copies = entry["mask"], [f"{entry['pretrained']}_{number}" for number in (0, 1)]
         del entry["finetuned"]
         entry["pretrained"] = copies
         for seed, name in enumerate(copies):
