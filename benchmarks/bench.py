@@ -4,7 +4,7 @@ python benchmarks/bench.py [--only NAME ...] [--architecture NAME] [--batch N] [
                            [--layers N] [--images N] [--small NAME] [--demo]
 
 Prints Markdown and writes benchmarks/latest.json; a target that is missed is said and is no failure. All but --demo
-takes about 21 minutes on two idle cores.
+takes about 25 minutes on two idle cores.
 """
 
 import argparse
