@@ -4,7 +4,7 @@ python benchmarks/bench.py [--only NAME ...] [--architecture NAME] [--batch N] [
                            [--layers N] [--images N] [--small NAME] [--demo]
 
 Prints Markdown and writes benchmarks/latest.json; a target that is missed is said and is no failure. All but --demo
-takes about 21 minutes on two idle cores.
+takes about 25 minutes on two idle cores.
 """
 
 import argparse
@@ -23,6 +23,7 @@ import pictures
 import separating
 import shards
 import torch
+import training_steps
 import whole
 from row import HEADER
 
@@ -52,6 +53,8 @@ ROWS = {  # those of `passes` come behind those of `layers`: with them this proc
     "files": passes.jpegs_to_files,
     "gpu_files": passes.gpu_from_jpegs,
     "gpu_memory": passes.gpu_from_memory,
+    "training": training_steps.files_row,
+    "gpu_training": training_steps.gpu_row,
     "hooks": memory.against_hooks,
     "many": memory.many_images,
     "plan": whole.plan,

@@ -4,7 +4,7 @@ python tools/verify.py [CONFIG]     in the folder that has results/; CONFIG is c
 
 Every file is compared with the digest recorded when it was written, every token file read to its end, and the settings
 and files that each was made with with those of now. Names what is not whole and what to do; exit 1 if there is any.
-What results/kept/ has of extractions that have not ended is named as well.
+What results/kept/ has of extractions that have not ended, and results/models/.state/ of trainings, is named as well.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow/scripts"))
 
 from maescope.base import progress
-from maescope.study import kept_labels
+from maescope.study import kept_labels, training_states
 from maescope.verify import records
 
 
@@ -63,7 +63,7 @@ for path in progress.progress(paths, "verify", "file"):
     words[word] += 1
     if word not in ("whole", "other"):
         print(f"{word}: {path}: {why}", flush=True)
-for remark in kept_labels.remarks(makes):
+for remark in (*kept_labels.remarks(makes), *training_states.remarks(makes)):
     print(remark)
 print(", ".join(f"{count} {word}" for word, count in sorted(words.items())) or "nothing under results/")
 sys.exit(bool(set(words) - {"whole", "other"}))

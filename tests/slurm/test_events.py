@@ -4,6 +4,7 @@ In each, an extraction waits behind the first of its three labels until it may g
 """
 
 import contextlib
+import copy
 import signal
 import time
 from pathlib import Path
@@ -18,6 +19,10 @@ pytest_plugins = ["on_slurm"]
 
 SOON = 300  # seconds after an event in which a run has to end
 LOOP = "\n        for images in done:\n"
+STEP = "\n            run.step(step, batches)\n"
+STEP_GATE = f"""
+            while step == 5 and not __import__("pathlib").Path("go").exists():
+                __import__("time").sleep(0.1){STEP}"""
 GATE = f"""
         def until_told(batches):
             import pathlib
@@ -235,3 +240,44 @@ def test_no_sacct_and_no_sacctmgr_and_slurm_conf_alone_says_where_slurm_is(study
         second.ends(0)
     for workflow in (bare, hidden):
         same(workflow, undisturbed, "clean")
+
+
+@pytest.fixture(scope="session")
+def to_train(small, tmp_path_factory) -> Workflow:
+    """A study of a model that two GPUs train, which are no GPUs: two processes on the CPU; step 6 waits for `go`."""
+    config = copy.deepcopy(small)
+    own = config["models"]["mae_finetuned"]
+    training = {"recipe": "scratch", "dataset": "three_train", "epochs": 6, "batch_size": 24}
+    training |= {"device": "auto", "gpus": 2, "state_minutes": 0}
+    config["models"]["trained"] = {key: value for key, value in own.items() if key != "weights"} | {
+        "training": training,
+        "threads": 2,
+    }
+    workflow = clone(tmp_path_factory.mktemp("to_train") / "clone", config)
+    workflow.must_run("--until", "sample", "--", "results/models/trained.safetensors")
+    edit(workflow, "workflow/scripts/maescope/models/training.py", STEP, STEP_GATE)
+    there_are_none = 'if kind == "cpu" and wanted == "auto" and gpus > 1:'
+    edit(workflow, "workflow/scripts/maescope/models/ranks.py", there_are_none, "if False:")
+    return workflow
+
+
+def test_a_training_on_two_gpus_is_one_task_and_goes_on_where_it_was_preempted(slurm, to_train, tmp_path):
+    weights = "results/models/trained.safetensors"
+    undisturbed, workflow = (to_train.moved(tmp_path / name) for name in ("undisturbed", "clone"))
+    (undisturbed / "go").touch()
+    undisturbed.must_run("--", weights)
+    edit(workflow, "profiles/slurm/config.yaml", "  gpu: {max_gpu: 8}", "  cancel: {max_gpu: 2}")
+    with Run(workflow, *QUICK, "--", weights) as run:
+        states = workflow / "results/models/.state/trained"
+        wait_until(lambda: list(states.glob("000000005.*.pt")), 300, "five steps to be done")
+        make_room()
+        (workflow / "go").touch()
+        said = ends_soon(run)
+    assert (workflow / weights).read_bytes() == (undisturbed / weights).read_bytes()
+    own = jobs(workflow)
+    assert [job["JobState"] for job in own] == ["PREEMPTED", "COMPLETED"], said
+    assert {(job["Partition"], job["TresPerNode"], job["NumTasks"]) for job in own} == {("cancel", "gres:gpu:2", "1")}
+    assert len({(job["TimeLimit"], job["MinMemoryNode"]) for job in own}) == 1
+    log = (workflow / "results/logs/train_scratch/trained.log").read_text()
+    assert "an earlier attempt came to step 5" in log, log
+    assert not states.exists()

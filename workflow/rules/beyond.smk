@@ -1,6 +1,6 @@
 # Beyond the paper: what is asked of masked autoencoders besides; tokens -> measures -> figures and tables.
-# Each measure reads tokens that a study has anyway. The last three targets are in no study by default: what they show
-# needs perturbations of its own, or takes long.
+# Each measure reads tokens that a study has anyway. The last four targets are in no study by default: what they show
+# needs perturbations of its own, or images that vote, or takes long.
 
 
 rule neural_collapse:
@@ -310,3 +310,53 @@ rule table_similarity:
         finetuned=STUDY["finetuned"],
     script:
         "../scripts/tables/table_similarity.py"
+
+
+rule knn:
+    input:
+        unpack(token_files(tokens=look.tokens, reference=look.voting_tokens)),
+        unpack(settled(f"{RESULTS}/measures/knn/{{model}}/{{dataset}}/{{perturbation}}.csv", weights=look.weights)),
+        checked=look.check,
+    output:
+        measure=f"{RESULTS}/measures/knn/{{model}}/{{dataset}}/{{perturbation}}.csv",
+    log:
+        f"{RESULTS}/logs/knn/{{model}}/{{dataset}}/{{perturbation}}.log",
+    wildcard_constraints:
+        dataset=STUDY["dataset"],
+        perturbation="clean",
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        sha256=look.sha256,
+        mem_mb=ask.measuring_mb,
+        runtime=ask.measuring_minutes,
+    params:
+        code=code("measures/knn"),
+        model=look.content,
+        labels=look.labels,
+        confidence=ANALYSIS["confidence"],
+        config_hash=look.config_hash,
+        reference_hash=look.reference_hash,
+    script:
+        "../scripts/measures/knn.py"
+
+
+rule table_knn:
+    input:
+        measures=look.compared("knn", STUDY["compared"] or STUDY["finetuned"]),
+    output:
+        **table("table_knn", "Beyond the paper", "k-NN of images that vote"),
+    log:
+        f"{RESULTS}/logs/table_knn.log",
+    retries: 0
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        login=1,
+    params:
+        code=code("tables/table_knn"),
+        pooling={name: model["pooling"] for name, model in look.models.items()},
+        reference=STUDY["reference"],
+    script:
+        "../scripts/tables/table_knn.py"

@@ -45,7 +45,7 @@ def refusals():
     """What Slurm has against the jobs of this run, with a GPU and without, in the partitions meant for them."""
     given = yaml.safe_load(partition_file().read_text())["partitions"] if partition_file() else {}
     jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local] if given else []
-    asking = {job.rule.name.startswith("extract_") and bool(ask.gpus(job.wildcards)) for job in jobs}
+    asking = {cluster.asks_for_gpu(job) for job in jobs}
     if True in asking and not any(limits.get("max_gpu") for limits in given.values()):
         yield "none has max_gpu, but there are jobs with a GPU; state it for one, or set device: cpu for the models"
     for name, limits in given.items():
@@ -69,7 +69,8 @@ onstart:
         for words in cluster.not_rules(key, asked, [one.name for one in workflow.rules]):
             print(f"warning: {words}", file=sys.stderr)
     ceiling = getattr(workflow.global_resources.get("gpu"), "value", float("inf"))
-    if partition_file() and (wrong := list(cluster.gpus_no_job_gets(workflow.dag.needrun_jobs(), ceiling))):
+    stated = yaml.safe_load(partition_file().read_text())["partitions"] if partition_file() else {}
+    if stated and (wrong := list(cluster.gpus_no_job_gets(workflow.dag.needrun_jobs(), ceiling, stated))):
         raise WorkflowError("\n".join(f"{partition_file()}: {words}" for words in wrong))
     for words in filter(None, refusals()):
         if cluster.hopeless(words):

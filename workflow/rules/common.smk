@@ -98,7 +98,7 @@ def say(words):
 inputs = SettledInputs(ancient, workflow.rules, still_says, say)
 settled, token_files = inputs.settled, inputs.token_files
 look = target_lookups.TargetLookUps(CONFIG)
-ask = ClusterRequests(look)
+ask = ClusterRequests(look, slurm=bool(workflow.resource_settings.nodes) or workflow.remote_exec)
 SEED, STUDY, ANALYSIS = CONFIG["seed"], CONFIG["study"], CONFIG["analysis"]
 RESULTS = look.results
 

@@ -398,6 +398,7 @@ rule reconstruction_error:
         code=code("measures/reconstruction_error"),
         model=look.architecture,
         decoder=lambda wildcards: look.training(wildcards)["decoder"],
+        normalised=lambda wildcards: look.training(wildcards)["norm_pix_loss"],
         perturbation=look.perturbation,
         low_frequencies=ANALYSIS["low_frequencies"],
         batch_size=50,

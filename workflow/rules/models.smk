@@ -20,7 +20,11 @@ rule download:
 
 rule pretrain:
     input:
-        unpack(settled("results/models/{model}.safetensors", images=look.training_images)),
+        unpack(
+            settled(
+                "results/models/{model}.safetensors", images=look.training_images, validation=look.validation_images
+            )
+        ),
     output:
         weights="results/models/{model}.safetensors",
         loss="results/models/{model}.loss.csv",
@@ -31,10 +35,14 @@ rule pretrain:
     wildcard_constraints:
         model=lookups.pattern(look.trained_by("pretrain")),
     priority: 50  # most of a study waits for it
+    retries: ask.retries(look.trained_by("pretrain"))
     conda:
         "../../envs/torch.yaml"
     threads: look.threads
     resources:
+        run=look.training_run,  # not params: it makes nothing again
+        gpu=ask.training_gpu,
+        gres=ask.training_gres,
         mem_mb=ask.training_mb,
         runtime=ask.training_minutes,
     params:
@@ -47,7 +55,14 @@ rule pretrain:
 
 rule finetune:
     input:
-        unpack(settled("results/models/{model}.safetensors", images=look.training_images, initial=look.initial)),
+        unpack(
+            settled(
+                "results/models/{model}.safetensors",
+                images=look.training_images,
+                validation=look.validation_images,
+                initial=look.initial,
+            )
+        ),
     output:
         weights="results/models/{model}.safetensors",
         loss="results/models/{model}.loss.csv",
@@ -58,11 +73,15 @@ rule finetune:
     wildcard_constraints:
         model=lookups.pattern(look.trained_by("finetune")),
     priority: 50  # most of a study waits for it
+    retries: ask.retries(look.trained_by("finetune"))
     conda:
         "../../envs/torch.yaml"
     threads: look.threads
     resources:
-        initial_sha256=look.initial_sha256,  # not params: it makes nothing again
+        run=look.training_run,  # not params: they make nothing again
+        initial_sha256=look.initial_sha256,
+        gpu=ask.training_gpu,
+        gres=ask.training_gres,
         mem_mb=ask.training_mb,
         runtime=ask.training_minutes,
     params:
@@ -76,10 +95,25 @@ rule finetune:
 
 use rule finetune as train_scratch with:
     input:
-        unpack(settled("results/models/{model}.safetensors", images=look.training_images)),
+        unpack(
+            settled(
+                "results/models/{model}.safetensors", images=look.training_images, validation=look.validation_images
+            )
+        ),
     log:
         "results/logs/train_scratch/{model}.log",
     benchmark:
         "results/benchmarks/train_scratch/{model}.tsv"
     wildcard_constraints:
         model=lookups.pattern(look.trained_by("scratch")),
+    retries: ask.retries(look.trained_by("scratch"))
+
+
+use rule finetune as linear_probe with:
+    log:
+        "results/logs/linear_probe/{model}.log",
+    benchmark:
+        "results/benchmarks/linear_probe/{model}.tsv"
+    wildcard_constraints:
+        model=lookups.pattern(look.trained_by("probe")),
+    retries: ask.retries(look.trained_by("probe"))

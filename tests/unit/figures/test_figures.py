@@ -39,6 +39,22 @@ def test_training_curves_say_where_they_end_above_the_panel_and_count_whole_epoc
     assert (ticks == ticks.round()).all()
 
 
+def test_training_curves_show_what_the_validation_has():
+    seen = [
+        one.assign(validation_loss=one["loss"] + 0.5, validation_accuracy=0.8 + one["loss"]) for one in losses(0, 0.1)
+    ]
+    drawn = [losses(0.25)[0].assign(validation_loss=0.375)]
+    figure = training.training_curves({"tuned": seen, "mae": drawn}, {"tuned": "cross-entropy", "mae": "MSE"})
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles == [
+        "tuned\nend at 0.000 to 0.100; validation 0.800 to 0.900 right",
+        "mae\nends at 0.250; validation 0.375",
+    ]
+    curves = figure.axes[1].get_lines()
+    assert [line.get_linestyle() for line in curves] == ["-", "--"]
+    assert np.array_equal(curves[1].get_ydata(), np.full(5, 0.375))
+
+
 def test_a_reconstruction_names_its_model_and_its_classes():
     pictures = np.zeros((2, 4, 4, 3))
     figure = training.reconstruction(pictures, np.full_like(pictures, np.nan), pictures, ["0", "1"], "a model: 75 %")

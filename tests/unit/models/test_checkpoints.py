@@ -264,6 +264,19 @@ def test_an_encoder_gives_a_classifier_its_blocks_and_leaves_the_head_anew(tmp_p
     assert same(model, {name: value for name, value in encoder.state_dict().items() if not name.startswith("norm.")})
 
 
+def test_a_classifier_that_reads_cls_takes_the_final_norm_of_the_encoder_as_the_official_code_does(tmp_path):
+    encoder = tiny(seed=1)
+    torch.nn.init.constant_(encoder.norm.weight, 7.0)
+    path = saved(encoder.state_dict(), tmp_path / "mae.safetensors")
+    model = tiny(num_classes=5, global_pool="token")
+    checkpoints.load_encoder(model, path)
+    assert same(model, encoder.state_dict())
+    without = {name: value for name, value in encoder.state_dict().items() if not name.startswith("norm.")}
+    anew = tiny(num_classes=5, global_pool="token")
+    checkpoints.load_encoder(anew, saved(without, tmp_path / "tuned.safetensors"))
+    assert (anew.norm.weight == 1).all() and same(anew, without)
+
+
 def test_an_encoder_of_another_size_is_refused(tmp_path):
     path = saved(tiny(embed_dim=24).state_dict(), tmp_path / "wide.safetensors")
     with pytest.raises(InputError, match=r"wide\.safetensors: \S+ has shape"):

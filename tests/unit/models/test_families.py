@@ -5,17 +5,19 @@ what we reduce is written out from these. Rotary positions are written out as we
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import timm
 import torch
+import trainings
 from safetensors.torch import save_file
 from timm.layers import RmsNorm, resample_abs_pos_embed
 from timm.models import Beit, Eva
 
 from maescope.base.errors import InputError
-from maescope.models import architectures, checkpoints, training
+from maescope.models import architectures, checkpoints
 from maescope.tokens.forward import forward
 from maescope.tokens.gradients import relevance
 
@@ -353,10 +355,14 @@ def test_what_is_trained_with_labels_loads_and_answers_as_it_did(name, tmp_path)
     architecture, pooling, further, *_ = FAMILIES[name]
     arguments = TINY | further | {"img_size": 12}
     model = architectures.build(architecture, arguments, CLASSES, pooling)
-    schedule = training.Schedule(2, 5, 1e-3, 0.05, warmup=0.1, degrees=5, scale=(0.9, 1.1), shift=0.05)
+    recipe = trainings.recipe(epochs=2, batch_size=5, learning_rate=1e-3, layer_decay=0.75, smoothing=0.1)
+    pixels, _ = trainings.problem(CLASSES * 2, 12)
     images = torch.randn(CLASSES * 2, 3, 12, 12, generator=torch.Generator().manual_seed(2))
     before = model.blocks[0].attn.proj.weight.clone()
-    training.train_classifier(model, images, torch.arange(10) % CLASSES, schedule, 0, layer_decay=0.75, smoothing=0.1)
+    objective = trainings.classification(recipe | {"augmentation": trainings.AFFINE}, tuned=True, model=model)
+    trainings.train(
+        objective, recipe, (pixels, np.arange(10) % CLASSES), preprocessing=replace(trainings.GREY, crop=12)
+    )
     assert not model.blocks[0].attn.proj.weight.equal(before)
     checkpoints.save(model.state_dict(), str(tmp_path / "w.safetensors"), {})
     again = architectures.build(architecture, arguments, CLASSES, pooling)

@@ -1,191 +1,192 @@
-"""Training: the schedule, the augmentation, repeatability and failure."""
+"""Training: the rate, repeatability, what each key of a recipe does, and failure."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
-from timm.models.vision_transformer import VisionTransformer
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.functional import affine
+from trainings import AFFINE, classification, classifier, pretraining, problem, recipe, train, vector
 
-from maescope.models import mae, training
-
-TINY = {"img_size": 8, "patch_size": 4, "embed_dim": 16, "depth": 1, "num_heads": 2}
-STILL = {"degrees": 0.0, "scale": (1.0, 1.0), "shift": 0.0}
+from maescope.models import training
 
 
-def schedule(**changes):
-    settings = {"epochs": 1, "batch_size": 8, "learning_rate": 0.01, "weight_decay": 0.05, "warmup": 0.1, **STILL}
-    return training.Schedule(**{**settings, **changes})
+def test_the_rate_rises_from_0_by_iteration_and_falls_along_half_a_cosine_to_the_smallest():
+    own = recipe(learning_rate=2.0, warmup_epochs=10, epochs=100)
+    assert training.rate(own, 0) == 0
+    assert [training.rate(own, epoch / 4) for epoch in range(40)] == pytest.approx([0.05 * step for step in range(40)])
+    assert training.rate(own, 10) == pytest.approx(2.0)
+    assert training.rate(own, 55) == pytest.approx(1.0)  # half way down
+    assert training.rate(own, 25) == pytest.approx(1 + math.cos(math.pi / 6))
+    assert training.rate(own, 100) == pytest.approx(0.0, abs=1e-12)
+    least = own | {"smallest_learning_rate": 0.5}
+    assert training.rate(least, 55) == pytest.approx(1.25) and training.rate(least, 100) == pytest.approx(0.5)
 
 
-def problem(images=16):
-    """Dark and bright pictures, told apart by their mean."""
-    targets = torch.arange(images) % 2
-    noise = torch.randn(images, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    return 0.1 * noise + (2.0 * targets - 1).reshape(-1, 1, 1, 1), targets
+@pytest.mark.parametrize("warm", [0.0, 5.0])
+def test_the_rate_is_finite_at_the_ends_of_warm_up(warm):
+    rates = [training.rate(recipe(warmup_epochs=warm, epochs=5), epoch) for epoch in range(6)]
+    assert all(0 <= rate <= 0.01 for rate in rates)
 
 
-def classifier():
-    torch.manual_seed(0)
-    return VisionTransformer(**TINY, num_classes=2, global_pool="avg")
+def pretrained(**changes):
+    return train(pretraining(), recipe(augmentation=AFFINE, epochs=2, **changes))
 
 
-def autoencoder():
-    torch.manual_seed(0)
-    return mae.MaskedAutoencoder(VisionTransformer(**TINY, num_classes=0), 16, 1, 2)
+def fine_tuned(**changes):
+    own = recipe(augmentation=AFFINE, epochs=2, **changes)
+    return train(classification(own), own)
 
 
-def weights(model):
-    return torch.cat([value.flatten() for value in model.state_dict().values()])
-
-
-def test_the_rate_rises_linearly_and_falls_along_half_a_cosine_to_zero():
-    s = schedule(learning_rate=2.0, warmup=0.1)
-    assert [s.rate(step, 100) for step in range(10)] == pytest.approx([0.2 * (step + 1) for step in range(10)])
-    assert s.rate(10, 100) == pytest.approx(2.0)
-    assert s.rate(55, 100) == pytest.approx(1.0)  # half way down
-    assert s.rate(25, 100) == pytest.approx(1 + math.cos(math.pi / 6))
-    assert s.rate(100, 100) == pytest.approx(0.0, abs=1e-12)
-
-
-@pytest.mark.parametrize("warmup", [0.0, 1.0])
-def test_the_rate_is_finite_and_positive_at_the_ends_of_warm_up(warmup):
-    rates = [schedule(warmup=warmup).rate(step, 5) for step in range(5)]
-    assert all(0 < rate <= 0.01 for rate in rates)
-
-
-def test_a_recipe_of_the_configuration_becomes_a_schedule():
-    recipe = {"epochs": 3, "batch_size": 4, "learning_rate": 0.1, "weight_decay": 0.2, "warmup": 0.3, "smoothing": 0.1}
-    augmentation = {"degrees": 5, "scale": [0.9, 1.2], "shift": 0.05}
-    assert training.Schedule.of({**recipe, "augmentation": augmentation}) == training.Schedule(
-        epochs=3, batch_size=4, learning_rate=0.1, weight_decay=0.2, warmup=0.3, **augmentation
-    )
-
-
-def test_no_augmentation_leaves_the_images_alone():
-    images = torch.randn(3, 3, 9, 9, generator=torch.Generator().manual_seed(1))
-    same = training.random_affine(images, schedule(), torch.Generator().manual_seed(2))
-    assert torch.allclose(same, images, atol=1e-5)
-
-
-def test_rotation_and_magnification_are_those_of_torchvision_at_the_centre():
-    images = torch.randn(1, 3, 33, 33, generator=torch.Generator().manual_seed(1), dtype=torch.float32)
-    images = torch.nn.functional.avg_pool2d(images, 5, 1, 2)
-    both = schedule(degrees=30.0, scale=(1.25, 1.25))
-    ours = training.random_affine(images, both, torch.Generator().manual_seed(4))
-    drawn = torch.empty(1).uniform_(-30, 30, generator=torch.Generator().manual_seed(4)).item()
-    candidates = [
-        affine(images, angle, [0, 0], 1.25, [0.0], InterpolationMode.BILINEAR)[..., 8:25, 8:25]
-        for angle in (drawn, -drawn)
-    ]
-    assert abs(drawn) > 2
-    assert min((ours[..., 8:25, 8:25] - other).abs().max().item() for other in candidates) < 1e-3
-
-
-def test_shifts_stay_within_their_fraction_of_the_side_and_use_it():
-    ramp = torch.arange(40.0).expand(200, 3, 40, 40)  # the value of a pixel is its column
-    moved = training.random_affine(ramp, schedule(shift=0.1), torch.Generator().manual_seed(5))
-    shifts = (moved - ramp)[:, 0, 20, 20]
-    assert 3.5 < shifts.abs().max() <= 4.001
-    assert shifts.min() < 0 < shifts.max()
-
-
-def test_training_masks_show_the_right_number_of_distinct_patches_in_order():
-    visible = training.random_visible(50, 64, 0.75, torch.Generator().manual_seed(6))
-    assert visible.shape == (50, 16)
-    assert (visible.diff(dim=1) > 0).all()
-    assert visible.min() >= 0 and visible.max() < 64
-    assert len(visible.unique(dim=0)) > 45
-
-
-def pretrained(seed):
-    model = autoencoder()
-    history = training.pretrain(model, problem()[0], 0.5, schedule(degrees=10.0), seed)
-    return weights(model), history
-
-
-def fine_tuned(seed):
-    model, (images, targets) = classifier(), problem()
-    history = training.train_classifier(model, images, targets, schedule(degrees=10.0), seed)
-    return weights(model), history
-
-
-@pytest.mark.parametrize("train", [pretrained, fine_tuned])
-def test_two_steps_with_one_seed_give_identical_weights_and_another_seed_others(train):
-    first, again, other = train(0)[0], train(0)[0], train(1)[0]
+@pytest.mark.parametrize("run", [pretrained, fine_tuned])
+def test_one_seed_gives_identical_weights_and_another_seed_others(run):
+    first, again, other = (run(seed=seed).weights for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
-@pytest.mark.parametrize("train", [pretrained, fine_tuned])
-def test_history_has_a_row_an_epoch(train):
-    (row,) = train(0)[1]
-    assert set(row) == {"epoch", "loss", "learning_rate", "flops"}
-    assert row["epoch"] == 1
-    assert math.isfinite(row["loss"])
+@pytest.mark.parametrize("run", [pretrained, fine_tuned])
+def test_history_has_a_row_an_epoch(run):
+    rows = run().history
+    assert [set(row) for row in rows] == [{"epoch", "loss", "learning_rate", "flops"}] * 2
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert all(math.isfinite(row["loss"]) for row in rows)
 
 
 def test_flops_are_those_of_the_matrix_products():
-    model, (images, targets) = classifier(), problem()
-    history = training.train_classifier(model, images, targets, schedule(epochs=2), 0)
+    rows = train(classification(), recipe(epochs=2)).history
     width, tokens, patches = 16, 5, 4
     embed = 2 * patches * 48 * width
     block = 2 * tokens * width * (3 * width + width + 8 * width) + 2 * 2 * tokens * tokens * width
     head = 2 * width * 2
-    assert [row["flops"] for row in history] == [16 * (embed + block + head), 32 * (embed + block + head)]
+    assert [row["flops"] for row in rows] == [16 * (embed + block + head), 32 * (embed + block + head)]
 
 
 def test_pretraining_brings_the_loss_down():
-    images = problem()[0]
-    model = autoencoder()
-    history = training.pretrain(model, images, 0.5, schedule(epochs=30, weight_decay=0.0), 0)
-    assert history[-1]["loss"] < 0.3 * history[0]["loss"]
+    rows = train(pretraining(), recipe(epochs=30, weight_decay=0.0, warmup_epochs=3)).history
+    assert rows[-1]["loss"] < 0.3 * rows[0]["loss"]
 
 
 def test_a_classifier_learns_a_tiny_problem():
-    model, (images, targets) = classifier(), problem()
-    history = training.train_classifier(model, images, targets, schedule(epochs=10), 0)
-    assert history[-1]["loss"] < 0.3 * history[0]["loss"]
+    run = train(classification(), recipe(epochs=10, warmup_epochs=1), validation=problem())
+    assert run.history[-1]["loss"] < 0.3 * run.history[0]["loss"]
+    assert run.history[-1]["validation_accuracy"] == 1
+
+
+def test_what_a_validation_has_is_that_of_the_weights_of_the_epochs_end():
+    own, (pixels, targets) = recipe(epochs=1, smoothing=0.3), problem(70)
+    run = train(classification(own), own, validation=(pixels[2:], targets[2:]))  # 68 images: more than a batch
+    images = (torch.from_numpy(pixels[2:]).double() / 255 - 0.5) / 0.25
     with torch.inference_mode():
-        assert (model(images).argmax(1) == targets).all()
+        logits = run.objective.model.double()(images)
+    right = torch.from_numpy(targets[2:])
+    row = run.history[-1]
+    assert row["validation_loss"] == pytest.approx(-logits.log_softmax(1)[range(68), right].mean().item(), rel=1e-5)
+    assert row["validation_accuracy"] == (logits.argmax(1) == right).double().mean().item()
+
+
+def test_validating_changes_no_weight():
+    own = recipe(epochs=2, augmentation=AFFINE)
+    assert torch.equal(train(classification(), own).weights, train(classification(), own, validation=problem()).weights)
 
 
 def test_fixed_positions_are_not_trained():
-    model = autoencoder()
-    before = model.encoder.pos_embed.clone(), model.decoder_pos_embed.clone()
-    training.pretrain(model, problem()[0], 0.5, schedule(), 0)
-    assert torch.equal(model.encoder.pos_embed, before[0])
-    assert torch.equal(model.decoder_pos_embed, before[1])
+    objective = pretraining()
+    before = objective.model.encoder.pos_embed.clone(), objective.model.decoder_pos_embed.clone()
+    train(objective)
+    assert torch.equal(objective.model.encoder.pos_embed, before[0])
+    assert torch.equal(objective.model.decoder_pos_embed, before[1])
 
 
 def test_layer_decay_slows_the_layers_below_the_head():
-    model, (images, targets) = classifier(), problem(images=8)
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    one_step = schedule(weight_decay=0.0, warmup=0.0)
-    training.train_classifier(model, images, targets, one_step, 0, layer_decay=0.5)
-    moved = {name: (value - before[name]).abs().max().item() for name, value in model.state_dict().items()}
+    own = recipe(weight_decay=0.0, warmup_epochs=0.0, layer_decay=0.5)
+    objective = classification(own, tuned=True)
+    before = {name: value.clone() for name, value in objective.model.state_dict().items()}
+    train(objective, own, problem(images=8))
+    moved = {name: (value - before[name]).abs().max().item() for name, value in objective.model.state_dict().items()}
     assert moved["head.weight"] == pytest.approx(0.01, rel=0.01)  # AdamW's first step is as long as its rate
     assert moved["blocks.0.mlp.fc2.weight"] == pytest.approx(0.005, rel=0.01)
     assert moved["patch_embed.proj.weight"] == pytest.approx(0.0025, rel=0.01)
 
 
 def test_label_smoothing_raises_the_least_possible_loss():
-    model, (images, targets) = classifier(), problem()
-    history = training.train_classifier(model, images, targets, schedule(epochs=20), 0, smoothing=0.2)
+    own = recipe(epochs=20, smoothing=0.2, warmup_epochs=2)
     least = -(0.9 * math.log(0.9) + 0.1 * math.log(0.1))
-    assert least <= history[-1]["loss"] < least + 0.05
+    assert least <= train(classification(own), own).history[-1]["loss"] < least + 0.05
+
+
+def test_accumulation_takes_the_same_steps():
+    own = recipe(epochs=2, augmentation=AFFINE, smoothing=0.1, mixup=0.8, cutmix=1.0)
+    whole = train(classification(own), own)
+    parts = train(classification(own), own, accumulation=4)
+    assert [row["loss"] for row in parts.history] == pytest.approx([row["loss"] for row in whole.history], rel=1e-5)
+    assert (whole.weights - parts.weights).abs().max() < 1e-4
+
+
+def test_what_fills_no_step_at_the_end_of_an_epoch_is_left_out_and_a_set_smaller_than_a_step_is_one():
+    whole, cut = (train(classification(), given=problem(images)).history[0] for images in (16, 19))
+    assert whole["flops"] == cut["flops"]
+    small = train(classification(), recipe(batch_size=32), given=problem(5)).history[0]
+    assert small["flops"] == whole["flops"] / 16 * 5
+
+
+def test_the_average_of_weights_is_what_is_left_and_judged():
+    own = recipe(epochs=1, warmup_epochs=0.0)
+    weights, objective = [], classification(own)
+    start = vector(objective)
+    step = torch.optim.AdamW.step
+
+    def seen(optimizer, *given):
+        step(optimizer, *given)
+        weights.append(vector(objective))
+
+    torch.optim.AdamW.step = seen
+    try:
+        averaged = train(objective, own | {"average": 0.9}).weights
+    finally:
+        torch.optim.AdamW.step = step
+    first = 0.9 * start + 0.1 * weights[0]
+    assert torch.allclose(averaged, 0.9 * first + 0.1 * weights[1], atol=1e-6)
+    assert not torch.allclose(averaged, weights[1], atol=1e-4)
+
+
+def test_clipping_cuts_the_norm_of_all_gradients_together():
+    norms, step = [], torch.optim.AdamW.step
+
+    def seen(optimizer, *given):
+        own = [p.grad.flatten() for group in optimizer.param_groups for p in group["params"]]
+        norms.append(torch.cat(own).norm().item())
+        step(optimizer, *given)
+
+    torch.optim.AdamW.step = seen
+    try:
+        train(classification())
+        train(classification(), recipe(clip=0.05))
+    finally:
+        torch.optim.AdamW.step = step
+    assert min(norms[:2]) > 0.06 and norms[2:] == pytest.approx([0.05, 0.05], rel=1e-3)
+
+
+def test_bfloat16_keeps_weights_and_losses_in_single_precision():
+    half = recipe(epochs=2, precision="bfloat16")
+    run, other = train(classification(half), half), train(classification(), recipe(epochs=2))
+    assert {value.dtype for value in run.objective.state_dict().values()} == {torch.float32}
+    losses, others = ([row["loss"] for row in one.history] for one in (run, other))
+    assert losses != others and losses == pytest.approx(others, rel=0.03)
+
+
+def test_drop_path_is_drawn_anew_in_each_step_and_alike_in_each_run():
+    own = recipe(epochs=2)
+    first, again = (train(classification(model=classifier(depth=3, drop_path_rate=0.5)), own) for _ in range(2))
+    assert torch.equal(first.weights, again.weights)
+    assert not torch.equal(first.weights, train(classification(model=classifier(depth=3)), own).weights)
 
 
 def test_a_loss_that_is_not_finite_stops_the_training():
-    images, targets = problem()
-    images[3, 0, 0, 0] = np.nan
+    objective = classification()
+    objective.model.head.weight.data[0, 0] = np.nan
     with pytest.raises(FloatingPointError, match=r"after epoch 1: lower training\.learning_rate"):
-        training.train_classifier(classifier(), images, targets, schedule(), 0)
+        train(objective)
 
 
 def test_a_trained_model_is_left_in_evaluation_mode():
-    model, (images, targets) = classifier(), problem()
-    training.train_classifier(model, images, targets, schedule(), 0)
-    assert not any(module.training for module in model.modules())
+    assert not any(module.training for module in train(classification()).objective.modules())

@@ -184,6 +184,8 @@ def test_a_profile_that_names_a_former_rule_is_told_the_new_name(asked, said):
 @pytest.mark.parametrize(
     ("rule", "gpus", "gres", "ceiling", "said"),
     [
+        ("pretrain", 0, "gpu:4", 1, None),
+        ("pretrain", 1, "", 1, None),
         ("extract_digits", 1, "", 1, None),
         ("extract_digits", 0, "gpu:1", 1, None),  # a model on CPUs
         ("extract_digits", 1, "nvme:1", 1, None),
@@ -215,8 +217,33 @@ def test_of_many_jobs_of_a_rule_it_is_said_once_and_of_those_without_a_gpu_never
 
     asked = [*jobs("own", gpu=2), *jobs("figure_1", mem_mb=9), *jobs("extract_digits", gpu=1), *jobs("other", gpu=3)]
     asked += jobs("told_by_a_function", gpu=lambda wildcards: 1)
-    words = list(cluster.gpus_no_job_gets(asked, 1))
+    words = list(cluster.gpus_no_job_gets(asked, 1, {}))
     assert [line.split(",")[0] for line in words] == ["own asks for gpu=2", "other asks for gpu=3"]
+
+
+def asking(name, **resources):
+    """A job of a rule whose resources are functions, as those of trainings."""
+    of_rule = {key: Resource(key, lambda wildcards: None) for key in resources}
+    return SimpleNamespace(rule=SimpleNamespace(name=name, resources=of_rule), resources=resources)
+
+
+def test_several_gpus_of_a_training_must_be_in_a_partition_and_their_model_is_told_otherwise():
+    jobs = [asking("pretrain", gpu=0, gres="gpu:4"), asking("finetune", gpu=1, gres="")]
+    assert list(cluster.gpus_no_job_gets(jobs, 1, {"cpu": None, "gpu": {"max_gpu": 4}})) == []
+    (words,) = cluster.gpus_no_job_gets(jobs, 1, {"cpu": {}, "gpu": {"max_gpu": 2}})
+    assert words.startswith("pretrain asks for 4 GPUs, and max_gpu of a partition is 2 at most")
+    chosen = [asking("pretrain", gpu=0, gres="gpu:4", gpu_model="a100")]
+    (words,) = cluster.gpus_no_job_gets(chosen, 1, {"gpu": {"max_gpu": 8}})
+    assert words.endswith("write `gres: gpu:a100:4` instead of the latter")
+    assert list(cluster.gpus_no_job_gets([asking("extract_a", gpu=1, gpu_model="a100")], 1, {})) == []
+
+
+@pytest.mark.parametrize(
+    ("resources", "asks"),
+    [({"gpu": 1}, True), ({"gpu": 0, "gres": "gpu:2"}, True), ({"gpu": 0, "gres": ""}, False), ({"mem_mb": 9}, False)],
+)
+def test_which_jobs_ask_for_a_gpu(resources, asks):
+    assert cluster.asks_for_gpu(asking("own", **resources)) == asks
 
 
 @pytest.mark.parametrize("given", [True, False, None])

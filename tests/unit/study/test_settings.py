@@ -72,8 +72,8 @@ def test_defaults_are_filled_in_at_every_depth(config):
     model = checked["models"]["vit"]
     assert model["preprocessing"]["resize"] == 256
     assert model["preprocessing"]["mean"] == [0.485, 0.456, 0.406]
-    assert model["training"]["augmentation"] == {"degrees": 10, "scale": [0.85, 1.1], "shift": 0.1}
-    assert model["training"]["decoder"] == {"width": 64, "depth": 2, "heads": 4}
+    assert model["training"]["augmentation"]["kind"] == "randaugment"
+    assert model["training"]["decoder"] == {"width": 512, "depth": 8, "heads": 16}
     assert checked["perturbations"]["mask"] == {"kind": "mask", "ratio": 0.75, "masks": 1, "seed": None}
     assert checked["perturbations"]["occlusion"]["levels"] == list(range(0, 100, 10))
     assert checked["datasets"]["pets"]["labels"] == ["cat", "dog"]

@@ -18,6 +18,7 @@ OTHERS = [
     "results/mine/conventions/k_1/logs/claims.log",
     "results/mine/logs/figure_5.log",
     "results/mine/report.html",
+    "results/models/.state/vit/000000012.0123456789abcdef.pt",
     "results/provenance/images/three.csv.json",
 ]
 

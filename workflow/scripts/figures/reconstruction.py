@@ -20,7 +20,9 @@ model = mae.MaskedAutoencoder(encoder, **{f"decoder_{key}": value for key, value
 model.load_official_state_dict(checkpoints.read_weights(snakemake.input.weights))
 patches = encoder.patch_embed.num_patches
 visible = perturbations.visible_patches(rows["image"], patches, recipe["mask_ratio"], params.seed, params.dataset, 1)
-pictures = mae.reconstruct(model.eval(), pixels, torch.from_numpy(visible), preprocessing.mean, preprocessing.std)
+normalised = recipe["norm_pix_loss"]
+shown = torch.from_numpy(visible)
+pictures = mae.reconstruct(model.eval(), pixels, shown, preprocessing.mean, preprocessing.std, normalised)
 title = f"{params.name}: {100 * recipe['mask_ratio']:g} % of the patches hidden"
 figure = training.reconstruction(*pictures, rows["label"].tolist(), title)
 style.save(figure, snakemake.output.pdf, snakemake.output.png)

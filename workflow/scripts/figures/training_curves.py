@@ -6,9 +6,9 @@ from maescope.figures import style, training
 logs.begin(snakemake)
 
 params = snakemake.params
-words = {"pretrain": "masked pixels, MSE", "finetune": "cross-entropy", "scratch": "cross-entropy"}
+words = {"pretrain": "masked pixels, MSE"}  # with labels all have cross-entropy
 losses = {}
 for path in snakemake.input.losses:
     losses.setdefault(params.names[tidy.told_by(path, "model")], []).append(tidy.read([path]))
-descriptions = {params.names[model]: words[recipe] for model, recipe in params.recipes.items()}
+descriptions = {params.names[model]: words.get(recipe, "cross-entropy") for model, recipe in params.recipes.items()}
 style.save(training.training_curves(losses, descriptions), snakemake.output.pdf, snakemake.output.png)

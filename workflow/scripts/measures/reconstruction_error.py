@@ -26,7 +26,8 @@ for pixels in reading.batches(addresses.of(rows), params.batch_size, preprocessi
     batch = perturbations.Batch(torch.from_numpy(pixels).float() / 255, part["image"].tolist())
     for level in perturbation.levels:
         visible = perturbation.apply(level, batch, geometry).visible
-        pictures = mae.reconstruct(model, (batch.pixels - mean) / std, visible, preprocessing.mean, preprocessing.std)
+        images, colours = (batch.pixels - mean) / std, (preprocessing.mean, preprocessing.std)
+        pictures = mae.reconstruct(model, images, visible, *colours, params.normalised)
         found = reconstruction_error.errors(*pictures, preprocessing.mean, params.low_frequencies)
         frames.append(part[["label", "image"]].assign(level=level, **found))
 tidy.write(pd.concat(frames)[["level", *frames[0].columns.drop("level")]], snakemake.output.measure)

@@ -224,7 +224,8 @@ def versions() -> dict[str, str]:
 def _heard(path: Path) -> None:
     """A file was written: token files are left to `record` of their folder."""
     path = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    if path.is_relative_to(RESULTS) and not path.is_relative_to(RECORDS) and path.suffix != ".h5":
+    hidden = any(part.startswith(".") for part in path.parts)  # as the states of trainings are, which are no results
+    if path.is_relative_to(RESULTS) and not (path.is_relative_to(RECORDS) or path.suffix == ".h5" or hidden):
         record(path)
 
 

@@ -13,9 +13,11 @@ from maescope.figures.style import PAGE
 def training_curves(losses: dict[str, list[pd.DataFrame]], descriptions: dict[str, str]) -> Figure:
     """Loss by epoch of each model that was trained here, one panel per model, one curve per seed.
 
+    Where a model is validated, the loss of those images is a dashed curve, and above the panel is their accuracy.
+
     Parameters
     ----------
-    losses : model -> epoch, loss of each seed
+    losses : model -> epoch, loss and, where it is validated, validation_loss and validation_accuracy of each seed
     descriptions : model -> what the loss is
     """
     columns = min(len(losses), 3 if len(losses) < 7 else 4)
@@ -24,9 +26,17 @@ def training_curves(losses: dict[str, list[pd.DataFrame]], descriptions: dict[st
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
     for axis, (model, seeds) in zip(axes.flat, losses.items(), strict=False):
         for loss in seeds:
-            axis.plot(loss["epoch"], loss["loss"], color="0.25", linewidth=1, marker="." if len(loss) < 30 else None)
-        ends = sorted(loss["loss"].iloc[-1] for loss in seeds)
-        words = f"ends at {ends[0]:.3f}" if len(ends) == 1 else f"end at {ends[0]:.3f} to {ends[-1]:.3f}"
+            marker = "." if len(loss) < 30 else None
+            axis.plot(loss["epoch"], loss["loss"], color="0.25", linewidth=1, marker=marker)
+            if "validation_loss" in loss:
+                axis.plot(
+                    loss["epoch"], loss["validation_loss"], color="C0", linewidth=1, linestyle="--", marker=marker
+                )
+        words = f"end{'s' * (len(seeds) == 1)} at {_range([loss['loss'].iloc[-1] for loss in seeds])}"
+        if all("validation_accuracy" in loss for loss in seeds):
+            words += f"; validation {_range([loss['validation_accuracy'].iloc[-1] for loss in seeds])} right"
+        elif all("validation_loss" in loss for loss in seeds):
+            words += f"; validation {_range([loss['validation_loss'].iloc[-1] for loss in seeds])}"
         axis.set_title(f"{model}\n{words}", fontsize=7)
         axis.set(xlabel="epoch", ylabel=descriptions[model])
         axis.set_ylim(0, None)
@@ -34,6 +44,11 @@ def training_curves(losses: dict[str, list[pd.DataFrame]], descriptions: dict[st
     for axis in axes.flat[len(losses) :]:
         axis.set_visible(False)
     return figure
+
+
+def _range(values: Sequence[float]) -> str:
+    """A number, or the least and the largest of several."""
+    return " to ".join(f"{value:.3f}" for value in ([min(values), max(values)] if len(values) > 1 else values))
 
 
 def reconstruction(

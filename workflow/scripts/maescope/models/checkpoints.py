@@ -17,7 +17,7 @@ from torch import Tensor
 from maescope.base import provenance
 from maescope.base.atomic import replacing
 from maescope.base.errors import InputError
-from maescope.models import layouts, rotary, unpickling, weight_checks
+from maescope.models import layouts, linear_probe, rotary, unpickling, weight_checks
 from maescope.models.architectures import hub_repository
 from maescope.study.weight_files import HUB, RANDOM, folder_problem
 
@@ -30,7 +30,6 @@ POINTER = b"version https://git-lfs"
 DEEPEST = 9  # one may hold itself
 UNDER = ("model", "state_dict", "model_state_dict", "module", "teacher", "target_encoder")  # one in the other too
 PROBE = {"head.0.running_mean", "head.0.running_var", "head.1.weight", "head.1.bias"}
-PROBE_EPSILON = 1e-6  # of the official MAE code, main_linprobe.py, and of MMPretrain's; no checkpoint says it
 BESIDE = ("state_dict_ema", "model_ema", "student", "encoder")  # other weights that trainings keep beside those read
 
 
@@ -109,7 +108,9 @@ def _draw(model: VisionTransformer, seed: int) -> str:
 
 
 def load_encoder(model: VisionTransformer, weights: str, sha256: str = "any", key: str | None = None) -> None:
-    """Start a classifier from a pretrained encoder: all of its blocks and embeddings, the head and its norm anew.
+    """Start a classifier from a pretrained encoder: all of its blocks and embeddings; its head anew.
+
+    So is the norm before the head, but with `pooling: token`, for which the official code loads it too.
 
     Parameters
     ----------
@@ -118,9 +119,12 @@ def load_encoder(model: VisionTransformer, weights: str, sha256: str = "any", ke
     key : of which weights in the file, see `read`
     """
     file_sha256(weights, sha256)
-    own = ("norm.", "fc_norm.", "head.", "attn_pool.")  # the final norm moves behind the pooling
     found = read(weights, key)
-    state = {name: value for name, value in _of_model(model, found).items() if not name.startswith(own)}
+    state = _of_model(model, found)
+    own = ("fc_norm.", "head.", "attn_pool.")
+    if model.global_pool != "token" or "norm.weight" not in state:
+        own += ("norm.",)  # the final norm moves behind the pooling
+    state = {name: value for name, value in state.items() if not name.startswith(own)}
     fresh = {name: value for name, value in model.state_dict().items() if name.startswith(own)}
     weight_checks.require_names(weights, model.state_dict(), state)
     weight_checks.require_fit(weights, model, state | fresh)
@@ -252,17 +256,12 @@ def _probe_folded(path: str, state: dict[str, Tensor], num_classes: int) -> dict
 
     Without a head the model is the encoder that was probed, and the probe is left aside.
     """
-    rest = {name: value for name, value in state.items() if not name.startswith("head.")}
     if not num_classes:
         classes = len(state["head.1.weight"])
         log.warning("%s: its head, a linear probe, is left aside; to use it set num_classes: %d", path, classes)
-        return rest
+        return {name: value for name, value in state.items() if not name.startswith("head.")}
     log.info("%s: batch norm and linear layer of a linear probe, folded into one", path)
-    norm = {name.removeprefix("head.0."): value.double() for name, value in state.items() if name.startswith("head.0.")}
-    weight, bias = state["head.1.weight"].double(), state["head.1.bias"].double()
-    scale = norm.get("weight", 1) / (norm["running_var"] + PROBE_EPSILON).sqrt()  # (D,)
-    folded = {"weight": weight * scale, "bias": bias + weight @ (norm.get("bias", 0) - norm["running_mean"] * scale)}
-    return rest | {f"head.{name}": value.to(state["head.1.weight"].dtype) for name, value in folded.items()}
+    return linear_probe.classifier(state)
 
 
 def save(state: dict[str, Tensor], path: str, metadata: dict[str, str]) -> None:

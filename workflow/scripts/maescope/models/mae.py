@@ -69,9 +69,22 @@ class MaskedAutoencoder(nn.Module):
             x = block(x)
         return self.decoder_pred(self.decoder_norm(x))[:, 1:]
 
-    def loss(self, images: Tensor, visible: Tensor) -> Tensor:
-        """Mean squared error on the masked patches, in normalised pixels (He et al., section 3)."""
-        error = (self(images, visible) - patchify(images, self.encoder.patch_embed.patch_size)).square().mean(-1)
+    def loss(self, images: Tensor, visible: Tensor, normalised: bool = False) -> Tensor:
+        """Mean squared error on the masked patches (He et al., section 3)."""
+        return self.error(self(images, visible), images, visible, normalised)
+
+    def error(self, predicted: Tensor, images: Tensor, visible: Tensor, normalised: bool = False) -> Tensor:
+        """Mean squared error of predictions (B, N, patch * patch * 3) on the masked patches.
+
+        Parameters
+        ----------
+        normalised : whether they are of patches normalised each by its own mean and variance
+        """
+        target = patchify(images, self.encoder.patch_embed.patch_size)
+        if normalised:
+            mean, deviation = moments(target)
+            target = (target - mean) / deviation
+        error = (predicted - target).square().mean(-1)
         hidden = torch.ones_like(error).scatter(1, visible, 0.0)  # (B, N)
         return (error * hidden).sum() / hidden.sum()
 
@@ -92,6 +105,15 @@ def patchify(images: Tensor, patch: tuple[int, int]) -> Tensor:
     return x.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)  # (B, rows, columns, p, q, 3) -> (B, N, p * q * 3)
 
 
+def moments(patches: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the pixels of each patch (B, N, 1), as the official `norm_pix_loss` has them.
+
+    The variance is the unbiased one; 1e-6 is added inside the root.
+    """
+    variance, mean = torch.var_mean(patches, dim=-1, keepdim=True)
+    return mean, (variance + 1e-6).sqrt()
+
+
 def unpatchify(patches: Tensor, grid: tuple[int, int], patch: tuple[int, int]) -> Tensor:
     """The inverse of `patchify`."""
     x = patches.reshape(len(patches), *grid, *patch, 3)
@@ -108,7 +130,12 @@ def _initialise(module: nn.Module) -> None:
 
 @torch.inference_mode()
 def reconstruct(
-    model: MaskedAutoencoder, images: Tensor, visible: Tensor, mean: Sequence[float], std: Sequence[float]
+    model: MaskedAutoencoder,
+    images: Tensor,
+    visible: Tensor,
+    mean: Sequence[float],
+    std: Sequence[float],
+    normalised: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Original, masked (NaN where hidden) and reconstructed pictures; visible patches are shown as they were.
 
@@ -116,6 +143,7 @@ def reconstruct(
     ----------
     images : (B, 3, height, width), normalised with `mean` and `std`
     visible : (B, N_v) integer patch ids
+    normalised : whether it predicts normalised patches: they are given mean and deviation of the hidden ones
 
     Returns
     -------
@@ -125,7 +153,11 @@ def reconstruct(
     patches = patchify(images, embedding.patch_size)  # (B, N, p * p * 3)
     hidden = torch.ones(patches.shape[:2], dtype=torch.bool).scatter(1, visible, False)[..., None]  # (B, N, 1)
     masked = patches.masked_fill(hidden, float("nan"))
-    rebuilt = torch.where(hidden, model(images, visible), patches)
+    predicted = model(images, visible)
+    if normalised:
+        own, deviation = moments(patches)
+        predicted = predicted * deviation + own
+    rebuilt = torch.where(hidden, predicted, patches)
 
     def picture(x: Tensor) -> np.ndarray:
         x = unpatchify(x, embedding.grid_size, embedding.patch_size).permute(0, 2, 3, 1)  # (B, height, width, 3)

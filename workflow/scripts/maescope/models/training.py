@@ -1,164 +1,270 @@
-"""Training of small models on images held in memory: MAE pretraining, fine-tuning, and from scratch.
+"""Training by gradient steps: MAE's pretraining, fine-tuning, and from scratch, on one device or several.
 
-The recipes follow He et al. (2022), simplified: AdamW, linear warm-up, cosine decay; betas (0.9, 0.95) for pretraining
-and (0.9, 0.999) with labels; for fine-tuning layer-wise learning rate decay and label smoothing.
-Every random draw comes from one generator, so a run is repeated exactly at the same number of threads.
+The recipes follow He et al. (2022): AdamW, linear warm-up from 0, half a cosine. Every random draw is a function of
+the seed and of what it is for: a run is repeated, and goes on from a state, exactly, at the same number of threads.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 
 import torch
-from timm.optim import param_groups_layer_decay
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from maescope.base.grid import visible_count
-from maescope.base.progress import progress
-from maescope.models.mae import MaskedAutoencoder
+from maescope.base import grid, seeds
+from maescope.base.errors import InputError
+from maescope.base.progress import counting
+from maescope.images.reading import Preprocessing
+from maescope.models import augmentation, feeding, objectives
+from maescope.models.ranks import World
+from maescope.models.states import States
+from maescope.study import recipes
+
+Objective = objectives.Pretraining | objectives.Classification
 
 
 @dataclass
-class Schedule:
-    """How long and how fast. `warmup` is a fraction of all steps, `shift` of the image's side, `degrees` +-."""
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    warmup: float
-    degrees: float
-    scale: tuple[float, float]
-    shift: float
-
-    @classmethod
-    def of(cls, recipe: dict) -> "Schedule":
-        """The schedule in a `training` entry of the configuration."""
-        keys = ("epochs", "batch_size", "learning_rate", "weight_decay", "warmup")
-        return cls(**{key: recipe[key] for key in keys}, **recipe["augmentation"])
-
-    def rate(self, step: int, steps: int) -> float:
-        """Learning rate at `step` of `steps`: linear warm-up, then half a cosine down to zero."""
-        warm = max(1, round(self.warmup * steps))
-        if step < warm:
-            return self.learning_rate * (step + 1) / warm
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
-
-
-def random_visible(images: int, patches: int, ratio: float, generator: torch.Generator) -> Tensor:
-    """Random masks for training: ids of the int(N (1 - ratio)) visible patches, ascending, (images, N_v)."""
-    keep = visible_count(patches, ratio)
-    return torch.rand(images, patches, generator=generator).argsort(1)[:, :keep].sort(1).values
-
-
-def random_affine(images: Tensor, schedule: Schedule, generator: torch.Generator) -> Tensor:
-    """Rotate, scale and shift each image (B, 3, height, width) at random, bilinear, borders repeated."""
-
-    def uniform(low: float, high: float) -> Tensor:
-        return torch.empty(len(images)).uniform_(low, high, generator=generator)
-
-    angle = uniform(-schedule.degrees, schedule.degrees).deg2rad()
-    zoom = 1 / uniform(*schedule.scale)
-    shift = torch.stack([uniform(-2 * schedule.shift, 2 * schedule.shift) for _ in range(2)], dim=1)  # (B, 2)
-    cos, sin = angle.cos() * zoom, angle.sin() * zoom
-    rotation = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)  # (B, 2, 2)
-    grid = F.affine_grid(torch.cat([rotation, shift[..., None]], 2), list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
-
-
-def pretrain(mae: MaskedAutoencoder, images: Tensor, ratio: float, schedule: Schedule, seed: int) -> list[dict]:
-    """Train a masked autoencoder in place on normalised images (n, 3, height, width).
-
-    Returns
-    -------
-    one dict an epoch: epoch, loss, learning_rate, flops (of forward passes so far)
-    """
-    generator = torch.Generator().manual_seed(seed)
-    patches = mae.encoder.patch_embed.num_patches
-
-    def loss_of(batch: Tensor) -> Tensor:
-        augmented = random_affine(images[batch], schedule, generator)
-        return mae.loss(augmented, random_visible(len(batch), patches, ratio, generator))
-
-    parameters = [p for p in mae.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": schedule.weight_decay, "lr_scale": 1.0},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, "lr_scale": 1.0},
-    ]
-    return _train(mae, groups, (0.9, 0.95), loss_of, len(images), schedule, generator)
-
-
-def train_classifier(
-    model: nn.Module,
-    images: Tensor,
-    targets: Tensor,
-    schedule: Schedule,
-    seed: int,
-    *,
-    layer_decay: float = 1.0,
-    smoothing: float = 0.0,
-) -> list[dict]:
-    """Train a classifier in place: fine-tuning with `layer_decay` < 1, from scratch with 1.
+class Training:
+    """All that a training takes but its data.
 
     Parameters
     ----------
-    images : (n, 3, height, width), normalised
-    targets : (n,) integers
+    objective : with the model that is trained, in place
+    recipe : a `training` entry of the configuration, completed by `study.recipes`
+    preprocessing : of the model's input
+    accumulation : parts of a step that follow each other; None for as many as memory may ask for
+    workers : processes that read images
+    states : where the state is kept; None keeps none
     """
-    generator = torch.Generator().manual_seed(seed)
 
-    def loss_of(batch: Tensor) -> Tensor:
-        logits = model(random_affine(images[batch], schedule, generator))
-        return F.cross_entropy(logits, targets[batch], label_smoothing=smoothing)
+    objective: Objective
+    recipe: dict
+    preprocessing: Preprocessing
+    accumulation: int | None = None
+    workers: int = 0
+    states: States | None = None
+    world: World = field(default_factory=World)
 
-    groups = param_groups_layer_decay(model, schedule.weight_decay, model.no_weight_decay(), layer_decay=layer_decay)
-    return _train(model, groups, (0.9, 0.999), loss_of, len(images), schedule, generator)
+    def batch_of(self, batch: feeding.Batch, training: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+        """Images, augmented, normalised and mixed, with targets and visible patches, on the device."""
+        how, mean_and_std = self.recipe["augmentation"], (self.preprocessing.mean, self.preprocessing.std)
+        on_device = [part.to(self.world.device, non_blocking=True) for part in batch[:4]]
+        pixels, numbers, targets, visible = on_device
+        images = augmentation.normalised(pixels, *mean_and_std)
+        if training and how["kind"] == "affine":
+            images = augmentation.affine(images, numbers, how)
+        if training:
+            images, targets = self.objective.mixed(images, targets, self.seed_of("mixing", batch.step))
+        return images, targets, visible
 
-
-def _train(
-    model: nn.Module,
-    groups: list[dict],
-    betas: tuple[float, float],
-    loss_of: Callable[[Tensor], Tensor],
-    images: int,
-    schedule: Schedule,
-    generator: torch.Generator,
-) -> list[dict]:
-    """The loop itself: one row per epoch."""
-    optimizer = torch.optim.AdamW(groups, lr=schedule.learning_rate, betas=betas, fused=True)
-    steps = schedule.epochs * math.ceil(images / schedule.batch_size)
-    step, history = 0, []
-    flops = _flops_an_image(loss_of, min(images, schedule.batch_size))
-    model.train()
-    for epoch in progress(range(1, schedule.epochs + 1), "training", unit="epoch"):
-        total = 0.0
-        for batch in _batches(images, schedule.batch_size, generator):
-            rate = schedule.rate(step, steps)
-            for group in optimizer.param_groups:
-                group["lr"] = rate * group["lr_scale"]
-            loss = loss_of(batch)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            total += loss.item() * len(batch)
-            step += 1
-        row = {"epoch": epoch, "loss": total / images, "learning_rate": rate, "flops": flops * images * epoch}
-        if not math.isfinite(row["loss"]):
-            raise FloatingPointError(f"the loss is {row['loss']} after epoch {epoch}: lower training.learning_rate")
-        history.append(row)
-    model.eval()
-    return history
+    def seed_of(self, what: str, *which: int) -> int:
+        """A seed for what is drawn once for a step, or for a part of it."""
+        return seeds.number(self.recipe["seed"], what, *which) % 2**63
 
 
-def _batches(images: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Indices of all images in random order, in batches."""
-    return iter(torch.randperm(images, generator=generator).split(size))
+def rate(recipe: dict, epochs: float) -> float:
+    """Learning rate after so many epochs, whole or not: linear from 0, then half a cosine to the smallest one."""
+    peak, least, warm = recipe["learning_rate"], recipe["smallest_learning_rate"], recipe["warmup_epochs"]
+    if epochs < warm:
+        return peak * epochs / warm
+    share = (epochs - warm) / max(recipe["epochs"] - warm, 1e-12)
+    return least + (peak - least) * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def _flops_an_image(loss_of: Callable[[Tensor], Tensor], batch: int) -> float:
+def train(training: Training, images: feeding.Images, validation: feeding.Images | None = None) -> list[dict]:
+    """Train the model of an objective in place, from its state where there is one.
+
+    Returns
+    -------
+    one dict an epoch: epoch, loss, learning_rate, flops (of forward passes so far), and what the validation has
+
+    Raises
+    ------
+    InputError
+        naming a picture that cannot be read, a state of another training, or that the job was told to end
+    FloatingPointError
+        where the loss is no number
+    """
+    recipe, world, states = training.recipe, training.world, training.states
+    how = recipe["batch_size"], recipe["epochs"], recipe["seed"], world.size, training.accumulation
+    mixed, most = training.objective.mix is not None, recipes.at_most(recipe)
+    order = feeding.Order(len(images), *how, mixed=mixed, most=most)
+    run = _Run(training, order)
+    start = run.take_over(states.take_over() if states else None)
+    batches = feeding.stream(images, order.of(world.rank, start), training.workers, world.device.type == "cuda")
+    with _told_to_end(world) as told, counting("training", "step", order.steps) as count:
+        count(start)
+        for step in range(start, order.steps):
+            run.step(step, batches)
+            ended = (step + 1) % order.per_epoch == 0
+            if ended:
+                run.end_epoch((step + 1) // order.per_epoch, validation)
+            count(1)
+            if told.is_set() and step + 1 < order.steps:
+                run.stop(step + 1)
+            if states and world.rank == 0 and step + 1 < order.steps and states.due(ended):
+                states.save(step + 1, run.state())
+    run.finish()
+    return run.history
+
+
+class _Run:
+    """What changes while a training runs: weights, optimiser, average, loss of the epoch, history."""
+
+    def __init__(self, training: Training, order: feeding.Order):
+        self.training, self.order, self.recipe = training, order, training.recipe
+        self.objective, self.world = training.objective, training.world
+        self.objective.to(self.world.device).train()
+        self.flops = _flops_an_image(training)
+        self.parallel = self.world.parallel(self.objective)
+        groups = self.objective.groups(self.recipe["weight_decay"])
+        self.optimizer = objectives.optimizer(groups, self.recipe)
+        self.average = None
+        if self.recipe["average"]:
+            self.average = {name: value.clone() for name, value in self.objective.state_dict().items()}
+        self.total = torch.zeros((), dtype=torch.float64, device=self.world.device)  # of the losses of an epoch's steps
+        self.history: list[dict] = []
+
+    def step(self, step: int, batches: Iterator[feeding.Batch]) -> None:
+        """One step of AdamW, on the mean of the losses of its parts."""
+        training, accumulation = self.training, self.order.parts // self.world.size
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate(self.recipe, step / self.order.per_epoch) * group["lr_scale"]
+        self.optimizer.zero_grad(set_to_none=True)
+        total = torch.zeros_like(self.total)
+        for number in range(accumulation):
+            batch = next(batches)
+            images, targets, visible = training.batch_of(batch)
+            torch.manual_seed(training.seed_of("dropping", step, batch.part))  # what dropout and drop path draw from
+            with self.parallel.no_sync() if self.world.size > 1 and number + 1 < accumulation else nullcontext():
+                loss = self.parallel(images, targets, visible) / accumulation
+                loss.backward()
+            total += loss.detach().double()
+        self.total += self.world.mean(total)
+        if self.recipe["clip"]:
+            nn.utils.clip_grad_norm_(self.objective.parameters(), self.recipe["clip"])
+        self.optimizer.step()
+        if self.average:
+            _move_average(self.average, self.objective.state_dict(), self.recipe["average"])
+
+    def end_epoch(self, epoch: int, validation: feeding.Images | None) -> None:
+        """A row of the history."""
+        loss = self.total.item() / self.order.per_epoch
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"the loss is {loss} after epoch {epoch}: lower training.learning_rate")
+        last = rate(self.recipe, epoch - 1 / self.order.per_epoch)
+        flops = self.flops * self.order.batch * self.order.per_epoch * epoch
+        row = {"epoch": epoch, "loss": loss, "learning_rate": last, "flops": flops}
+        if validation is not None:
+            with self._averaged():
+                row |= _judged(self.training, validation)
+        self.history.append(row)
+        self.total.zero_()
+
+    def state(self) -> dict:
+        """All that another attempt needs beside the configuration."""
+        total = self.total.item()
+        if not math.isfinite(total):
+            raise FloatingPointError(f"the sum of losses is {total}: lower training.learning_rate")
+        own = {"weights": self.objective.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return own | {"average": self.average, "total": total, "history": self.history}
+
+    def take_over(self, state: dict | None) -> int:
+        """Go on from a state; how many steps are done."""
+        if state is None:
+            return 0
+        self.objective.load_state_dict(state["weights"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average:
+            self.average = {name: value.to(self.world.device) for name, value in state["average"].items()}
+        self.total.fill_(state["total"])
+        self.history = state["history"]
+        return state["step"]
+
+    def stop(self, steps: int) -> None:
+        """Save the state and end, as the job was told to."""
+        saved = self.training.states.save(steps, self.state()) if self.training.states else False
+        rest = "its state is saved, and the next attempt goes on from it" if saved else "no state was saved"
+        raise InputError(f"the training was told to end after {steps} of {self.order.steps} steps; {rest}")
+
+    def finish(self) -> None:
+        """Leave the model as it is to be used: averaged where that is asked for, on the CPU, in evaluation mode."""
+        if self.average:
+            self.objective.load_state_dict(self.average)
+        self.objective.cpu().eval()
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """With the average of the weights in their place."""
+        own = self.average and {name: value.clone() for name, value in self.objective.state_dict().items()}
+        if self.average:
+            self.objective.load_state_dict(self.average)
+        yield
+        if own:
+            self.objective.load_state_dict(own)
+
+
+def _move_average(average: dict[str, Tensor], weights: dict[str, Tensor], decay: float) -> None:
+    """An exponential moving average, in place; what are no floating-point numbers is copied."""
+    for name, value in weights.items():
+        if value.is_floating_point():
+            average[name].lerp_(value, 1 - decay)
+        else:
+            average[name].copy_(value)
+
+
+def _judged(training: Training, images: feeding.Images) -> dict[str, float]:
+    """What the objective has of the images that are not trained on: means over all of them."""
+    world, size = training.world, 64
+    own = range(len(images))[world.rank :: world.size]
+    asked = [(0, 0, 0, _indices(own[start : start + size])) for start in range(0, len(own), size)]
+    sums: dict[str, Tensor] = {}
+    training.objective.eval()
+    for batch in feeding.stream(images, asked, 0 if images.kept is not None else training.workers):
+        for name, value in training.objective.judged(*training.batch_of(batch, training=False)).items():
+            sums[name] = sums.get(name, 0) + value
+    training.objective.train()
+    return {name: (world.sum(value) / len(images)).item() for name, value in sums.items()}
+
+
+def _indices(numbers: range):
+    return torch.tensor(numbers).numpy()
+
+
+@contextmanager
+def _told_to_end(world: World) -> Iterator[threading.Event]:
+    """Set once SIGTERM comes, by which Slurm and Snakemake end a job: a step is finished first.
+
+    Of several processes the first alone stops by itself, so that all others are at the same step; these end with it.
+    """
+    told = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield told
+        return
+
+    def hear(number: int, frame: object) -> None:
+        if world.rank == 0:
+            told.set()
+
+    before = signal.signal(signal.SIGTERM, hear)
+    try:
+        yield told
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _flops_an_image(training: Training) -> float:
     """Floating-point operations of one image's forward pass, to compare what trainings cost."""
+    own = next(training.objective.parameters())
+    images = torch.zeros(1, 3, *grid.sides(training.preprocessing.crop), device=own.device, dtype=own.dtype)
+    _, shown = training.objective.hidden or (0, 0)
+    training.objective.eval()  # a batch norm is no wiser for it
+    visible = torch.arange(shown, device=training.world.device)[None]
     with FlopCounterMode(display=False) as counter:  # without gradients it fails where a head pools by attention
-        loss_of(torch.arange(batch))
-    return counter.get_total_flops() / batch
+        training.objective(images, torch.zeros(1, dtype=torch.int64, device=images.device), visible)
+    training.objective.train()
+    return float(counter.get_total_flops())

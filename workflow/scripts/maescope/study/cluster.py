@@ -115,12 +115,37 @@ def unknown(where: str, keys: Iterable[str], known: Collection[str]) -> Iterator
             yield f"{where}unknown key {key!r} (did you mean {' or '.join(map(repr, close[:3]))}?)"
 
 
-def gpus_no_job_gets(jobs: Iterable, ceiling: float) -> Iterator[str]:
-    """What rules of Snakemake's jobs ask for of GPUs that a job cannot have, each said once; see `too_much`."""
+def asks_for_gpu(job) -> bool:
+    """Whether a job of Snakemake asks Slurm for a GPU, in either way."""
+    if not {"gpu", "gres"} & job.rule.resources.keys():
+        return False
+    return bool(job.resources.get("gpu")) or "gpu" in (job.resources.get("gres") or "")
+
+
+def gpus_no_job_gets(jobs: Iterable, ceiling: float, partitions: Mapping[str, Mapping]) -> Iterator[str]:
+    """What rules of Snakemake's jobs ask for of GPUs that a job cannot have, each said once; see `too_much`.
+
+    Parameters
+    ----------
+    partitions : what the profile states of each
+    """
+    names = ("gpu", "gres", "gpu_model")
     asking = [job for job in jobs if {"gpu", "gres"} & job.rule.resources.keys()]
-    found = ((job.rule.name, _asked(job, "gpu"), _asked(job, "gres")) for job in asking)
-    for rule, gpus, gres in dict.fromkeys(found):
-        yield from too_much(rule, gpus or 0, gres or "", ceiling)
+    found = ((job.rule.name, *(_asked(job, name) for name in names)) for job in asking)
+    most = max(((stated or {}).get("max_gpu") or 0 for stated in partitions.values()), default=0)
+    for rule, gpus, gres, model in dict.fromkeys(found):
+        yield from too_much(rule, gpus or 0, gres or "", ceiling, model)
+        if (several := _number(gres or "")) > most > 0:
+            yield (
+                f"{rule} asks for {several} GPUs, and max_gpu of a partition is {most} at most; state more where its "
+                "nodes have them, or lower training.gpus"
+            )
+
+
+def _number(gres: str) -> int:
+    """GPUs in a resource as Slurm writes it, gpu:4 or gpu:a100:4; 0 of what is none."""
+    found = re.fullmatch(r"gpu(?::[a-zA-Z]\w*)?:([0-9]+)", gres)
+    return int(found[1]) if found else 0
 
 
 def _asked(job, name: str) -> int | str | None:
@@ -129,7 +154,7 @@ def _asked(job, name: str) -> int | str | None:
     return job.resources.get(name) if own is None or own.is_evaluable() else own.value
 
 
-def too_much(rule: str, gpus: int, gres: str, ceiling: float) -> Iterator[str]:
+def too_much(rule: str, gpus: int, gres: str, ceiling: float, model: str | None = None) -> Iterator[str]:
     """What a rule asks for of GPUs that a job cannot have: its group is given fewer, and it fails again and again.
 
     Parameters
@@ -137,6 +162,7 @@ def too_much(rule: str, gpus: int, gres: str, ceiling: float) -> Iterator[str]:
     rule : its name
     gpus, gres : its resources of these names, 0 and "" for none
     ceiling : how many GPUs a job may have, by `resources` of the profile
+    model : its `gpu_model`
     """
     if gpus > ceiling:
         change = "an extraction uses one: take `gpu` out of its line under set-resources"
@@ -144,9 +170,14 @@ def too_much(rule: str, gpus: int, gres: str, ceiling: float) -> Iterator[str]:
             change = f"write `gpu={gpus}` there, or let the rule ask for less"
         yield f"{rule} asks for gpu={gpus}, and no job gets more than `resources: gpu={ceiling}` allows; {change}"
     if gpus and re.match(r"gpu\b", gres):
-        model = next(iter(re.findall(r"gpu:([a-zA-Z]\w*)", gres)), None)
-        instead = f"write `gpu_model: {model}` instead" if model else "take gres out"
+        named = next(iter(re.findall(r"gpu:([a-zA-Z]\w*)", gres)), None)
+        instead = f"write `gpu_model: {named}` instead" if named else "take gres out"
         yield f"{rule} asks for gpu={gpus} and for `gres: {gres}`, and Slurm would be given both; {instead}"
+    elif model and _number(gres):
+        yield (
+            f"{rule} asks for `gres: {gres}` and for `gpu_model: {model}`, and Slurm would be given both; write "
+            f"`gres: gpu:{model}:{_number(gres)}` instead of the latter"
+        )
 
 
 def without_accounting(plugin) -> None:

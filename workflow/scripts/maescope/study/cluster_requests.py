@@ -8,17 +8,25 @@ import math
 from pathlib import Path
 
 from maescope.base import grid
-from maescope.study import sizes
+from maescope.study import recipes, sizes
 from maescope.study.lookups import LookUps
 
 VIT_B_MB = 350  # weights of a ViT-B in float32
+CPU_RATE, GPU_RATE = 1.5e10, 1e13  # floating-point operations per second of a training, of one thread and of one GPU
+DECODED = 150  # photographs per second that one thread reads, crops and resizes
+DAY = 24 * 60  # minutes that a training asks for at most: what is left takes another attempt
 
 
 class ClusterRequests:
-    """Functions of a job's wildcards, of the attempt and, where it counts, of its input; of one configuration."""
+    """Functions of a job's wildcards, of the attempt and, where it counts, of its input; of one configuration.
 
-    def __init__(self, look: LookUps):
-        self.look = look
+    Parameters
+    ----------
+    slurm : whether jobs are Slurm's, to which several GPUs are told otherwise
+    """
+
+    def __init__(self, look: LookUps, slurm: bool = False):
+        self.look, self.slurm = look, slurm
 
     def gpus(self, wildcards) -> int:
         """GPUs of an extraction."""
@@ -44,16 +52,53 @@ class ClusterRequests:
         images = self.look.images_asked(wildcards.dataset) * self.look.levels_of(wildcards.perturbation) * size
         return attempt * round(20 + images / (3000 if self.gpus(wildcards) else 300))
 
-    def training_mb(self, wildcards, attempt) -> int:
-        """torch, and the images of the training set, which are held in memory."""
-        images = self.look.images_asked(self.look.training(wildcards)["dataset"])
-        return attempt * round(4000 + images * 3 * self.pixels(wildcards) * 8e-6)
+    def training_gpus(self, wildcards) -> int:
+        """GPUs of a training."""
+        run = self.look.models[wildcards.model]["training_run"]
+        return run["gpus"] if run["device"] != "cpu" else 0
 
-    def training_minutes(self, wildcards, attempt) -> int:
-        """At least 6000 images of 32 px per minute."""
-        training = self.look.training(wildcards)
-        images = self.look.images_asked(training["dataset"]) * training["epochs"]
-        return attempt * round(20 + images * self.pixels(wildcards) / 32**2 / 6000)
+    def training_gpu(self, wildcards) -> int:
+        """The resource `gpu` of a training; several of Slurm are `training_gres`."""
+        gpus = self.training_gpus(wildcards)
+        return 0 if self.slurm and gpus > 1 else gpus
+
+    def training_gres(self, wildcards) -> str:
+        """Several GPUs for the one task of a training: the profile's ceiling on `gpu` is not theirs."""
+        gpus = self.training_gpus(wildcards)
+        return f"gpu:{gpus}" if self.slurm and gpus > 1 else ""
+
+    def training_mb(self, wildcards, attempt) -> int:
+        """torch in each process, batches that are read ahead, and on a CPU what layers keep for the backward pass."""
+        model = self.look.models[wildcards.model]
+        training, run = model["training"], model["training_run"]
+        part = recipes.together(training, run)  # images
+        ahead = 2 * max(model["threads"], run["gpus"]) + 2 * run["gpus"]  # batches
+        held = ahead * part * 3e-6 * self.pixels(wildcards)
+        if run["device"] == "cpu":
+            held += run["gpus"] * part * sizes.activations_of(model) * 4e-6
+        return attempt * round(4000 * run["gpus"] + held)
+
+    def training_minutes(self, wildcards) -> int:
+        """Twice what the arithmetic or the reading takes, the slower of both, at most a day; alike at each attempt.
+
+        An attempt goes on where the one before it was ended.
+        """
+        return min(DAY, self._minutes(wildcards.model))
+
+    def retries(self, models: list[str]) -> int | None:
+        """Of trainings on a cluster: as many more as the longest one takes days; Snakemake's elsewhere."""
+        most = max(map(self._minutes, models), default=0)
+        return 2 + math.ceil(most / DAY) if self.slurm else None
+
+    def _minutes(self, name: str) -> int:
+        model = self.look.models[name]
+        training, run = model["training"], model["training_run"]
+        dataset = self.look.datasets[training["dataset"]]
+        each = dataset["count"] or (1300 if recipes.is_large(model) else 150)  # of a label, as in ImageNet
+        images = len(dataset["labels"]) * each * training["epochs"]
+        rate = CPU_RATE * model["threads"] if run["device"] == "cpu" else GPU_RATE * run["gpus"]
+        reading = math.prod(grid.sides(model["preprocessing"]["crop"])) / 224**2 / DECODED / model["threads"]
+        return round(20 + 2 * images * max(sizes.training_flops_of(model) / rate, reading) / 60)
 
     def sampling_minutes(self, wildcards, attempt) -> int:
         """Each picture is read: a thousand of them per minute."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from maescope.base import grid
 from maescope.base.grid import visible
 from maescope.base.names import nearest
-from maescope.study import arguments, conventions, layer_checks, replicates, sizes, sweep_checks
+from maescope.study import arguments, conventions, layer_checks, recipes, replicates, sizes, sweep_checks
 from maescope.study.weight_files import HUB, RANDOM, TRAINED, folder_problem, is_trained
 
 SMALLEST_SIGMA = 1e-30  # pixels; much less is 0 in single precision, and 0 / 0 no number
@@ -146,18 +146,20 @@ def _model_contradictions(name: str, model: dict, config: dict) -> Iterator[str]
     if weights != f"{TRAINED}{name}.safetensors":
         yield f"{key}.weights: a model that is trained here has weights: {TRAINED}{name}.safetensors; leave them out"
     yield from _missing(f"{key}.training.dataset", [training["dataset"]], config["datasets"], "datasets")
+    yield from recipes.problems(name, model, config["datasets"])
     patches, ratio = sizes.patches_of(model), training["mask_ratio"]
     if training["recipe"] == "pretrain" and patches and not visible(patches, ratio):
         yield f"{key}.training.mask_ratio: a ratio of {ratio} leaves none of the {patches} patches visible"
     initial = training["initial"]
-    if training["recipe"] == "finetune" and initial not in config["models"]:
+    begun = training["recipe"] in recipes.BEGUN
+    if begun and initial not in config["models"]:
         yield f"{key}.training.initial: {initial!r} is not among models{nearest(initial, config['models'])}"
-    elif training["recipe"] == "finetune" and config["models"][initial]["weights"].startswith((HUB, RANDOM)):
+    elif begun and config["models"][initial]["weights"].startswith((HUB, RANDOM)):
         yield f"{key}.training.initial: {initial} has no file of weights to begin with; give it a .safetensors or .pth"
-    elif training["recipe"] == "finetune":
+    elif begun:
         yield from sizes.twin_problems(f"{key}.training.initial", name, initial, config["models"])
-    if training["recipe"] != "finetune" and initial is not None:
-        yield f"{key}.training.initial: only for recipe finetune, not {training['recipe']}"
+    if not begun and initial is not None:
+        yield f"{key}.training.initial: only for recipe {' and '.join(recipes.BEGUN)}, not {training['recipe']}"
     if (training["recipe"] == "pretrain") != (model["num_classes"] == 0):
         yield f"{key}.num_classes: {model['num_classes']} does not go with recipe {training['recipe']}"
 

@@ -16,7 +16,8 @@ from maescope.study.class_lists import in_list
 from maescope.study.completion import corruptions_there
 from maescope.study.weight_files import weights_file
 
-HOW = ("batch_size", "device", "threads", "patch_tokens", "url", "sha256")  # of a model: they change no token
+# of a model: they change no token
+HOW = ("batch_size", "device", "threads", "patch_tokens", "url", "sha256", "training_run")
 NOTHING = "(?!)"  # a pattern that nothing matches
 
 
@@ -184,7 +185,8 @@ class LookUps:
         variants = self.study["mask_variants"] or {}
         shown = [self.study["dataset"], self.study["scenes"], variants.get("dataset"), *self.shift_datasets()]
         seeing = self.used() if wildcards.dataset in shown else []
-        seeing += [model for model in self.trained if self.models[model]["training"]["dataset"] == wildcards.dataset]
+        training = {model: self.models[model]["training"] for model in self.trained}
+        seeing += [name for name, how in training.items() if wildcards.dataset in (how["dataset"], how["validation"])]
         return max(self.resize(seeing or self.models).values())
 
     # ---- Models

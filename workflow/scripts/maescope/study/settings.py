@@ -18,6 +18,7 @@ from maescope.study import (
     image_sources,
     model_folders,
     parquet_schemas,
+    recipes,
     replicates,
     sweep_checks,
 )
@@ -83,6 +84,7 @@ def check(
                         place = in_list(listed, label) if key == "classes" else ""
                         problems.append(f"datasets.{name}.{key}{place}: {why}")
         problems += replicates.problems(config["models"], config["seed"])
+        problems += recipes.stated_problems(config["models"])
         lacking = [name for name, model in config["models"].items() if not (model["weights"] or model["training"])]
         problems += [f"models.{name}.weights: needed, for {name} has no training here" for name in lacking]
     if not problems:
@@ -94,6 +96,8 @@ def check(
                 model["weights"] = model["weights"] or f"{TRAINED}{name}.safetensors"
             if model["preprocessing"] == "timm":
                 model["preprocessing"] = preprocessing_of_timm(name, model, recorded)
+            if model["training"]:
+                recipes.complete(model)
         known = schema["$defs"]["corruption"]["properties"]["name"]["enum"]
         fifteen = [name for name in known if name not in (None, "all")]
         config["perturbations"] = corruptions(config["perturbations"], fifteen)

@@ -92,6 +92,38 @@ def sizes_of(model: dict) -> dict[str, int | None]:
     }
 
 
+def training_flops_of(model: dict) -> float:
+    """Floating-point operations of an image in a step of its training, forward and backward; a ViT-B's if unknown.
+
+    Two for each weight of a matrix and token, and twice as many again backward; attention's own products are added.
+    """
+    training, patches = model["training"], patches_of(model) or 196
+    width, depth = width_of(model) or 768, sizes_of(model)["depth"] or 12
+    recipe = training["recipe"]
+    seen = (visible(patches, training["mask_ratio"]) if recipe == "pretrain" else patches) + 1
+    total = _forward(seen, width, depth) * (1 if recipe == "probe" else 3)
+    if recipe == "pretrain":
+        decoder = training["decoder"]
+        total += 3 * _forward(patches + 1, decoder["width"], decoder["depth"])
+    return total
+
+
+def _forward(tokens: int, width: int, depth: int) -> float:
+    """Operations of blocks with four times as wide a hidden layer."""
+    return depth * (24 * tokens * width**2 + 4 * tokens**2 * width)
+
+
+def activations_of(model: dict) -> float:
+    """Numbers that an image leaves in the layers for the backward pass, about; a ViT-B's if unknown."""
+    training, patches = model["training"], patches_of(model) or 196
+    width, depth = width_of(model) or 768, sizes_of(model)["depth"] or 12
+    if training["recipe"] == "probe":
+        return 20 * patches * width
+    seen = visible(patches, training["mask_ratio"]) if training["recipe"] == "pretrain" else patches
+    decoder = training["decoder"] if training["recipe"] == "pretrain" else {"width": 0, "depth": 0}
+    return 20 * (seen * width * depth + patches * decoder["width"] * decoder["depth"])
+
+
 def angles_of(model: dict, labels: int, k: int | float | list[int], every: bool = True) -> int:
     """Principal angles of each two of so many labels, in all layers, that `analysis.subspace.k` asks for.
 

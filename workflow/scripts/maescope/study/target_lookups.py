@@ -1,5 +1,6 @@
 """What figures, tables and claims look up in a checked configuration: the measures that they gather."""
 
+import json
 from collections.abc import Iterable
 from itertools import product
 
@@ -8,12 +9,24 @@ from maescope.study import sizes
 from maescope.study.class_lists import known_list
 from maescope.study.lookups import LookUps
 
-OWN = ("tsne", "separation", "out_of_distribution", "patch_components")  # of what a study shows; they lie under it
+# of what a study shows; they lie under it
+OWN = ("tsne", "separation", "knn", "out_of_distribution", "patch_components")
 LONG = ("accuracy", "alignment", "attention", "features", "shift")  # a row per image or head and level: Parquet
 
 
 class TargetLookUps(LookUps):
     """All that rules ask of a configuration: what `LookUps` says of single jobs, and what is gathered from them."""
+
+    # ---- Trainings
+
+    def training_run(self, wildcards) -> str:
+        """How a model is trained, as one line of JSON: device, gpus, accumulation, state_minutes; no weight follows."""
+        return json.dumps(self.models[wildcards.model]["training_run"], sort_keys=True)
+
+    def validation_images(self, wildcards) -> str | list:
+        """The sampled list of the images that a training is validated on, if there are any."""
+        validation = self.training(wildcards)["validation"]
+        return self.images_of(validation) if validation else []
 
     # ---- Measures
 
@@ -243,6 +256,11 @@ class TargetLookUps(LookUps):
         name = self.study["reference"]
         asked = name is not None and wildcards.dataset == self.study["dataset"]
         return self.tokens_of(wildcards.model, name, wildcards.perturbation, self.labels(wildcards)) if asked else []
+
+    def voting_tokens(self, wildcards) -> list[str]:
+        """The same, of a measure that is of nothing else."""
+        self.named("reference")
+        return self.reference_tokens(wildcards)
 
     def reference_hash(self, wildcards) -> str | None:
         name = self.study["reference"]

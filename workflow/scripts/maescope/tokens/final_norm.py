@@ -38,9 +38,17 @@ class After:
 
     def mean(self, tokens: TokenFile, level: str) -> np.ndarray:
         """Mean patch token of each image at each layer after the norm, (L, B, D)."""
+        self.require_own(tokens)
+        return self.applied(tokens.read(level, "mean"))
+
+    def require_own(self, tokens: TokenFile) -> None:
+        """Refuse tokens of other weights."""
         if tokens.attributes.get("weights_sha256") != self.sha256:
             raise InputError(f"{tokens.path}: was made with other weights than the model has; delete it")
-        return layer_norm(tokens.read(level, "mean"), self.weight, self.bias, self.eps)
+
+    def applied(self, points: np.ndarray) -> np.ndarray:
+        """Tokens (..., D) after the norm."""
+        return layer_norm(points, self.weight, self.bias, self.eps)
 
 
 def layer_norm(tokens: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) -> np.ndarray:

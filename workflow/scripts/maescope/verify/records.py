@@ -10,6 +10,7 @@ from typing import NamedTuple
 from maescope.base import provenance, tidy
 from maescope.base.errors import InputError, StaleError
 from maescope.study.lookups import written_with
+from maescope.study.training_states import STATES
 from maescope.study.weight_files import HUB, RANDOM
 from maescope.tokens import store
 
@@ -54,6 +55,8 @@ def found() -> list[str]:
 
 def apart(path: str) -> bool:
     """Whether a path below results/ is of a log or the like; a model may be called `logs` where studies share."""
+    if path.startswith(f"{STATES.relative_to(provenance.RESULTS)}/"):
+        return True
     return path.split("/")[0] not in SHARED and APART.match(path) is not None
 
 

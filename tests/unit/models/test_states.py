@@ -1,0 +1,239 @@
+"""States of trainings: killed at any moment and resumed, damaged, of something else, on a full disk.
+
+MAESCOPE_SOAK multiplies the kills.
+"""
+
+import errno
+import multiprocessing
+import os
+import random
+import signal
+import time
+from types import SimpleNamespace
+
+import pytest
+import torch
+from trainings import AFFINE, classification, classifier, pretraining, problem, recipe, train
+
+from maescope.base.errors import InputError
+from maescope.models import states
+
+SOAK = int(os.environ.get("MAESCOPE_SOAK", "1"))
+IDENTITY = {"recipe": {"epochs": 6, "batch_size": 8}, "model": {}, "images": "a", "validation": None, "initial": None}
+IDENTITY |= {"code": "c"}
+OWN = recipe(epochs=6, augmentation=AFFINE, average=0.9, mixup=0.8, smoothing=0.1)
+STEPS = 12
+
+
+def run(kept=True, **further):
+    """A training whose state is saved after every step; all that it ends with."""
+    objective = classification(OWN, model=classifier(depth=2, drop_path_rate=0.3))
+    own = states.States("vit", IDENTITY, 0) if kept else None
+    return train(objective, OWN, validation=problem(8), states=own, **further)
+
+
+def in_a_process(folder, **further):
+    """Start that training in a process of its own, which leaves its end in a file."""
+
+    def work():
+        os.chdir(folder)
+        torch.set_num_threads(1)
+        found = run(**further)
+        torch.save({"weights": found.weights, "history": found.history}, "end")
+
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    return process
+
+
+def end(folder):
+    found = torch.load(folder / "end")
+    return found["weights"], found["history"]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    process = in_a_process(folder, kept=False)
+    process.join()
+    return end(folder)
+
+
+def step_of(folder):
+    """The last step whose state is there."""
+    return max((int(path.name[:9]) for path in (folder / states.STATES).glob("vit/*.pt")), default=0)
+
+
+def disturb(process, folder, word, step, pause):
+    """Send a signal some time after so many steps."""
+    while process.is_alive() and step_of(folder) < step:
+        time.sleep(0.0005)
+    time.sleep(pause)
+    os.kill(process.pid, word)
+    process.join()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(signal.SIGKILL, signal.SIGTERM)] if SOAK == 1 else [(signal.SIGKILL,) * SOAK, (signal.SIGTERM,) * (SOAK // 2)],
+)
+def test_a_training_that_was_ended_at_any_moment_comes_to_the_same_end(tmp_path, undisturbed, words):
+    rng, disturbed = random.Random(sum(words)), 0
+    places = sorted(rng.sample(range(STEPS - 1), len(words)))  # each attempt gets further than the one before
+    for word, step in zip(words, places, strict=True):
+        process = in_a_process(tmp_path, workers=disturbed % 2)
+        disturb(process, tmp_path, word, step, rng.uniform(0, 0.03))
+        assert process.exitcode in (-word, 1)
+        disturbed += 1
+        assert step <= step_of(tmp_path) < STEPS and not (tmp_path / "end").exists()
+    process = in_a_process(tmp_path)
+    process.join()
+    weights, history = end(tmp_path)
+    assert torch.equal(weights, undisturbed[0]) and history == undisturbed[1]
+    assert disturbed == len(words) >= 2
+
+
+class Ended(Exception):
+    pass
+
+
+def interrupted(monkeypatch, after, word=None):
+    """Train until so many steps are done, in this process."""
+    take, steps = torch.optim.AdamW.step, []
+
+    def counted(*given):
+        take(*given)
+        steps.append(1)
+        if len(steps) == after:
+            if word is None:
+                raise Ended
+            os.kill(os.getpid(), word)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.optim.AdamW, "step", counted)
+        run()
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / states.STATES / "vit"
+
+
+def test_two_states_are_kept_and_read_without_executing_anything(here, monkeypatch):
+    with pytest.raises(Ended):
+        interrupted(monkeypatch, 6)
+    assert [int(path.name[:9]) for path in sorted(here.glob("*.pt"))] == [4, 5]
+    assert {path.suffix for path in here.iterdir()} == {".pt"}
+    for path in here.glob("*.pt"):
+        assert torch.load(path, weights_only=True)["step"] == int(path.name[:9])
+
+
+def test_told_to_end_it_saves_its_state_says_so_in_one_line_and_hears_as_before(here, monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    said = (
+        r"^the training was told to end after 3 of 12 steps; its state is saved, and the next attempt goes on from it$"
+    )
+    with pytest.raises(InputError, match=said):
+        interrupted(monkeypatch, 3, signal.SIGTERM)
+    assert step_of(here.parents[3]) == 3 and signal.getsignal(signal.SIGTERM) == before
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize("damage", [flip, cut])
+def test_a_damaged_state_is_passed_over_and_without_a_whole_one_it_is_said(here, monkeypatch, caplog, damage):
+    wanted = run(kept=False)
+    with pytest.raises(Ended):
+        interrupted(monkeypatch, 6)
+    older, newer = sorted(here.glob("*.pt"))
+    damage(newer)
+    kept = older.read_bytes()
+    assert torch.equal(run().weights, wanted.weights)
+    assert f"{newer}".removeprefix(f"{here.parents[3]}/") in caplog.text and "passed over" in caplog.text
+    for path in here.glob("*.pt"):
+        path.unlink()
+    older.write_bytes(kept)
+    damage(older)
+    with pytest.raises(InputError, match=r"^results/models/\.state/vit: no state in it is whole; delete the folder"):
+        run()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"recipe": {"epochs": 6, "batch_size": 4}}, r"another recipe \(batch_size\)"),
+        ({"recipe": {"epochs": 7, "batch_size": 4}}, r"another recipe \(batch_size, epochs\)"),
+        ({"model": {"pooling": "token"}}, r"another model \(pooling\)"),
+        ({"images": "b"}, "another list of images"),
+        ({"validation": "b"}, "other images to validate on"),
+        ({"initial": "b"}, "other weights to begin with"),
+        ({"code": "d", "images": "b"}, "another list of images and another version of maescope's code"),
+    ],
+)
+def test_a_state_of_something_else_is_refused_by_name_and_stays(here, changed, said):
+    states.States("vit", IDENTITY, 0).save(3, {"weights": {}})
+    own = states.States("vit", IDENTITY | changed, 0)
+    with pytest.raises(InputError, match=rf"^results/models/\.state/vit: has the state of a training with {said}; put"):
+        own.take_over()
+    assert states.States("vit", IDENTITY, 0).take_over()["step"] == 3
+    own.forget()
+    assert own.take_over() is None
+
+
+def test_a_full_disk_ends_no_training_and_loses_no_state(here, monkeypatch, caplog):
+    wanted = run(kept=False)
+    with pytest.raises(Ended):
+        interrupted(monkeypatch, 4)
+    there = {path.name: path.read_bytes() for path in here.glob("*.pt")}
+
+    def full(*given):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(states.torch, "save", full)
+    assert torch.equal(run().weights, wanted.weights)
+    lines = [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"]
+    assert len(lines) == 1 and "disk is full" in lines[0] and "\n" not in lines[0]
+    assert {path.name: path.read_bytes() for path in here.glob("*.pt")} == there
+
+
+def test_told_to_end_where_no_state_can_be_saved_it_says_so(here, monkeypatch):
+    monkeypatch.setattr(states.States, "save", lambda *given: False)
+    with pytest.raises(InputError, match=r"told to end after 2 of 12 steps; no state was saved$"):
+        interrupted(monkeypatch, 2, signal.SIGTERM)
+
+
+def test_states_are_due_after_minutes_and_at_the_end_of_an_epoch_after_a_tenth(monkeypatch):
+    clock = SimpleNamespace(monotonic=lambda: now)
+    monkeypatch.setattr(states, "time", clock)
+    now = 100.0
+    own = states.States("vit", IDENTITY, 10)
+    due = []
+    for now in (159.0, 161.0, 699.0, 701.0):  # noqa: B007 - what the clock says
+        due.append((own.due(False), own.due(True)))
+    assert due == [(False, False), (False, True), (False, True), (True, True)]
+
+
+def test_a_pretraining_goes_on_as_well(here, monkeypatch):
+    own = recipe(epochs=3, augmentation=AFFINE)
+    wanted = train(pretraining(True), own).weights
+    kept = states.States("mae", IDENTITY, 0)
+    save = kept.save
+
+    def ended(step, state):
+        save(step, state)
+        if step == 4:
+            raise Ended
+
+    kept.save = ended
+    with pytest.raises(Ended):
+        train(pretraining(True), own, states=kept)
+    assert torch.equal(train(pretraining(True), own, states=states.States("mae", IDENTITY, 0)).weights, wanted)
