@@ -6,6 +6,7 @@ from snakemake.report import common as addresses
 
 CATEGORIES = ["Overview", "Claims", "Layer by layer", "Robustness", "Heads", "Beyond the paper", "Models", "Sweep"]
 CATEGORIES += ["Sensitivity"]  # in the order of the menu, which is sorted by name
+TITLES = {}  # of figures and tables, by the names of their rules: the study page has them as well
 
 
 def shown(path, caption, category, title):
@@ -26,7 +27,7 @@ def download(path, kind):
 
 def figure(name, category, title, *also):
     """The files of a figure; `also` its numbers, and what is seen in it as text for the caption."""
-    own = f"{RESULTS}/figures/{name}"
+    TITLES[name], own = title, f"{RESULTS}/figures/{name}"
     files = {
         "pdf": download(f"{own}.pdf", "Figures (PDF)"),
         "png": shown(f"{own}.png", name, category, title),
@@ -38,7 +39,7 @@ def figure(name, category, title, *also):
 
 def table(name, category, title, caption=None):
     """A table: its numbers, and the same printed."""
-    own = f"{RESULTS}/tables/{name}"
+    TITLES[name], own = title, f"{RESULTS}/tables/{name}"
     return {
         "csv": download(f"{own}.csv", "Numbers (CSV)"),
         "tex": download(f"{own}.tex", "Tables (LaTeX, Markdown)"),
