@@ -303,6 +303,7 @@ function startClasses() {
 // ---- Heads
 
 const mean = (grid) => grid.flat().reduce((sum, value) => sum + value, 0) / grid.flat().length;
+const fixed = (value) => value === null ? "–" : value.toFixed(2);
 
 function drawHeads() {
     const by = $("heads-by").value, own = D.heads[by], what = $("heads-what").value;
@@ -314,9 +315,9 @@ function drawHeads() {
         const before = own.clean[layer][head], control = shuffled[layer][head];
         cells.layer.push(layer + 1);
         cells.head.push(head + 1);
-        cells.value.push(what === "share" ? (before ? 100 * value / before : NaN) : what === "kept" ? value : control);
+        cells.value.push(what === "share" ? (before ? 100 * value / before : NaN) : what === "kept" ? value : control ?? NaN);
         cells.said.push(`layer ${layer + 1}, head ${head + 1}: ${value.toFixed(2)} of ${before.toFixed(2)} features (${percent(value, before)} %); `
-            + `labels shuffled ${control.toFixed(2)} of ${own.shuffled_clean[layer][head].toFixed(2)}`);
+            + `labels shuffled ${fixed(control)} of ${fixed(own.shuffled_clean[layer][head])}`);
     }));
     find("cells").data = cells;
     const colours = find("colours");

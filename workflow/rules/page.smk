@@ -1,6 +1,7 @@
 # The study page: figures, tables, measures and a few pictures -> results/{study}/study.html, one file that needs no other.
 
 import re
+import time
 from types import SimpleNamespace
 
 MASKED = bool(STUDY["pretrained"])
@@ -61,6 +62,15 @@ def told(name):
     return {"params": {key: getattr(own.params, key) for key in asked}, "seen": str(own.output.get("seen", ""))}
 
 
+BEGUN = time.time()
+
+
+onsuccess:
+    page = Path(f"{RESULTS}/study.html")
+    if page.is_file() and page.stat().st_mtime > BEGUN:
+        say(f"Open {page}")
+
+
 rule thumbnails:
     input:
         unpack(settled(f"{RESULTS}/thumbnails.json", images=look.images_of(STUDY["dataset"]))),
@@ -77,7 +87,6 @@ rule thumbnails:
         runtime=20,
     params:
         code=code("page/thumbnails"),
-        model=look.first,
         dataset=STUDY["dataset"],
         preprocessing=look.models[look.first]["preprocessing"],
         entries={name: look.perturbations[name] for name in (STUDY["blur"], look.occlusion)},

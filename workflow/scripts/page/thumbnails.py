@@ -52,7 +52,6 @@ for label, part in own.groupby("label", sort=False):
         }
     paths += thumbnails.paths(label, part["image"], targets, rollout, geometry.grid, steps)
 found = {
-    "model": params.model,
     "thumbnails": [
         {"label": label, "image": image, "picture": thumbnails.encoded(picture)}
         for label, image, picture in zip(chosen["label"], chosen["image"], pictures, strict=True)

@@ -1,8 +1,45 @@
 """What the alive parts of the study page show, from measures: for JSON, images by their place in one list."""
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 
 MOST_POINTS = 4000  # patch tokens of one layer that a browser still moves at once
+
+
+def data(
+    accuracy: pd.DataFrame,
+    features: pd.DataFrame,
+    alignment: pd.DataFrame,
+    tsne: pd.DataFrame | None,
+    pictures: Mapping,
+    first: str,
+    outputs: Sequence[str],
+) -> dict:
+    """All of it, by part.
+
+    Parameters
+    ----------
+    accuracy : model, perturbation, level, label, image, target, prediction
+    features, alignment : of the functions below
+    tsne : of `maps`, None where no model is looked at layer by layer
+    pictures : `thumbnails` and `paths`, as the rule `thumbnails` writes them
+    first : the model whose predictions stand beside images
+    outputs : the classes by their index
+    """
+    clean = accuracy[(accuracy["model"] == first) & (accuracy["perturbation"] == "clean")]
+    labels = list(dict.fromkeys(clean["label"]))
+    own = {(one["label"], one["image"]): one["picture"] for one in pictures["thumbnails"]}
+    return {
+        "labels": labels,
+        "outputs": list(outputs),
+        "first": first,
+        "images": listed(clean, labels, own),
+        "predictions": predictions(accuracy, clean),
+        "maps": {} if tsne is None else maps(tsne, clean),
+        "heads": heads(features),
+        "paths": with_cosines(pictures["paths"], alignment),
+    }
 
 
 def listed(clean: pd.DataFrame, labels: list[str], pictures: dict[tuple[str, str], str]) -> dict:
@@ -59,13 +96,17 @@ def maps(tsne: pd.DataFrame, clean: pd.DataFrame) -> dict:
     for token in ("mean", "cls", "patch"):
         part = tsne[tsne["token"] == token]
         layers = sorted(part["layer"].unique())
-        if not layers or (part["layer"] == layers[0]).sum() > MOST_POINTS:
+        if not layers or (token == "patch" and (part["layer"] == layers[0]).sum() > MOST_POINTS):
             continue
         of = part[part["layer"] == layers[0]]
         patches = of["patch"].fillna(-1).astype(int)
         keys = pd.MultiIndex.from_arrays([of["label"], of["image"], patches])
         image = own.reindex(pd.MultiIndex.from_frame(of[["label", "image"]]))
-        found[token] = {"image": image.astype(int).tolist(), "patch": patches.tolist(), "layers": list(map(int, layers))}
+        found[token] = {
+            "image": image.astype(int).tolist(),
+            "patch": patches.tolist(),
+            "layers": list(map(int, layers)),
+        }
         for axis in ("x", "y"):
             found[token][axis] = []
             for _, rows in part.groupby("layer"):
@@ -91,7 +132,8 @@ def heads(features: pd.DataFrame) -> dict:
         means = part.groupby(["level", "layer", "head"])[columns].mean()
 
         def grid(level: str, column: str, means: pd.DataFrame = means) -> list[list[float]]:
-            return means.loc[level][column].unstack("head").sort_index().round(3).to_numpy().tolist()
+            own = means.loc[level][column].unstack("head").sort_index().round(3)
+            return own.astype(object).where(own.notna(), None).to_numpy().tolist()  # of one class none can be shuffled
 
         found[name] = {
             "levels": levels,
@@ -104,13 +146,14 @@ def heads(features: pd.DataFrame) -> dict:
 
 
 def with_cosines(paths: list[dict], alignment: pd.DataFrame) -> list[dict]:
-    """Paths of `page.thumbnails` with the cosine of each step: of the last layer's embedding with that of the clean image.
+    """Paths of `page.thumbnails`, each step with the cosine of the last layer's embedding with the clean image's.
 
     Parameters
     ----------
     alignment : perturbation, level, label, image, cosine, of the last layer
     """
-    cosine = alignment.set_index(["perturbation", "level", "label", "image"])["cosine"].round(4).to_dict()
+    there = alignment.dropna(subset="cosine").set_index(["perturbation", "level", "label", "image"])
+    cosine = there["cosine"].round(4).to_dict()
     for path in paths:
         for name, steps in path["steps"].items():
             for step in steps:

@@ -1,8 +1,10 @@
 """The parts of the study page in their order, read from the files of figures and tables."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from maescope.base.errors import InputError
 from maescope.page import captions, document, printed
 
 
@@ -49,3 +51,20 @@ def _part(name: str, title: str, caption: str, told: dict, files: dict[str, str]
 def overview(path: str) -> list[printed.Table]:
     """Settings, models, run times and versions: the tables of the overview."""
     return printed.read(Path(path).read_text(encoding="utf-8")).tables
+
+
+def pictures(path: str | list) -> dict:
+    """What the rule `thumbnails` wrote; nothing where the study wants no pictures.
+
+    Raises
+    ------
+    InputError
+        naming a file that is damaged
+    """
+    if not path:
+        return {"thumbnails": [], "paths": []}
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        return {key: found[key] for key in ("thumbnails", "paths")}
+    except (ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{path}: is damaged ({error}); delete it to have it made again") from None

@@ -60,18 +60,20 @@ def as_script(code: str) -> Markup:
     return Markup(code.replace("\r\n", "\n").replace("</script", "<\\/script").replace("<!--", "<\\!--"))
 
 
-def page(template: str, style: str, scripts: list[str], **told) -> str:
+def page(template: str, style: str, scripts: list[str], data: dict, **told) -> str:
     """The page. Its policy lets no address be fetched, and no script run but these, by their digests.
 
     Parameters
     ----------
     template : Jinja2's; everything that is put into it is escaped
     scripts : in their order; the last is the page's own
-    told : what the template asks for
+    data : of `alive.data`, with `choices`, `panels` and `plots`
+    told : what else the template asks for
     """
     own = [as_script(code) for code in scripts]
     digests = [base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() for code in own]
     policy = "default-src 'none'; img-src data: blob:; font-src data:; style-src 'unsafe-inline'; script-src "
     policy += " ".join(f"'sha256-{digest}'" for digest in digests)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(template).render(policy=policy, style=Markup(style), scripts=own, **told)
+    told |= {"policy": policy, "style": Markup(style), "scripts": own, "alive": data, "data": as_data(data)}
+    return environment.from_string(template).render(**told)

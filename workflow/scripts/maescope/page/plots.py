@@ -4,9 +4,29 @@ from bokeh.embed import json_item
 from bokeh.models import BasicTicker, ColorBar, ColumnDataSource, FactorRange, HoverTool, LinearColorMapper, Span
 from bokeh.palettes import Cividis256
 from bokeh.plotting import figure
+from bokeh.resources import Resources
 
 PICTURE = '<img src="@picture" alt="" width="72" height="72" style="image-rendering:pixelated;display:block">'
 TEXT = '<div style="max-width:22em;overflow-wrap:anywhere">'
+
+
+def of(data: dict, chance: float) -> dict:
+    """The plots of what `alive.data` has, for `Bokeh.embed.embed_item`; None where there is nothing to draw.
+
+    Parameters
+    ----------
+    chance : the probability with which guessing is right
+    """
+    return {
+        "tsne": tsne() if data["maps"] else None,
+        "path": path(chance) if data["paths"] else None,
+        "heads": heads(),
+    }
+
+
+def library() -> str:
+    """Bokeh's own code for browsers, without its widgets: the page's controls are those of HTML."""
+    return "\n".join(Resources(mode="inline", components=["bokeh"]).js_raw)
 
 
 def _plot(name: str, tools: str, **more):
@@ -19,8 +39,12 @@ def _plot(name: str, tools: str, **more):
 
 def tsne() -> dict:
     """Points that are brushed by dragging, and tell their class, prediction and picture under the pointer."""
-    source = ColumnDataSource({key: [] for key in ("x", "y", "colour", "marker", "picture", "label", "said")}, name="points")
-    own = _plot("tsne", "box_select,lasso_select,tap", height=460, active_drag="box_select", x_range=(0, 1), y_range=(0, 1))
+    source = ColumnDataSource(
+        {key: [] for key in ("x", "y", "colour", "marker", "picture", "label", "said")}, name="points"
+    )
+    own = _plot(
+        "tsne", "box_select,lasso_select,tap", height=460, active_drag="box_select", x_range=(0, 1), y_range=(0, 1)
+    )
     own.scatter(
         "x", "y", marker="marker", size=10, fill_color="colour", line_color="colour", fill_alpha=0.7, source=source,
         selection_line_color="#888888", selection_line_width=2.5, nonselection_alpha=0.18, name="dots",
@@ -50,7 +74,9 @@ def path(chance: float) -> dict:
     now = ColumnDataSource({"level": [], "low": [], "high": []}, name="now")
     own = _plot("path", "", height=260, x_range=FactorRange(name="levels"), x_axis_label="level", y_range=(-0.3, 1.05))
     own.vbar("level", 0.9, "high", "low", fill_alpha=0.15, fill_color="#888888", line_color=None, source=now)
-    own.line("level", "cosine", color="#0072B2", line_width=2, source=source, legend_label="cosine with the clean image")
+    own.line(
+        "level", "cosine", color="#0072B2", line_width=2, source=source, legend_label="cosine with the clean image"
+    )
     dots = [own.scatter("level", "cosine", color="#0072B2", marker="circle", size=8, source=source)]
     own.line(
         "level", "of_right", color="#D55E00", line_width=2, line_dash="dashed", source=source,

@@ -31,9 +31,7 @@ def turned(accuracy: pd.DataFrame) -> pd.Series:
     return right & (worst.reindex(right.index, fill_value=1) == 0)
 
 
-def picked(
-    images: pd.DataFrame, turned: pd.Series, shown: Sequence[str], each: int, most: int = MOST
-) -> pd.DataFrame:
+def picked(images: pd.DataFrame, turned: pd.Series, shown: Sequence[str], each: int, most: int = MOST) -> pd.DataFrame:
     """The images that have a thumbnail, in their order: those of t-SNE, then label by label in turn.
 
     Of a label, images that a perturbation turns wrong come first: those are what one wants to see.
