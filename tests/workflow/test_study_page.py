@@ -130,8 +130,8 @@ def test_points_tell_class_and_prediction_and_stay_marked_in_all_layers(page, fi
     assert plain(said).startswith(f"{maps.loc[(1, image), 'label']} mae_finetuned calls it")
 
     at = place(page, "tsne", x, y)
-    page.drag([at[0] - 7, at[1] - 7], [at[0] + 7, at[1] + 7])
-    page.wait(f"{text('tsne-marked')}.startsWith('1 images marked: 1 of class {maps.loc[(1, image), 'label']}')")
+    page.drag([at[0] - 20, at[1] - 20], [at[0] + 20, at[1] + 20])
+    page.wait(f"{text('tsne-marked')}.startsWith('1 image marked: 1 of class {maps.loc[(1, image), 'label']}')")
     strip = f"[...{own('tsne-strip')}.querySelectorAll('img')]"
     assert page.ask(f"{strip}.map((one) => [one.alt, one.naturalWidth])") == [[image, 16]]
     page.key("ArrowRight", own("tsne-layer"))
@@ -365,6 +365,11 @@ def test_what_a_study_has_not_is_left_out_and_said(tmp_path):
         browser.key("Enter", f"{own('classes-table')}.querySelector('td button')")
         browser.wait(f"{text('classes-detail')}.startsWith('Class one')")
         assert browser.said == [] and browser.ask("[...document.images].length") == 0
+
+
+def test_without_a_pretrained_model_the_page_asks_for_nothing_of_one(without_pretrained):
+    jobs = {job[0] for job in without_pretrained.plan("study_page")}
+    assert {"study_page", "thumbnails", "figure_5"} <= jobs and not {"tsne", "figure_1", "separation"} & jobs
 
 
 def test_a_damaged_file_of_pictures_is_one_line(smoke):

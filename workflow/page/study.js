@@ -115,7 +115,7 @@ function tellMarked() {
     const images = [...marked].sort((a, b) => a - b), counts = new Map();
     for (const image of images) counts.set(D.images.label[image], (counts.get(D.images.label[image]) ?? 0) + 1);
     const parts = [...counts].map(([label, count]) => `${count} of class ${D.labels[label]}`);
-    $("tsne-marked").textContent = images.length ? `${images.length} images marked: ${parts.join(", ")}.` : "Nothing is marked.";
+    $("tsne-marked").textContent = images.length ? `${images.length} image${images.length === 1 ? "" : "s"} marked: ${parts.join(", ")}.` : "Nothing is marked.";
     $("tsne-strip").replaceChildren(...images.slice(0, STRIP).map((image) => tile(image, `called ${called(
         D.predictions[D.first].clean.predictions[0][image])}`)));
     if (images.length > STRIP) $("tsne-strip").append(make("li", { textContent: `and ${images.length - STRIP} more` }));
@@ -371,5 +371,10 @@ async function start() {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", theme);
     document.body.dataset.alive = "all";
 }
+
+// What is folded on screen is open on paper.
+const folded = () => document.querySelectorAll("details:not([open])");
+addEventListener("beforeprint", () => folded().forEach((one) => { one.open = true; one.dataset.folded = ""; }));
+addEventListener("afterprint", () => document.querySelectorAll("[data-folded]").forEach((one) => { one.open = false; delete one.dataset.folded; }));
 
 addEventListener("load", () => setTimeout(start));
