@@ -1,7 +1,7 @@
 """Pictures of the study page: of which images, as a model sees them, clean and degraded, encoded small."""
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 
 import numpy as np
@@ -10,7 +10,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from maescope.base import grid
 from maescope.images import perturbations
+from maescope.tokens import store
+from maescope.tokens.store import TokenFile
 
 MOST, SIDE = 600, 96  # thumbnails, and pixels of their longer side; smaller pictures are kept as they are
 FOLLOWED, LARGE = 24, 160  # images whose path through perturbations is shown, and pixels of their longer side
@@ -113,8 +116,39 @@ def answers(logits: np.ndarray, targets: np.ndarray, among: Sequence[int] | None
     return pd.DataFrame({"prediction": classes[best], "probability": shares.max(1), "of_right": right})
 
 
-def stacked(pictures: Iterable[np.ndarray]) -> np.ndarray:
-    return np.stack(list(pictures))
+def paths_of_label(
+    label: str,
+    images: Sequence[str],
+    crops: np.ndarray,
+    files: Mapping[str, TokenFile],
+    conditions: Mapping[str, object],
+    scores: str,
+    preprocessing,
+    among: Sequence[int] | None = None,
+) -> list[dict]:
+    """The paths of some images of a label, see `paths`.
+
+    Parameters
+    ----------
+    crops : (B, 3, h, w) uint8, the images as the model takes them
+    files : the label's token files by perturbation, `clean` among them
+    conditions : perturbations by name, as `images.perturbations.build` has them
+    scores : the array of the clean file that ranks patches
+    preprocessing : `images.reading.Preprocessing`
+    among : class indices that a prediction may be, None for all
+    """
+    clean = files["clean"]
+    rows = [clean.images.index(image) for image in images]
+    targets, rollout = clean.targets[rows], clean.read("clean", scores)[rows]
+    geometry = perturbations.Geometry(grid.shape(rollout.shape[1], preprocessing.crop), preprocessing.mean)
+    steps = {"clean": {"clean": step(crops, clean.read("clean", "logits")[rows], targets, among)}}
+    for name, condition in conditions.items():
+        store.require_pair(clean, files[name])
+        steps[name] = {}
+        for level in condition.levels:
+            seen = degraded(condition, level, crops, images, rollout, geometry)
+            steps[name][level] = step(seen, files[name].read(level, "logits")[rows], targets, among)
+    return paths(label, images, targets, rollout, geometry.grid, steps)
 
 
 def step(
@@ -126,13 +160,14 @@ def step(
 
 
 def paths(
-    label: str, images: Iterable[str], targets: np.ndarray, rollout: np.ndarray, grid: Sequence[int], steps: dict
+    label: str, images: Iterable[str], targets: np.ndarray, rollout: np.ndarray, shape: Sequence[int], steps: dict
 ) -> list[dict]:
     """Of each image of a label its path: its rollout as shares of the largest, and a step per perturbation and level.
 
     Parameters
     ----------
     rollout : (B, N)
+    shape : rows and columns of patches
     steps : perturbation -> level -> of `step`
     """
     return [
@@ -140,7 +175,7 @@ def paths(
             "label": label,
             "image": image,
             "target": int(targets[row]),
-            "grid": list(grid),
+            "grid": list(shape),
             "rollout": (rollout[row] / rollout[row].max()).round(3).tolist(),
             "steps": {
                 name: [{"level": level, **one[row]} for level, one in levels.items()] for name, levels in steps.items()
