@@ -48,7 +48,6 @@ function theme() {
                 else if (/^(grid|axis|major_tick|minor_tick)_line_color$/.test(key) && own[key]) own[key] = line;
             }
         }
-        plot.outline_line_color = line;
     }
 }
 

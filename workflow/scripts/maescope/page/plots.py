@@ -33,6 +33,7 @@ def _plot(name: str, tools: str, **more):
     own = figure(name=name, tools=tools, toolbar_location="above", sizing_mode="stretch_width", **more)
     own.toolbar.logo = None
     own.background_fill_alpha = own.border_fill_alpha = 0
+    own.outline_line_color = None  # Bokeh would trace the last marker again with it
     own.min_border = 8
     return own
 
