@@ -1,6 +1,5 @@
 # The study page: figures, tables, measures and a few pictures -> results/{study}/study.html, one file that needs no other.
 
-import re
 import time
 from types import SimpleNamespace
 
@@ -47,19 +46,7 @@ SHOWN = {heading: [name for name, has in names.items() if has] for heading, name
 RESULTS_SHOWN = [name for names in SHOWN.values() for name in names]
 
 
-def of_project(path):
-    """A file of the project by its path in it, which stays the same when it is moved; from elsewhere a copy of it."""
-    return path if HERE else workflow.source_path(f"../../{path}")
-
-
 CAPTION_FILES = {name: of_project(f"workflow/report/{name}.rst") for name in RESULTS_SHOWN}
-
-
-def told(name):
-    """What the caption of a figure is told: the params of its rule that it names, and where its text `seen` lies."""
-    asked = re.findall(r"snakemake\.params\.(\w+)", Path(CAPTION_FILES[name]).read_text(encoding="utf-8"))
-    own = getattr(rules, name)
-    return {"params": {key: getattr(own.params, key) for key in asked}, "seen": str(own.output.get("seen", ""))}
 
 
 BEGUN = time.time()
@@ -132,7 +119,7 @@ rule study_page:
         study={key: STUDY[key] for key in ("name", "note", "pretrained", "mask", "heads", "dataset", "thumbnails")},
         shown=SHOWN,
         titles={name: TITLES[name] for name in RESULTS_SHOWN},
-        told={name: told(name) for name in RESULTS_SHOWN},
+        told={name: told(name, CAPTION_FILES[name]) for name in RESULTS_SHOWN},
         first=look.first,
         outputs=look.outputs,
         choices=look.choices,
