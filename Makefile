@@ -23,15 +23,16 @@ define study
 	@test -f "$(CONFIG)" || { echo "CONFIG=$(CONFIG): there is no such file" >&2; exit 1; }
 	$(SNAKEMAKE) $(1) --cores $(CORES) --configfile "$(CONFIG)"
 	@report=results/$$($(BIN)/python -c 'import yaml; print(yaml.safe_load(open("$(CONFIG)"))["study"]["name"])')/$(2) && \
-	    $(SNAKEMAKE) $(1) --cores 1 --report "$$report" --configfile "$(CONFIG)" && echo "Open $$report"
+	    $(SNAKEMAKE) $(1) --cores 1 --report "$$report" --configfile "$(CONFIG)" && \
+	    echo "Open $(if $(1),,$${report%/*}/study.html; how it was made: )$$report"
 endef
 
 quick: CONFIG ?= config/quick.yaml
-quick: $(STAMP)  ## the smallest study that shows every figure, then its report: only to see what there is
+quick: $(STAMP)  ## the smallest study that shows every figure, then its page and report: only to see what there is
 	$(call study,,report.html)
 
 demo: CONFIG ?= config/config.yaml
-demo: $(STAMP)  ## the whole embedded study, or that of CONFIG, then its report
+demo: $(STAMP)  ## the whole embedded study, or that of CONFIG, then its page and report
 	$(call study,,report.html)
 
 sweep: CONFIG ?= config/sweep.yaml

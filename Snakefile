@@ -26,11 +26,13 @@ include: "workflow/rules/claims.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/sweep.smk"
 include: "workflow/rules/conventions.smk"
+include: "workflow/rules/page.smk"
 
 
 rule all:
     default_target: True
     input:
+        rules.study_page.output,
         rules.overview.output,
         rules.figure_1.output if STUDY["pretrained"] else [],
         rules.figure_2.output if STUDY["pretrained"] else [],

@@ -27,7 +27,7 @@ from maescope.base import tidy
 from maescope.verify import records
 
 MADE = re.compile(r'^.*\{"maescope": .*$', re.MULTILINE)  # what made a table
-PAGES = {"overview.html", "report.html", "sensitivity.html"}  # with run times; Snakemake's own
+PAGES = {"overview.html", "study.html", "report.html", "sensitivity.html"}  # with run times; Snakemake's own
 
 
 def results(folder: Path) -> dict[str, Path]:

@@ -29,7 +29,7 @@ SOAK = int(os.environ.get("MAESCOPE_SOAK", "1"))  # how many times as many kills
 IMPORTED = ["torch", "timm", "h5py", "pandas", "sklearn.linear_model", "matplotlib.pyplot", "scipy.stats"]
 TARGETS = ("figure_5", "figure_8", "table_1", "table_3", "training_curves")
 COPIES = re.compile(r"/[^'\"]*?/snakemake-runtime-cache/\w+/file(?=/)")
-VARYING = {"logs", "benchmarks", "kept", "overview.html"}  # they tell the time, or of killed jobs
+VARYING = {"logs", "benchmarks", "kept", "overview.html", "study.html"}  # they tell the time, or of killed jobs
 OF_THIS_PROCESS = []  # the finished study, once it was asked for
 
 

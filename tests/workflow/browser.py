@@ -152,6 +152,48 @@ class Browser:
         for kind in ("mousePressed", "mouseReleased"):
             self._call("Input.dispatchMouseEvent", type=kind, x=point[0], y=point[1], button="left", clickCount=1)
 
+    def hover(self, point: list[float]) -> None:
+        """Move the mouse to a place on screen, as (x, y), from beside it."""
+        for shift in (-3, -1, 0):
+            self._call("Input.dispatchMouseEvent", type="mouseMoved", x=point[0] + shift, y=point[1] + shift)
+
+    def drag(self, start: list[float], end: list[float]) -> None:
+        """Press the mouse at one place, move it to another in steps, and let go."""
+        self.hover(start)
+        held = {"button": "left", "buttons": 1, "clickCount": 1}
+        self._call("Input.dispatchMouseEvent", type="mousePressed", x=start[0], y=start[1], **held)
+        for step in range(1, 6):
+            x, y = (a + (b - a) * step / 5 for a, b in zip(start, end, strict=True))
+            self._call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y, button="left", buttons=1)
+        self._call("Input.dispatchMouseEvent", type="mouseReleased", x=end[0], y=end[1], button="left", clickCount=1)
+
+    def key(self, name: str, node: str | None = None, times: int = 1) -> None:
+        """Press a key, in the element that has the focus or in one that is given it."""
+        if node:
+            self.ask(f"{node}.focus()")
+        codes = {
+            "ArrowLeft": 37,
+            "ArrowUp": 38,
+            "ArrowRight": 39,
+            "ArrowDown": 40,
+            "Tab": 9,
+            "Enter": 13,
+            " ": 32,
+            "Home": 36,
+        }
+        text = {"Enter": "\r", " ": " "}.get(name)
+        for _ in range(times):
+            pressed = {"key": name, "code": name.strip() or "Space", "windowsVirtualKeyCode": codes[name]}
+            self._call("Input.dispatchKeyEvent", type="keyDown", **pressed, **({"text": text} if text else {}))
+            self._call("Input.dispatchKeyEvent", type="keyUp", **pressed)
+
+    def dress(self, scheme: str, width: int = 1400, media: str = "") -> None:
+        """Light or dark, so many pixels wide, on screen or as printed."""
+        self._call(
+            "Emulation.setEmulatedMedia", media=media, features=[{"name": "prefers-color-scheme", "value": scheme}]
+        )
+        self._call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+
     def type(self, node: str, words: str) -> None:
         """Write words into a field, in the place of what is there, and press Enter."""
         self.click(node)

@@ -141,7 +141,7 @@ def test_measures_are_bit_identical_on_a_rerun(smoke):
 )
 def test_a_changed_parameter_reruns_what_depends_on_it(smoke, old, new, rerun):
     edit(smoke, "config/config.yaml", old, new)
-    assert {job[0] for job in smoke.plan()} == {*rerun, "overview", "all"}
+    assert {job[0] for job in smoke.plan()} == {*rerun, "overview", "study_page", "all"}
 
 
 def test_figure_4_needs_only_its_own_jobs(workflow):

@@ -1,10 +1,7 @@
 # Claims: measures -> results/{study}/tables/claims.*, what the paper says against what was measured here.
 
-# The paper's claims: those of the study's folder, else the project's own; here by their path in it, which stays the same
-# when the project is moved.
-HERE = Path(str(workflow.current_basedir), "../..").resolve() == Path.cwd()
-OWN_CLAIMS = "config/paper/claims.csv" if HERE else workflow.source_path("../../config/paper/claims.csv")
-CLAIMS = f"{STUDY['paper']}/claims.csv" if STUDY["paper"] else OWN_CLAIMS
+# The paper's claims: those of the study's folder, else the project's own.
+CLAIMS = f"{STUDY['paper']}/claims.csv" if STUDY["paper"] else of_project("config/paper/claims.csv")
 
 
 rule claims:

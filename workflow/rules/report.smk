@@ -1,11 +1,21 @@
-# The report: what it shows under which name, what it holds for downloading, and how browsers are to read it.
+# The report: what it shows under which name, what it holds for downloading, and how browsers are to read it; for the
+# study page, what captions are told.
 
 import base64
+import re
 
 from snakemake.report import common as addresses
 
 CATEGORIES = ["Overview", "Claims", "Layer by layer", "Robustness", "Heads", "Beyond the paper", "Models", "Sweep"]
 CATEGORIES += ["Sensitivity"]  # in the order of the menu, which is sorted by name
+TITLES = {}  # of figures and tables, by the names of their rules: the study page has them as well
+
+HERE = Path(str(workflow.current_basedir), "../..").resolve() == Path.cwd()
+
+
+def of_project(path):
+    """A file of the project by its path in it, which stays the same when it is moved; from elsewhere a copy of it."""
+    return path if HERE else workflow.source_path(f"../../{path}")
 
 
 def shown(path, caption, category, title):
@@ -26,7 +36,7 @@ def download(path, kind):
 
 def figure(name, category, title, *also):
     """The files of a figure; `also` its numbers, and what is seen in it as text for the caption."""
-    own = f"{RESULTS}/figures/{name}"
+    TITLES[name], own = title, f"{RESULTS}/figures/{name}"
     files = {
         "pdf": download(f"{own}.pdf", "Figures (PDF)"),
         "png": shown(f"{own}.png", name, category, title),
@@ -38,13 +48,21 @@ def figure(name, category, title, *also):
 
 def table(name, category, title, caption=None):
     """A table: its numbers, and the same printed."""
-    own = f"{RESULTS}/tables/{name}"
+    TITLES[name], own = title, f"{RESULTS}/tables/{name}"
     return {
         "csv": download(f"{own}.csv", "Numbers (CSV)"),
         "tex": download(f"{own}.tex", "Tables (LaTeX, Markdown)"),
         "md": download(f"{own}.md", "Tables (LaTeX, Markdown)"),
         "html": shown(f"{own}.html", caption or name, category, title),
     }
+
+
+def told(name, caption):
+    """What a caption is told: the params of its rule that it names, and where its text `seen` lies."""
+    asked, own = re.findall(r"snakemake\.params\.(\w+)", Path(caption).read_text(encoding="utf-8")), getattr(
+        rules, name
+    )
+    return {"params": {key: getattr(own.params, key) for key in asked}, "seen": str(own.output.get("seen", ""))}
 
 
 def address(data, filename, encoding="utf8", mime="text/plain"):

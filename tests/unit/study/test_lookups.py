@@ -285,6 +285,18 @@ def test_a_target_that_a_study_does_not_name_is_refused_with_its_key():
         look_up(compared=["mae_finetuned"]).compared("spectrum", [])(of())
 
 
+def test_what_the_study_page_reads(look):
+    names = ["clean", "blur", "occlusion", "occlusion_random", "gaussian_noise", "frost"]
+    assert look.conditions(of()) == [f"{ACCURACY}{name}.parquet" for name in names]
+    tokens = [f"results/tokens/mae_finetuned/three/{name}/{label}.h5" for name in names[:3] for label in "012"]
+    assert look.followed == ["0", "1", "2"] and look.followed_tokens(of()) == tokens
+    assert list(look.followed_hashes(of())) == names[:3]
+    assert look.followed_hashes(of())["blur"] == look.config_hash_of("mae_finetuned", "three", "blur")
+    many = look_up()
+    many.datasets["three"] = many.datasets["three"] | {"labels": [str(number) for number in range(1000)]}
+    assert many.followed == [str(number) for number in range(0, 1000, 42)] and len(many.followed) == 24
+
+
 def test_what_jobs_ask_for_grows_with_their_work_and_with_each_attempt(look):
     ask = ClusterRequests(look)
     job, files = of(model="mae_finetuned", dataset="three", perturbation="blur"), SimpleNamespace(size_mb=400)

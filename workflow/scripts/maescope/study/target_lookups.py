@@ -12,6 +12,7 @@ from maescope.study.lookups import LookUps
 # of what a study shows; they lie under it
 OWN = ("tsne", "separation", "knn", "out_of_distribution", "patch_components")
 LONG = ("accuracy", "alignment", "attention", "features", "shift")  # a row per image or head and level: Parquet
+FOLLOWED = 24  # labels at most
 
 
 class TargetLookUps(LookUps):
@@ -192,11 +193,32 @@ class TargetLookUps(LookUps):
 
     def judged(self, wildcards) -> list[str]:
         """Accuracies of each fine-tuned model under each condition that it is measured under in other tables."""
-        always = ["clean", self.study["blur"], self.occlusion]
-        models = self.at_least(2, "finetuned")
-        return [
-            path for model in models for path in self.measured("accuracy", model, always + self.corruptions_of(model))
-        ]
+        return self.conditions(wildcards, self.at_least(2, "finetuned"), [self.occlusion])
+
+    def conditions(self, wildcards, models: list[str] | None = None, occlusions: list[str] | None = None) -> list[str]:
+        """Accuracies of each fine-tuned model under each condition that it is measured under."""
+        found = []
+        for model in models or self.study["finetuned"]:
+            names = ["clean", self.study["blur"], *(occlusions or self.occlusions_of(model))]
+            found += self.measured("accuracy", model, names + self.corruptions_of(model))
+        return found
+
+    @property
+    def followed(self) -> list[str]:
+        """The labels that have images on the study page whose path is followed: a few, from all over the list."""
+        labels = self.datasets[self.study["dataset"]]["labels"]
+        return labels[:: -(-len(labels) // FOLLOWED)]
+
+    def followed_tokens(self, wildcards) -> list[str]:
+        """Token files of these labels: of the first fine-tuned model, clean, blurred and occluded."""
+        of = self.first, self.study["dataset"]
+        names = dict.fromkeys(("clean", self.study["blur"], self.occlusion))
+        return [path for name in names for path in self.tokens_of(*of, name, self.followed)]
+
+    def followed_hashes(self, wildcards) -> dict[str, str]:
+        """Of each of these perturbations the fingerprint of its token files."""
+        names = ("clean", self.study["blur"], self.occlusion)
+        return {name: self.config_hash_of(self.first, self.study["dataset"], name) for name in names}
 
     def shifted_lists(self) -> dict[str, str]:
         """imagenet-r, imagenet-a -> the study's shifted dataset that has all of its classes."""

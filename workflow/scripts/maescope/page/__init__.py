@@ -1,0 +1,1 @@
+"""From numbers, figures and tables to the study page."""
