@@ -2,6 +2,7 @@
 
 import shutil
 
+import formats
 import pytest
 from conftest import REPOSITORY, Workflow
 from reader import opened
@@ -38,7 +39,9 @@ def test_every_model_has_its_measures_at_its_own_setting(swept):
 
 
 def test_errors_are_of_every_image_and_accuracies_those_of_the_measures(swept):
-    errors = tidy.read([swept / "results/measures/reconstruction_error/low-0/three/mask_25.csv"])
+    path = swept / "results/measures/reconstruction_error/low-0/three/mask_25.csv"
+    assert formats.faults(path, "`reconstruction_error`") == []
+    errors = tidy.read([path])
     assert len(errors) == 3 * 6 and (errors[["error_low", "error_high", "blank_low"]] > 0).all(axis=None)
     accuracy = tidy.read([swept / "results/measures/accuracy/low_tuned-1/three/occlusion.parquet"])
     runs = tidy.read([swept / "results/ratios/sweep.csv"]).set_index(["model", "measure"])["value"]
