@@ -61,6 +61,7 @@ def test_versions_are_those_installed():
 
 
 def test_the_page_escapes_what_it_shows():
-    page = overview.page("<a>", "b & c", {"d <e>": pd.DataFrame({"x": ["<script>"]})}, ["f < g"])
+    page = overview.page("<a>", ["g & <h>"], "b & c", {"d <e>": pd.DataFrame({"x": ["<script>"]})}, ["f < g"])
+    assert "<p>g &amp; &lt;h&gt;</p>" in page
     assert "<script>" not in page and "&lt;a&gt;" in page and "b &amp; c" in page and "d &lt;e&gt;" in page
     assert page.index("<strong>f &lt; g</strong>") < page.index("<table")  # warnings come first
