@@ -61,9 +61,6 @@ class LookUps:
         self.without_cls = [model for model in self.models if not sizes.has_cls(self.models[model])]
         self.seen_by_cls = [model for model in self.seen_whole if model not in self.without_cls]
         chosen_from = "labels" if self.analysis["among"] == "labels" else "classes"
-        self.names = config["names"].get(
-            self.study["dataset"], {}
-        )  # what figures call its labels, where these are codes
         self.outputs = self.datasets[self.study["dataset"]]["classes"] or []
         self.choices = len(self.datasets[self.study["dataset"]][chosen_from] or [])
 
@@ -303,24 +300,6 @@ class LookUps:
         """Whether every patch token is stored; of images that vote none is."""
         asked = wildcards.perturbation in self.models[wildcards.model]["patch_tokens"]
         return asked and wildcards.dataset != self.study["reference"]
-
-    def panels(self, perturbation: str) -> dict[str, str]:
-        """Levels of a perturbation and the titles of their heat maps, the clean images first."""
-        entry, titles = self.perturbations[perturbation], {"clean": "clean"}
-        for level in entry["levels"]:
-            if entry["kind"] == "blur":
-                titles[level] = (
-                    f"{level}: {entry['levels'][level]['kernel']} px, σ {entry['levels'][level]['sigma']:g} px"
-                )
-            elif level != 0:
-                titles[str(level)] = f"{level} % occluded" if entry["kind"] == "occlusion" else str(level)
-        return titles
-
-    def seen_as(self, model: str | None, perturbation: str) -> str:
-        """Which model a figure is of, and how much of the images that model sees."""
-        entry = self.perturbations.get(perturbation, {"kind": "clean"})
-        masked = f"{100 * entry['ratio']:g} % of patches masked" if entry["kind"] == "mask" else "no patches masked"
-        return f"{model}, {masked}"
 
     def sources(self) -> dict[str, dict[str, str]]:
         """Of the study's corruptions: which of the fifteen, and where its images come from."""
