@@ -66,16 +66,18 @@ slurm-test: $(STAMP)  ## on a real Slurm of its own; needs root and Debian's pac
 scale-test: $(STAMP)  ## ViT-B/16 for real: parity, and a run of config/imagenet.yaml to every figure and table
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest tests/scale
 
-docs: $(STAMP)  ## the tables of config/README.md, made from the schema
+docs: $(STAMP)  ## the tables of config/README.md from the schema, and the documentation as a site: site/index.html
 	$(BIN)/python tools/config_docs.py
+	MAESCOPE_RUN_NOTEBOOK=1 PYTHONPATH="$(CURDIR)/workflow/scripts" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
-lint: $(STAMP)  ## style, the rules, that imports run along the data, and config/README.md against the schema
+lint: $(STAMP)  ## style, the rules, that imports run along the data, config/README.md against the schema, links of the docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	PYTHONPATH=workflow/scripts $(BIN)/lint-imports
 	$(SNAKEMAKE) --lint
 	$(BIN)/python tools/config_docs.py --check
+	site=$$(mktemp -d) && NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --site-dir "$$site"; status=$$?; rm -rf "$$site"; exit $$status
 
 bench: $(STAMP)  ## speed and memory against their targets: docs/scale.md
 	PATH="$(BIN):$$PATH" $(BIN)/python benchmarks/bench.py

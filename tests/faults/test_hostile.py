@@ -24,6 +24,7 @@ from maescope.images import sampling
 from maescope.models import architectures, checkpoints
 from maescope.study import settings
 from maescope.tables import overview
+from maescope.tables.separations import with_intervals
 from maescope.tokens import store
 
 LABELS = [
@@ -172,7 +173,9 @@ def test_the_report_has_no_tag_of_theirs(run):
 def test_the_overview_has_no_tag_of_theirs():
     config = {"seed": 0, "study": {"name": "a"}, "perturbations": {}, "analysis": {}}
     config["datasets"] = {"pets": {"classes": LABELS[:12], "pattern": "/<script>/{label}/*"}}
-    page = Tags(overview.page("<b>", "<i>", {"<u>Settings": overview.settings_table(config)}, ["<img onerror>"]))
+    page = Tags(
+        overview.page("<b>", ["<s>"], "<i>", {"<u>Settings": overview.settings_table(config)}, ["<img onerror>"])
+    )
     assert not page.tags & {"b", "i", "u", "img", "script"}
     assert ", ".join(LABELS[:12]) in page.text and "onerror" not in page.attributes
 
@@ -180,7 +183,7 @@ def test_the_overview_has_no_tag_of_theirs():
 def test_legends_name_every_class_and_set_no_formula(run):
     tsne = tidy.read([run / "results/pets/measures/tsne/encoder/pets/mask.csv"])
     separation = tidy.read([run / "results/pets/measures/separation/encoder/pets/mask.csv"])
-    figure = figure_1(tsne, separation)
+    figure = figure_1(tsne, with_intervals(separation, 0.95), "encoder")
     blocks = [text for block in figure.subfigs for legend in block.legends for text in legend.get_texts()]
     assert set(LABELS[:8]) <= {text.get_text().strip() for text in blocks}
     assert not any(text.get_parse_math() for text in blocks)

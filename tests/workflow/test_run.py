@@ -310,14 +310,14 @@ def test_a_changed_threshold_reruns_the_features_and_their_figures(smoke):
 def test_a_changed_confidence_reruns_figures_and_tables(smoke):
     edit(smoke, "config/config.yaml", "  resamples: 100", "  resamples: 100\n  confidence: 0.9")
     drawn = ["claims", "figure_5", "figure_8", "figure_classes", "figure_out_of_distribution", "overview", "shifts"]
-    drawn += ["study_page", "table_1", "table_2", "table_3", "table_drift"]
+    drawn += ["figure_1", "figure_2", "figure_models", "study_page", "table_1", "table_2", "table_3", "table_drift"]
     assert smoke.plan() == sorted([("all",), *((name,) for name in drawn)])
 
 
 def test_an_edited_statistics_module_reruns_figures_and_tables(smoke):
     edit(smoke, "workflow/scripts/maescope/base/statistics.py", "import pandas", "# edited\nimport pandas")
     drawn = ["claims", "figure_5", "figure_6", "figure_7", "figure_8", "figure_classes", "overview", "shifts"]
-    drawn += ["study_page", "table_1", "table_2", "table_3", "table_drift"]
+    drawn += ["figure_1", "figure_2", "figure_models", "study_page", "table_1", "table_2", "table_3", "table_drift"]
     assert smoke.plan() == sorted([("all",), *((name,) for name in drawn)])
 
 

@@ -1,5 +1,6 @@
 """The matrix of conclusions and conventions in the smallest study: what is made anew, what is read, what comes out."""
 
+import formats
 import h5py
 import numpy as np
 import pytest
@@ -57,7 +58,9 @@ def test_it_is_no_part_of_the_whole_study(finished):
 
 
 def test_conclusions_by_cka_are_held_against_two_other_measures(compared):
-    measured = tidy.read([compared / "results/smoke/measures/similarity.csv"])
+    path = compared / "results/smoke/measures/similarity.csv"
+    assert formats.faults(path, "`similarity`") == []
+    measured = tidy.read([path])
     assert len(measured) == (2 + 3 + 3) + 2 * (2 + 3)  # layers of each two models; of two, at five levels
     nothing = measured[(measured["perturbation"] == "occlusion") & (measured["level"] == "0")]
     assert nothing[["cka", "mutual_knn", "procrustes"]].to_numpy() == pytest.approx(1, abs=1e-6)

@@ -4,6 +4,7 @@ It is config/sweep_imagenet100.yaml with small sizes: its first setting is train
 on digits of 96 px, and two more stand for checkpoints from elsewhere.
 """
 
+import formats
 import pytest
 import torch
 import yaml
@@ -77,7 +78,9 @@ def test_every_model_has_its_measures_at_its_own_setting(swept):
 
 
 def test_errors_are_of_every_image_and_accuracies_those_of_the_measures(swept):
-    errors = tidy.read([swept / "results/measures/reconstruction_error/ratio_25-0/imagenet100/mask_25.csv"])
+    path = swept / "results/measures/reconstruction_error/ratio_25-0/imagenet100/mask_25.csv"
+    assert formats.faults(path, "`reconstruction_error`") == []
+    errors = tidy.read([path])
     assert len(errors) == 3 * 6 and (errors[["error_low", "error_high", "blank_low"]] > 0).all(axis=None)
     accuracy = tidy.read([swept / "results/measures/accuracy/ratio_25_tuned-1/imagenet100/occlusion.parquet"])
     runs = tidy.read([swept / "results/ratios/sweep.csv"]).set_index(["model", "measure"])["value"]

@@ -17,6 +17,9 @@ rule figure_1:
         login=1,
     params:
         code=code("figures/figure_1"),
+        seen=look.seen_as(STUDY["pretrained"], STUDY["mask"]),
+        names=look.names,
+        confidence=ANALYSIS["confidence"],
     script:
         "../scripts/figures/figure_1.py"
 
@@ -37,6 +40,9 @@ rule figure_2:
         login=1,
     params:
         code=code("figures/figure_2"),
+        seen=look.seen_as(STUDY["pretrained"], STUDY["mask"]),
+        names=look.names,
+        confidence=ANALYSIS["confidence"],
     script:
         "../scripts/figures/figure_2.py"
 
@@ -76,6 +82,7 @@ rule figure_4:
         login=1,
     params:
         code=code("figures/figure_4"),
+        seen=look.seen_as(STUDY["pretrained"], STUDY["mask"]),
         centring=ANALYSIS["subspace"]["centring"],  # for the caption
     script:
         "../scripts/figures/figure_4.py"
@@ -138,6 +145,7 @@ rule figure_classes:
         login=1,
     params:
         code=code("figures/figure_classes"),
+        names=look.names,
         outputs=look.outputs,
         choices=look.choices,
         intervals=look.intervals,
@@ -160,6 +168,7 @@ rule figure_6:
         login=1,
     params:
         code=code("figures/figure_6"),
+        seen=look.seen_as(STUDY["heads"], STUDY["blur"]),
         titles=look.panels(STUDY["blur"]),
     script:
         "../scripts/figures/figure_6.py"
@@ -173,6 +182,7 @@ use rule figure_6 as figure_7 with:
     log:
         f"{RESULTS}/logs/figure_7.log",
     params:
+        seen=look.seen_as(STUDY["heads"], look.occlusion),
         titles=look.panels(look.occlusion),
 
 
@@ -238,6 +248,7 @@ rule figure_models:
         login=1,
     params:
         code=code("figures/figure_models"),
+        confidence=ANALYSIS["confidence"],
     script:
         "../scripts/figures/figure_models.py"
 

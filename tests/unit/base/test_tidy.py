@@ -91,7 +91,7 @@ def test_names_that_pandas_takes_for_nothing_are_read_as_the_readme_says(tmp_pat
     measure = pd.DataFrame({"level": ["010"] * 14, "label": names, "cosine": [np.nan] + [0.5] * 13})
     tidy.write(measure, path)
     assert pd.read_csv(path)["label"].isna().sum() == 10  # what that is for
-    code = re.search(r"^pd\.read_csv\(path.*\)$", (REPOSITORY / "README.md").read_text(), re.MULTILINE)[0]
+    code = re.search(r"^pd\.read_csv\(path.*\)$", (REPOSITORY / "docs/files.md").read_text(), re.MULTILINE)[0]
     for read in (eval(code, {"pd": pd, "path": path}), tidy.read([str(path)], "model", "dataset", "perturbation")):
         assert read["label"].tolist() == names and set(read["level"]) == {"010"}
         assert read["cosine"].isna().tolist() == [True] + [False] * 13

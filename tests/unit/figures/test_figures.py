@@ -9,6 +9,7 @@ import pytest
 
 from maescope.base.doubts import Doubt
 from maescope.figures import classes, head_features, occlusion, training
+from maescope.figures.axes import named
 from maescope.tables import classes as numbers
 
 NEAR_CHANCE = Doubt("CLEAN ACCURACY NEAR CHANCE", "the clean accuracy is near chance", "")
@@ -79,6 +80,15 @@ def test_figure_5_has_rows_of_three_models_so_that_legends_do_not_meet():
     assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
+def test_figure_5_says_of_which_model_the_controls_were_not_measured():
+    curves = pd.DataFrame({"model": ["m", "m", "n"], "perturbation": ["o", "random", "o"], "percent": 0, "area": 50.0})
+    curves = curves.assign(accuracy=50, accuracy_low=40, accuracy_high=60)
+    figure = occlusion.figure_5(curves, {"o": "most attended", "random": "random"}, 10, {})
+    said = [[text.get_text() for text in axis.get_legend().get_texts()] for axis in figure.axes]
+    both = ["most attended (area 50.0)", "random (area 50.0)", "chance (10 %)"]
+    assert said == [both, ["most attended (area 50.0)", "chance (10 %)", "its controls were not measured"]]
+
+
 def test_row_11_figure_5_says_of_which_model_its_clean_accuracy_could_be_guessing():
     curves = pd.DataFrame({"model": ["m", "n"], "perturbation": "o", "percent": 0, "area": 50.0})
     curves = curves.assign(accuracy=50, accuracy_low=40, accuracy_high=60)
@@ -90,7 +100,8 @@ def test_the_label_of_a_single_row_of_maps_is_not_longer_than_the_figure():
     maps = pd.DataFrame({"level": "clean", "layer": [1, 2], "head": [1, 1], "features": [1.0, 2.0]})
     maps = pd.concat([maps, maps.assign(level="I"), maps.assign(level="II"), maps.assign(level="III")])
     titles = {level: level for level in maps["level"].unique()}
-    figure = head_features.head_maps(maps, titles, "common features, mean over classes")
+    figure = head_features.head_maps(maps, titles, "common features, mean over classes", "vit, no patches masked")
+    assert figure.get_suptitle() == "vit, no patches masked"
     figure.draw_without_rendering()
     label = figure.axes[-1].yaxis.label.get_window_extent()
     assert label.y0 >= 0 and label.y1 <= figure.bbox.height
@@ -126,6 +137,18 @@ def test_few_classes_are_shown_each_with_each_beside_their_accuracies():
     assert names_of(matrix.get_yticklabels()) == [f"class {number}" for number in range(5)]
 
 
+def test_classes_have_their_names_where_there_are_any():
+    confused = numbers.confusion(answers(3), [*"abc"])
+    called = {"a": "tench", "c": "church"}
+    shown = (
+        named(confused, called, "label", "called"),
+        named(numbers.by_class(confused, INTERVALS), called, "label", "called"),
+    )
+    matrix, _ = classes.figure_classes(*shown, 100 / 3, {}).axes
+    assert names_of(matrix.get_yticklabels()) == names_of(matrix.get_xticklabels()) == ["tench", "b", "church"]
+    assert matrix.get_images()[0].get_array().shape == (3, 3, 3)  # no name makes an answer one of others
+
+
 def test_answers_beside_the_labels_shown_are_others():
     confused = numbers.confusion(answers(2).assign(prediction=2), ["a", "b", "c"])
     figure = classes.figure_classes(confused, numbers.by_class(confused, INTERVALS), 100 / 3, {})
@@ -152,5 +175,5 @@ def test_figure_8_of_heads_without_common_features_says_no_share():
     row |= {f"{kind}drop{end}": 0.0 for kind in ("", "shuffled_") for end in ("", "_low", "_high")}
     figure = head_features.figure_8(pd.DataFrame([row]), {"blur": "levels"})
     (axis,) = figure.axes
-    assert "classes: 0.00 on clean images" in axis.get_legend_handles_labels()[1]
+    assert axis.get_title() == "vit, blur\nlost at I: of none, of shuffled labels of none"
     assert axis.get_ylim() == (0, 1)

@@ -24,6 +24,19 @@ def closed():
     plt.close("all")
 
 
+def with_bands(curves):
+    """The separation of classes with an interval of 0.1 to either side."""
+    for column in ("silhouette", "knn_accuracy", "probe_accuracy"):
+        curves = curves.assign(**{f"{column}_low": curves[column] - 0.1, f"{column}_high": curves[column] + 0.1})
+    return curves
+
+
+def bands(axis):
+    """Lowest and highest of each area that is shaded."""
+    found = [area.get_paths()[0].vertices[:, 1] for area in axis.collections if area.get_paths()]
+    return [(low.min(), low.max()) for low in found]
+
+
 def whole(figure):
     """Everything that is drawn as a line or a dot lies inside its panel's limits, and values have a name."""
     for axis in figure.axes:
@@ -67,7 +80,7 @@ def test_maps_of_layers_that_say_the_same_of_all_images_are_named_and_the_others
     curves = grid(token=["cls", "mean"], layer=[1, 2, 3], scope=["shown"]).assign(
         silhouette=0.0, knn_accuracy=0.5, probe_accuracy=0.5, chance=0.5, classes=2, images=8
     )
-    figure = figure_1(points, curves)
+    figure = figure_1(points, with_bands(curves), "vit")
     figure.canvas.draw()
     panels = [axis for axis in figure.axes if axis.get_title().startswith("layer ") and axis.get_visible()]
     said = [[text.get_text() for text in axis.texts] for axis in panels]
@@ -76,7 +89,7 @@ def test_maps_of_layers_that_say_the_same_of_all_images_are_named_and_the_others
     assert [axis.get_title() for axis in panels] == ["layer 1", "layer 2", "layer 3"] * 2
     assert said == [same, same, same, [], same, []]
     assert shown == [False, False, False, 8, False, 8]
-    figure_1(points[:0], curves).canvas.draw()  # all of them
+    figure_1(points[:0], with_bands(curves), "vit").canvas.draw()  # all of them
 
 
 def test_cka_has_a_map_for_two_models_and_shows_the_lowest_curve_of_any_panel():
@@ -170,7 +183,7 @@ def test_a_layer_without_a_rank_is_a_gap_in_its_curve():
 def test_models_without_cls_are_named_where_they_have_no_curve_and_alone_have_no_panel():
     rows = grid(model=["gap", "vit"], token=["cls", "mean"], layer=[1, 2])
     rows = rows[(rows["model"] == "vit") | (rows["token"] == "mean")].assign(effective_rank=3.0, most=20, noise=8.0)
-    rows = rows.assign(silhouette=0.1, knn_accuracy=0.8, probe_accuracy=0.9, chance=0.1)
+    rows = with_bands(rows.assign(silhouette=0.1, knn_accuracy=0.8, probe_accuracy=0.9, chance=0.1))
     for draw, across in ((depth.figure_rank, 1), (depth.figure_models, 3)):
         figure = whole(draw(rows))
         assert [[text.get_text() for text in axis.texts] for axis in figure.axes[::across]] == [
@@ -197,7 +210,9 @@ def test_every_head_of_every_model_has_a_dot_in_a_named_row(name):
 def test_classes_are_judged_by_three_measures_of_two_kinds_of_token():
     rows = grid(model=["a", "b"], token=["cls", "mean"], layer=[1, 2, 3])
     rows = rows.assign(silhouette=0.1, knn_accuracy=0.8, probe_accuracy=0.9, chance=0.1)
-    figure = whole(depth.figure_models(rows))
+    figure = whole(depth.figure_models(with_bands(rows)))
+    for axis, value in zip(figure.axes, [0.1, 0.8, 0.9] * 2, strict=True):
+        assert np.array(bands(axis)) == pytest.approx(np.array([[value - 0.1, value + 0.1]] * 2))  # of each model
     assert len(figure.axes) == 6
     assert all(len(axis.get_lines()) == 3 for axis in figure.axes)  # two models and what guessing gives
     assert named(figure) == ["a", "b", "silhouette 0: as near to another class", "accuracy of guessing"]

@@ -207,3 +207,37 @@ def test_rounding_that_goes_with_the_class_tells_nothing_to_those_that_vote():
     points = 5 + np.where(names == "a", 0, 1e-8)[:, None] * np.ones(24)
     found = separation.judged_by(points, names, points, names, 5)
     assert found == {"knn_reference": 0.25, "probe_reference": 0.75}
+
+
+def test_standard_errors_known_on_paper():
+    """Class a: images 0 and 2, so variance 2; class b: 1 and 1. Mean of 4: error sqrt(2 * 2) / 4 = 0.5."""
+    labels = np.array(["a", "a", "b", "b"])
+    assert separation.standard_error(np.array([0.0, 2, 1, 1]), labels, np.arange(4)) == pytest.approx(0.5)
+    three = np.repeat(labels, 3), np.repeat(np.arange(4), 3)  # three equal points of each image are one draw
+    assert separation.standard_error(np.repeat([0.0, 2, 1, 1], 3), *three) == pytest.approx(0.5)
+
+
+def test_standard_errors_are_those_of_drawing_images_again():
+    """Of each class as many images as it has, all points of each, 4000 times; which is sqrt((n - 1) / n) too small."""
+    rng = np.random.default_rng(3)
+    points, labels, groups = blobs(rng, 1)
+    points += 2 * rng.standard_normal((30, 16))[groups]  # tokens of an image are alike
+    values, _ = separation.judged(points, labels, groups, 3)
+    images = values.reshape(3, 10, 4)  # classes, images, tokens
+    drawn = [images[c, rng.integers(10, size=(4000, 10))] for c in range(3)]  # (4000, 10, 4) each
+    means = np.concatenate(drawn, axis=1).mean(axis=(1, 2))
+    error = separation.standard_error(values, labels, groups)
+    assert error == pytest.approx(means.std() * np.sqrt(10 / 9), rel=0.04)
+    alone = np.sqrt(np.var(values.reshape(3, 40), axis=1, ddof=1).sum() * 40) / 120
+    assert error > 1.2 * alone  # what it would be if they were draws
+
+
+def test_all_three_measures_have_the_error_of_their_own_points():
+    points, labels, groups = blobs(np.random.default_rng(4), 1)
+    found = separation.measure(points, labels, groups, neighbours=3, folds=5, seed=0)
+    silhouettes, near = separation.judged(points, labels, groups, 3)
+    learnt = separation.probed(points, labels, groups, 5, 0)
+    for name, values in (("silhouette", silhouettes), ("knn", near), ("probe", learnt)):
+        sums = np.asarray(values, float).reshape(3, 10, 4).sum(axis=2)
+        assert found[f"{name}_error"] == pytest.approx(np.sqrt(10 * sums.var(axis=1, ddof=1).sum()) / 120), name
+    assert found["knn_accuracy"] == near.mean() and found["probe_accuracy"] == learnt.mean()

@@ -248,12 +248,28 @@ def test_models_without_cls_are_left_out_of_what_is_measured_of_it():
 
 
 def test_heat_maps_and_corruptions_have_titles(look):
-    assert look.panels("blur") == {"clean": "clean", "I": "I", "II": "II"}
-    assert look.panels("occlusion") == {"clean": "clean", "50": "50 %", "90": "90 %"}
+    assert look.panels("blur") == {"clean": "clean", "I": "I: 3 px, σ 1 px", "II": "II: 5 px, σ 2 px"}
+    assert look.panels("occlusion") == {"clean": "clean", "50": "50 % occluded", "90": "90 % occluded"}
     assert look.sources() == {
         "gaussian_noise": {"corruption": "gaussian_noise", "source": "generated"},
         "frost": {"corruption": "frost", "source": "generated, synthetic"},
     }
+
+
+def test_figures_say_which_model_they_are_of_and_what_it_sees(look):
+    assert look.seen_as("vit", "mask") == "vit, 75 % of patches masked"
+    assert look.seen_as("vit", "blur") == look.seen_as("vit", "clean") == "vit, no patches masked"
+
+
+def test_names_of_classes_make_no_tokens_again(tmp_path):
+    names, config = tmp_path / "names.txt", yaml.safe_load(SMALLEST.read_text())
+    names.write_text("0\tnought\n")
+    config["datasets"]["three"]["names"] = str(names)
+    named = TargetLookUps(settings.check(config, SCHEMA))
+    assert named.names == {"0": "nought"}
+    plain = look_up()
+    job = of(model="mae_finetuned", dataset="three", perturbation="blur")
+    assert named.config_hash(job) == plain.config_hash(job) and named.dataset(job) == plain.dataset(job)
 
 
 def test_controls_are_of_the_models_that_are_controlled():

@@ -107,7 +107,7 @@ def test_a_drop_is_never_negative():
 
 
 def test_heat_maps_share_one_colour_scale_and_begin_at_zero(measured):
-    figure = head_maps(head_features.maps(measured), {"clean": "clean", "I": "I", "II": "II"}, "features")
+    figure = head_maps(head_features.maps(measured), {"clean": "clean", "I": "I", "II": "II"}, "features", "vit")
     limits = {image.get_clim() for axis in figure.axes for image in axis.images}
     assert limits == {(0, 5)}
     titles = [axis.get_title() for axis in figure.axes if axis.get_title()]
@@ -125,10 +125,15 @@ def test_figure_8_has_a_row_a_model_and_the_baseline_in_every_panel(measured):
     lost = drops[drops["level"] == "II"].groupby("model")["drop"].mean()
     assert lost.to_dict() == {"mae": 4, "vit": 7}
     figure = figure_8(drops, {"blur": "level", "occlusion": "percent"})
-    titles = [axis.get_title() for axis in figure.axes]
-    assert titles == ["mae, blur", "mae, occlusion", "vit, blur", "vit, occlusion"]
-    for axis in figure.axes:
-        texts = [text.get_text() for text in axis.get_legend().get_texts()]
-        assert any("shuffled" in text for text in texts) and any("classes" in text for text in texts)
-        own = drops[drops["model"] == axis.get_title().split(",")[0]]
-        assert axis.get_ylim()[1] > own[["clean", "shuffled_clean", "drop_high"]].max(axis=None)
+    titles = [axis.get_title().splitlines() for axis in figure.axes]
+    assert [title for title, _ in titles] == ["mae, blur", "mae, occlusion", "vit, blur", "vit, occlusion"]
+    own = drops[(drops["model"] == "vit") & (drops["level"] == "II")].iloc[0]
+    assert titles[2][1].startswith(
+        f"lost at II: {100 * 7 / own['clean']:.0f} % of {own['clean']:.2f}, of shuffled labels "
+    )
+    (legend,) = figure.legends  # one for all panels
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert {"common features of classes", "common features of shuffled labels"} < set(texts)
+    assert not any(axis.get_legend() for axis in figure.axes)
+    highest = drops[["clean", "shuffled_clean", "drop_high"]].max(axis=None)
+    assert {axis.get_ylim() for axis in figure.axes} == {(0, 1.05 * highest)}  # models are compared

@@ -1,5 +1,7 @@
 """Summaries by layer, the sentences of captions, and that the figures draw what they are given."""
 
+import itertools
+
 import docutils.core
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,12 +14,14 @@ from maescope.figures.subspaces import figure_4
 from maescope.measures import mask_invariance, subspaces
 from maescope.measures.angles import angle_table
 from maescope.tables import layers
+from maescope.tables.separations import with_intervals
 
 
 def separation():
     rows = [
         {"token": token, "layer": layer, "scope": scope, "silhouette": 0.1 * layer, "knn_accuracy": 0.3 + 0.2 * layer,
-         "probe_accuracy": 0.5, "chance": 1 / classes, "classes": classes, "images": 9}
+         "probe_accuracy": 0.5, "chance": 1 / classes, "classes": classes, "images": 9,
+         "silhouette_error": 0.01, "knn_error": 0.1, "probe_error": 0.0}
         for scope, classes, tokens in (("shown", 3, ("cls", "mean", "patch")), ("all", 4, ("cls", "mean")))
         for token in tokens
         for layer in (1, 2)
@@ -99,16 +103,34 @@ def axes_of(figure):
 
 @pytest.mark.parametrize(("draw", "maps_drawn"), [(figure_1, 16), (figure_2, 8)])
 def test_maps_have_a_panel_a_layer_and_every_point(draw, maps_drawn):
-    figure = draw(maps(), separation())
+    figure = draw(maps(), with_intervals(separation(), 0.95), "vit, 75 % of patches masked")
+    assert figure.get_suptitle() == "vit, 75 % of patches masked"
     panels = [axis for axis in axes_of(figure) if axis.get_title().startswith("layer")]
     assert len(panels) == maps_drawn
     assert all(sum(len(c.get_offsets()) for c in panel.collections) == 12 for panel in panels)
     assert len(axes_of(figure)) == maps_drawn + 3
+    silhouettes = axes_of(figure)[-3]
+    shaded = [area.get_paths()[0].vertices[:, 1] for area in silhouettes.collections if area.get_paths()]
+    assert len(shaded) == len(silhouettes.get_lines()) - 1  # all curves but the line of chance
+    assert shaded[0].min() == pytest.approx(0.1 - 0.0196, abs=1e-4)
+    assert shaded[0].max() == pytest.approx(0.2 + 0.0196, abs=1e-4)
+    figure.draw_without_rendering()
+    words = [part._suptitle for part in (figure, *figure.subfigs[:-1])]
+    words += [legend for part in figure.subfigs for legend in part.legends]
+    boxes = [one.get_window_extent() for one in words]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
     plt.close(figure)
 
 
 def test_figure_3_has_a_dot_a_head_and_the_uniform_line():
     figure = figure_3(layers.head_means(attention()))
+    (legend,) = figure.legends  # one for all panels
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "head",
+        "mean over heads",
+        "uniform attention (16.5 px)",
+    ]
+    assert not any(axis.get_legend() for axis in figure.axes)
     for axis in axes_of(figure):
         assert len(axis.collections[0].get_offsets()) == 4
         assert any(np.allclose(line.get_ydata(), 16.5) for line in axis.lines)
@@ -127,7 +149,8 @@ def test_figure_3_shows_every_head_of_models_that_look_farther_than_the_first():
 def test_figure_4_draws_boxes_of_both_kinds_and_the_random_line():
     table, singular_values = angles()
     first = layers.first_angles(table)
-    figure = figure_4(first, singular_values)
+    figure = figure_4(first, singular_values, "vit, 75 % of patches masked")
+    assert figure.axes[0].get_title() == "vit, 75 % of patches masked"
     left, right = axes_of(figure)[:2]
     assert len(left.patches) == 2 * 3
     random = first.loc[first["kind"] == "random", "angle_deg"].median()

@@ -1,6 +1,13 @@
 """The overview's tables, from settings and benchmarks small enough to read."""
 
+import re
+from types import SimpleNamespace
+
+import docutils.core
+import jinja2
 import pandas as pd
+import pytest
+from conftest import REPOSITORY
 
 from maescope.tables import overview
 
@@ -61,6 +68,29 @@ def test_versions_are_those_installed():
 
 
 def test_the_page_escapes_what_it_shows():
-    page = overview.page("<a>", "b & c", {"d <e>": pd.DataFrame({"x": ["<script>"]})}, ["f < g"])
+    page = overview.page("<a>", ["g & <h>"], "b & c", {"d <e>": pd.DataFrame({"x": ["<script>"]})}, ["f < g"])
+    assert "<p>g &amp; &lt;h&gt;</p>" in page
     assert "<script>" not in page and "&lt;a&gt;" in page and "b &amp; c" in page and "d &lt;e&gt;" in page
     assert page.index("<strong>f &lt; g</strong>") < page.index("<table")  # warnings come first
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({}, "Study s: what"),
+        (
+            {"title": "What MAE_s see", "authors": ["A. Author", "B. Writer"]},
+            "What MAE_s see, by A. Author, B. Writer. Study s: what",
+        ),
+        ({"title": "What they see", "authors": []}, "What they see. Study s: what"),
+        ({"title": None, "authors": ["A. Author"]}, "By A. Author. Study s: what"),
+    ],
+)
+def test_the_first_page_of_the_report_has_title_and_authors(told, words):
+    template = jinja2.Template((REPOSITORY / "workflow/report/overview.rst").read_text())
+    job = SimpleNamespace(config={"study": {"name": "s", "note": "Read this.", **told}})
+    text = template.render(snakemake=job, categories=[SimpleNamespace(name="1. Overview")])
+    settings = {"halt_level": 5, "report_level": 5}
+    page = docutils.core.publish_parts(text, writer="html", settings_overrides=settings)["body"]
+    said = " ".join(re.sub(r"<[^>]+>", " ", page).split()).replace(" :", ":").replace(" ,", ",").replace(" .", ".")
+    assert said.startswith(words) and "Note. Read this." in said

@@ -322,4 +322,21 @@ def test_lines_of_numbers_are_not_broken_in_a_page(text, whole, tmp_path):
     paths = SimpleNamespace(**{suffix: str(tmp_path / f"t.{suffix}") for suffix in ("csv", "tex", "md", "html")})
     writing.write_table(pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [text]}), "title", [], paths)
     page = (tmp_path / "t.html").read_text()
-    assert ("<td class=n>" in page) == whole and "td.n{white-space:nowrap}" in page
+    assert ("<td class=n>" in page) == whole and ".n{white-space:nowrap}" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("norm 14.9 [12, 17.8]", "norm <span class=n>14.9 [12, 17.8]</span>"),
+        ("-0.362 [-0.927, 0.128] degrees", "<span class=n>-0.362 [-0.927, 0.128] degrees</span>"),
+        (
+            "a < b by 3 [1, 5] and 2 [0, 4]",
+            "a &lt; b by <span class=n>3 [1, 5]</span> and <span class=n>2 [0, 4]</span>",
+        ),
+        ("cat [no. 3]", "cat [no. 3]"),
+        ("7 [a, b]", "7 [a, b]"),
+    ],
+)
+def test_intervals_among_words_are_not_broken_either(text, cell):
+    assert writing._cell(text) == f"<td>{cell}</td>"

@@ -9,6 +9,6 @@ logs.begin(snakemake)
 
 params = snakemake.params
 maps = head_features.maps(tidy.read([snakemake.input.measure]))
-figure = head_maps(maps, params.titles, "common features, mean over classes")
+figure = head_maps(maps, params.titles, "common features, mean over classes", params.seen)
 style.save(figure, snakemake.output.pdf, snakemake.output.png)
 tidy.write(maps, snakemake.output.numbers)

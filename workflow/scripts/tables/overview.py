@@ -25,7 +25,8 @@ sections = {
     "Settings": overview.settings_table(params.config),
 }
 accuracy = tidy.read(snakemake.input.accuracy, "model")
-note = params.config["study"]["note"]
+study = params.config["study"]
+title, note = study["title"] or f"Study {study['name']}", study["note"]
 warnings = [note] if note else []
 without = [name for name in params.used if not sizes.has_cls(params.config["models"][name])]
 warnings += (
@@ -34,6 +35,4 @@ warnings += (
 warnings += accuracies.notes_on_doubts(accuracy, params.outputs, params.choices)
 lead = f"Fingerprint of the settings, as in all figures and tables: {provenance.fingerprint(snakemake.config)}. "
 lead += "A study with the same fingerprint was asked the same."
-tidy.write_text(
-    overview.page(f"Study {params.config['study']['name']}", lead, sections, warnings), snakemake.output.html
-)
+tidy.write_text(overview.page(title, study["authors"], lead, sections, warnings), snakemake.output.html)

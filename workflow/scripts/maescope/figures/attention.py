@@ -1,15 +1,16 @@
 """Attention of each head: its distance (Figure 3), its entropy and mutual information, what CLS looks at."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import cycle
 from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from maescope.figures.axes import few, models
+from maescope.figures.axes import below, few, models
 from maescope.figures.style import CHANCE, COLOURS, PAGE
 
 
@@ -20,28 +21,35 @@ def figure_3(heads: pd.DataFrame) -> Figure:
     ----------
     heads : dataset, model, layer, head, distance_px, uniform_px
     """
-    datasets, models = heads["dataset"].unique(), heads["model"].unique()
-    width = min(PAGE, 3.6 * len(models))
+    datasets, shown = heads["dataset"].unique(), heads["model"].unique()
+    width = min(PAGE, 3.6 * len(shown))
     figure, axes = plt.subplots(
-        len(datasets), len(models), figsize=(width, 2.1 * len(datasets) + 0.4), sharey=True, sharex=True, squeeze=False
+        len(datasets), len(shown), figsize=(width, 2.1 * len(datasets) + 0.6), sharey=True, sharex=True, squeeze=False
     )
     for row, dataset in zip(axes, datasets, strict=True):
-        for axis, model, colour in zip(row, models, cycle(COLOURS), strict=False):
+        for axis, model, colour in zip(row, shown, cycle(COLOURS), strict=False):
             part = heads[(heads["dataset"] == dataset) & (heads["model"] == model)]
             means = part.groupby("layer")["distance_px"].mean()
-            axis.scatter(part["layer"], part["distance_px"], s=9, color=colour, alpha=0.55, linewidths=0, label="head")
-            axis.plot(means.index, means, color=colour, label="mean over heads")
-            uniform = part["uniform_px"].iloc[0]
-            axis.axhline(uniform, label=f"uniform attention ({uniform:.1f} px)", **CHANCE)
+            axis.scatter(part["layer"], part["distance_px"], s=9, color=colour, alpha=0.55, linewidths=0)
+            axis.plot(means.index, means, color=colour)
+            axis.axhline(part["uniform_px"].iloc[0], **CHANCE)
             axis.set(title=f"{model}, {dataset}")
             axis.set_xticks(few(heads["layer"]))
-            axis.legend(loc="lower right")
     axes[0, 0].set_ylim(0, 1.05 * heads["distance_px"].max())  # shared: the first panel's own would cut the others
     for axis in axes[-1]:
         axis.set_xlabel("layer")
     for axis in axes[:, 0]:
         axis.set_ylabel("mean attention distance (px)")
+    _legend(figure, axes[0, 0], heads["uniform_px"].round(1).unique())
     return figure
+
+
+def _legend(figure: Figure, axis: Axes, uniform: Iterable[float]) -> None:
+    """One legend for panels of all colours, below them."""
+    axis.plot([], [], color="0.35", marker="o", markersize=3, linestyle="none", label="head")
+    axis.plot([], [], color="0.35", label="mean over heads")
+    axis.plot([], [], label=f"uniform attention ({' or '.join(f'{one:.1f}' for one in uniform)} px)", **CHANCE)
+    below(figure, axis)
 
 
 def figure_heads(heads: pd.DataFrame) -> Figure:
@@ -94,8 +102,8 @@ def _head_dots(
             axis.plot(means.index, means, color=style["color"])
             axis.axhline(references(part)[name], **CHANCE)
         row[0].set_ylabel(fill(model, 18))
-    for axis, below, title in zip(axes[0], axes[-1], titles.values(), strict=True):
+    for axis, lowest, title in zip(axes[0], axes[-1], titles.values(), strict=True):
         axis.set_title(title, fontsize=7)
-        below.set_xlabel("layer")
-        below.set_xticks(few(heads["layer"], 8))
+        lowest.set_xlabel("layer")
+        lowest.set_xticks(few(heads["layer"], 8))
     return figure

@@ -1,6 +1,6 @@
 """What figures share: ticks, depth of models that differ in layers, lines of reference, panels side by side."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import cycle
 
 import numpy as np
@@ -64,6 +64,17 @@ def below(figure: Figure, *axes: Axes) -> None:
     """One legend for all panels, below them: what these show, each name once."""
     named = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(named.values(), named, loc="outside lower center", ncols=min(4, len(named)))
+
+
+def named(frame: pd.DataFrame, names: Mapping[str, str], *columns: str) -> pd.DataFrame:
+    """The frame with names of classes in the place of their labels, where there are any."""
+    return frame.assign(**{column: frame[column].map(lambda label: names.get(label, label)) for column in columns})
+
+
+def band(axis: Axes, curve: pd.DataFrame, along: str, column: str, colour: str) -> None:
+    """The interval of a curve, `<column>_low` to `<column>_high`, shaded."""
+    low, high = (curve[f"{column}_{end}"] for end in ("low", "high"))
+    axis.fill_between(curve[along], low, high, color=colour, alpha=0.15, linewidth=0)
 
 
 def panel_grid(figure: FigureBase, count: int, across: int, **options) -> np.ndarray:

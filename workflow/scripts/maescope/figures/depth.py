@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from maescope.figures.axes import along_depth, below, models, name_depth, reference, sparse
+from maescope.figures.axes import along_depth, band, below, models, name_depth, reference, sparse
 from maescope.figures.style import CHANCE, PAGE
 
 TOKENS = {"cls": "CLS", "mean": "mean patch"}
@@ -48,11 +48,13 @@ def figure_models(separation: pd.DataFrame) -> Figure:
 
     Parameters
     ----------
-    separation : model, token, layer, silhouette, knn_accuracy, probe_accuracy, chance
+    separation : model, token, layer, silhouette, knn_accuracy, probe_accuracy, each also with _low and _high, chance
     """
     measures = {"silhouette": "silhouette", "knn_accuracy": "k-NN accuracy", "probe_accuracy": "linear probe accuracy"}
 
     def chance(axis: Axes, column: str, part: pd.DataFrame, styles: dict[str, dict]) -> None:
+        for model, curve, _ in models(part):
+            band(axis, curve, "x", column, styles[model]["color"])
         if column == "silhouette":
             reference(axis, 0, "silhouette 0: as near to another class")
         else:

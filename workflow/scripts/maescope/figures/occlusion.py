@@ -40,6 +40,8 @@ def figure_5(
                 curve["percent"], curve["accuracy_low"], curve["accuracy_high"], color=colour, alpha=0.18, linewidth=0
             )
         axis.axhline(chance, label=f"chance ({chance:.3g} %)", **CHANCE)
+        if part["perturbation"].nunique() == 1 < len(titles):
+            axis.plot([], [], " ", label="its controls were not measured")
         axis.set(title=model, xlabel="patches occluded (%)", ylim=(0, 102), xlim=(-2, None))
         if why := doubted.get(model):
             axis.set_title("\n".join([model, *(doubt.title for doubt in why)]), color=COLOURS[1])

@@ -6,35 +6,40 @@ import pandas as pd
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
-from maescope.figures.axes import few
+from maescope.figures.axes import band, few
 from maescope.figures.style import CHANCE, COLOURS, MARKERS, PAGE
 
 TOKENS = {"cls": ("CLS", "#CC79A7", "D"), "mean": ("mean patch", "#000000", "o"), "patch": ("patch", "#56B4E9", "s")}
 ACROSS = 6  # panels of maps in a row
 
 
-def figure_1(tsne: pd.DataFrame, separation: pd.DataFrame) -> Figure:
+def figure_1(tsne: pd.DataFrame, separation: pd.DataFrame, seen: str) -> Figure:
     """Figure 1: t-SNE of CLS and mean-patch tokens by layer, above how well classes separate in the layer itself.
 
     Parameters
     ----------
     tsne : token, layer, label, x, y
-    separation : token, layer, scope, silhouette, knn_accuracy, probe_accuracy, chance, classes, images
+    separation : token, layer, scope, silhouette, knn_accuracy, probe_accuracy, each also with _low and _high, chance,
+        classes, images
+    seen : of which model, and what it sees
     """
     tokens = [token for token in ("cls", "mean") if (separation["token"] == token).any()]  # some models have no CLS
-    return _maps_and_curves(tsne, separation, tokens, {"s": 5, "alpha": 0.9})
+    return _maps_and_curves(tsne, separation, tokens, {"s": 5, "alpha": 0.9}, seen)
 
 
-def figure_2(tsne: pd.DataFrame, separation: pd.DataFrame) -> Figure:
+def figure_2(tsne: pd.DataFrame, separation: pd.DataFrame, seen: str) -> Figure:
     """Figure 2: as Figure 1, of the patch tokens themselves, small and translucent."""
-    return _maps_and_curves(tsne, separation, ["patch"], {"s": 3, "alpha": 0.35})
+    return _maps_and_curves(tsne, separation, ["patch"], {"s": 3, "alpha": 0.35}, seen)
 
 
-def _maps_and_curves(tsne: pd.DataFrame, separation: pd.DataFrame, tokens: list[str], points: dict) -> Figure:
+def _maps_and_curves(
+    tsne: pd.DataFrame, separation: pd.DataFrame, tokens: list[str], points: dict, seen: str
+) -> Figure:
     layers = sorted({*tsne["layer"], *separation["layer"]})  # of one that is the same for all images there is no map
     rows = -(-len(layers) // ACROSS)
     height = 1.16 * rows * len(tokens) + 0.3
-    figure = plt.figure(figsize=(PAGE, height + 2.4))
+    figure = plt.figure(figsize=(PAGE, height + 2.6))
+    figure.suptitle(seen, x=0.01, ha="left", fontsize=9)
     *blocks, below = figure.subfigures(len(tokens) + 1, 1, height_ratios=[height / len(tokens)] * len(tokens) + [2.4])
     for block, token in zip(blocks, tokens, strict=True):
         _maps(block, tsne[tsne["token"] == token], layers, rows, TOKENS[token][0], points)
@@ -93,6 +98,7 @@ def _curves(below: SubFigure, separation: pd.DataFrame, tokens: list[str]) -> No
             label = f"{name}, {curve['classes'].iloc[0]} classes{' as shown' if shown else ''}"
             fill = {"linestyle": "-" if shown else "--", "markerfacecolor": colour if shown else "white"}
             axis.plot(curve["layer"], curve[column], color=colour, marker=marker, label=label, **fill)
+            band(axis, curve, "layer", column, colour)
         if column == "silhouette":
             chances, words = [0.0], "0: as near to another class"
         else:

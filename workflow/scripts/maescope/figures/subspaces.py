@@ -11,13 +11,14 @@ from maescope.figures.axes import few, sparse
 from maescope.figures.style import CHANCE, COLOURS, PAGE
 
 
-def figure_4(first_angles: pd.DataFrame, singular_values: pd.DataFrame) -> Figure:
+def figure_4(first_angles: pd.DataFrame, singular_values: pd.DataFrame, seen: str) -> Figure:
     """Figure 4: the smallest angle of pairs of class subspaces by layer with its baselines, and singular values.
 
     Parameters
     ----------
     first_angles : layer, kind (between, within, random), angle_deg: theta_1 only
     singular_values : layer, label, index, relative
+    seen : of which model, and what it sees
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.9), width_ratios=(1.7, 1))
     layers = sorted(first_angles["layer"].unique())
@@ -41,7 +42,7 @@ def figure_4(first_angles: pd.DataFrame, singular_values: pd.DataFrame) -> Figur
         boxes["boxes"][0].set_label(name)
     random = first_angles.loc[first_angles["kind"] == "random", "angle_deg"].median()
     left.axhline(random, label=f"two random subspaces ({random:.1f}°)", **CHANCE)
-    left.set(xlabel="layer", ylabel="smallest angle θ₁ (degrees, log scale)", yscale="log")
+    left.set(title=seen, xlabel="layer", ylabel="smallest angle θ₁ (degrees, log scale)", yscale="log")
     left.set_xticks(few(first_angles["layer"]))
     left.yaxis.set_major_formatter("{x:g}")
     left.yaxis.set_minor_formatter(sparse)
@@ -58,7 +59,7 @@ def _spectra(axis: plt.Axes, singular_values: pd.DataFrame) -> None:
     shades = ListedColormap(plt.get_cmap("viridis")(np.linspace(0, 0.9, len(means))))
     for (_, values), colour in zip(means.iterrows(), shades.colors, strict=True):
         axis.plot(values.index, values, color=colour, linewidth=1)
-    axis.set(xlabel="index", ylabel="singular value / Frobenius norm", yscale="log")
+    axis.set(title="mean over classes", xlabel="index", ylabel="singular value / Frobenius norm", yscale="log")
     axis.set_xticks(few(singular_values["index"]))
     axis.yaxis.set_major_formatter("{x:g}")
     axis.yaxis.set_minor_formatter(sparse)

@@ -134,13 +134,13 @@ class Silhouettes:
         means[at_home] = np.inf
         self.outside[rows] = np.minimum(self.outside[rows], means.min(axis=1))
 
-    def mean(self) -> float:
-        """The mean silhouette, in [-1, 1]; once all pairs were seen."""
+    def values(self) -> np.ndarray:
+        """(n,) the silhouette of each point, in [-1, 1]; once all pairs were seen."""
         for number, sums in self.cut.items():
             self._take(slice(None), slice(number, number + 1), sums[:, None])
         larger = np.maximum(self.inside, self.outside)
         apart = self.outside - self.inside
-        return float(np.divide(apart, larger, out=np.zeros_like(apart), where=larger > 0).mean())
+        return np.divide(apart, larger, out=np.zeros_like(apart), where=larger > 0)
 
 
 class Neighbours:
@@ -245,8 +245,8 @@ def _smallest(values: np.ndarray, k: int) -> np.ndarray:
     return smallest
 
 
-def compared(points: np.ndarray, own: np.ndarray, groups: np.ndarray, k: int) -> tuple[float, np.ndarray]:
-    """The mean silhouette of points (n, D) and the k nearest others of each (n, k), none of its own group.
+def compared(points: np.ndarray, own: np.ndarray, groups: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The silhouette of each of points (n, D), (n,), and the k nearest others of each, (n, k), none of its own group.
 
     Parameters
     ----------
@@ -265,7 +265,7 @@ def compared(points: np.ndarray, own: np.ndarray, groups: np.ndarray, k: int) ->
         silhouettes.see(one.points, other, apart, axis=0)
         if one is not other:
             silhouettes.see(other.points, one, apart, axis=1)
-    return silhouettes.mean(), neighbours.nearest(squares)
+    return silhouettes.values()[np.argsort(order)], neighbours.nearest(squares)
 
 
 def voters(points: np.ndarray, others: np.ndarray, k: int) -> np.ndarray:

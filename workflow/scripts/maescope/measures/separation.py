@@ -32,13 +32,19 @@ def separation(points: np.ndarray, labels: np.ndarray, groups: np.ndarray, k: in
     ValueError
         If there is one class only, or a class with one image, or k is not below the number of available neighbours.
     """
+    silhouettes, right = judged(points, labels, groups, k)
+    return float(silhouettes.mean()), float(right.mean())
+
+
+def judged(points: np.ndarray, labels: np.ndarray, groups: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The silhouette of each point, and whether its neighbours tell its class: (n,) each; see `separation`."""
     _refuse_too_few(labels, groups)
     available = len(groups) - int(np.unique(groups, return_counts=True)[1].max())
     if not 1 <= k < available:
         raise ValueError(f"k = {k} neighbours, but must be 1 or more and below the {available} of other images")
     classes, own = np.unique(labels, return_inverse=True)
-    silhouette, nearest = pairs.compared(points, own, groups, k)
-    return silhouette, float(np.mean(_voted(own[nearest], len(classes)) == own))
+    silhouettes, nearest = pairs.compared(points, own, groups, k)
+    return silhouettes, _voted(own[nearest], len(classes)) == own
 
 
 def _voted(votes: np.ndarray, classes: int) -> np.ndarray:
@@ -67,15 +73,19 @@ def linear_probe_accuracy(points: np.ndarray, labels: np.ndarray, groups: np.nda
     ValueError
         If there is one class only, or a class has fewer images than folds.
     """
+    return float(probed(points, labels, groups, folds, seed).mean())
+
+
+def probed(points: np.ndarray, labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """(n,) whether the probe that did not see a point's image tells its class; see `linear_probe_accuracy`."""
     _refuse_too_few(labels, groups)
     label, images = _fewest_groups(labels, groups)
     if images < folds:
         raise ValueError(f"{folds} folds need as many images of each class, but class {label!s} has {images}")
-    right = 0
+    right = np.zeros(len(labels), bool)
     for learnt, guessed in _splits(tuple(labels.tolist()), tuple(groups.tolist()), folds, seed):
-        guesses = probe.guesses(points[learnt], labels[learnt], points[guessed])
-        right += int((guesses == labels[guessed]).sum())
-    return right / len(labels)
+        right[guessed] = probe.guesses(points[learnt], labels[learnt], points[guessed]) == labels[guessed]
+    return right
 
 
 @lru_cache(2)  # all layers have the same, and drawing them takes as long as the fits
@@ -131,18 +141,41 @@ def judged_by(
 def measure(
     points: np.ndarray, labels: np.ndarray, groups: np.ndarray, neighbours: int, folds: int, seed: int
 ) -> dict[str, float]:
-    """Everything that tells how well classes separate, with the accuracy of guessing.
+    """Everything that tells how well classes separate, with standard errors and the accuracy of guessing.
 
     Points that are the same but for rounding count as equal: silhouette 0, and nothing for a probe to read.
     """
     if collapsed(points):
         points = np.zeros_like(points)
-    silhouette, accuracy = separation(points, labels, groups, neighbours)
+    silhouettes, near = judged(points, labels, groups, neighbours)
+    learnt = probed(points, labels, groups, folds, seed)
     return {
-        "silhouette": silhouette,
-        "knn_accuracy": accuracy,
-        "probe_accuracy": linear_probe_accuracy(points, labels, groups, folds, seed),
+        "silhouette": float(silhouettes.mean()),
+        "knn_accuracy": float(near.mean()),
+        "probe_accuracy": float(learnt.mean()),
         "chance": chance_level(labels),
         "classes": len(np.unique(labels)),
         "images": len(np.unique(groups)),
+        "silhouette_error": standard_error(silhouettes, labels, groups),
+        "knn_error": standard_error(near, labels, groups),
+        "probe_error": standard_error(learnt, labels, groups),
     }
+
+
+def standard_error(values: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> float:
+    """Standard error of a mean over points where images are drawn within classes (Cochran 1977, ch. 5 and 9).
+
+    Points of one image are no independent draws: what counts is the sum over each image. The other images, which the
+    value of each depends on, are taken as they are: it is the error of another draw of images to judge.
+
+    Parameters
+    ----------
+    values : (n,) one number per point
+    labels, groups : (n,) class and image of each point; each class has 2 images or more
+    """
+    _, first, image = np.unique(groups, return_index=True, return_inverse=True)
+    sums = np.bincount(image, np.asarray(values, np.float64))
+    own = np.unique(labels[first], return_inverse=True)[1]
+    counts = np.bincount(own)
+    squares = np.bincount(own, (sums - (np.bincount(own, sums) / counts)[own]) ** 2)
+    return float(np.sqrt((squares * counts / (counts - 1)).sum())) / len(values)

@@ -166,6 +166,11 @@ def read_labels(labels: list[str] | str | None, classes: list[str] | None) -> li
 
 
 def synsets(name: str) -> list[str]:
-    """One of timm's lists of synsets, read without importing timm, and torch with it."""
+    """One of timm's lists of synsets."""
+    return of_timm(f"{name}_synsets.txt").split()
+
+
+def of_timm(file: str) -> str:
+    """One of timm's files about ImageNet, read without importing timm, and torch with it."""
     package = Path(importlib.util.find_spec("timm").origin).parent
-    return (package / "data" / "_info" / f"{name}_synsets.txt").read_text().split()
+    return (package / "data" / "_info" / file).read_text(encoding="utf-8")

@@ -303,12 +303,6 @@ class LookUps:
         asked = wildcards.perturbation in self.models[wildcards.model]["patch_tokens"]
         return asked and wildcards.dataset != self.study["reference"]
 
-    def panels(self, perturbation: str) -> dict[str, str]:
-        """Levels of a perturbation and the titles of their heat maps, the clean images first."""
-        entry = self.perturbations[perturbation]
-        unit = " %" if entry["kind"] == "occlusion" else ""
-        return {"clean": "clean"} | {str(level): f"{level}{unit}" for level in entry["levels"] if level != 0}
-
     def sources(self) -> dict[str, dict[str, str]]:
         """Of the study's corruptions: which of the fifteen, and where its images come from."""
         found = {}

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from maescope.base import names
 from maescope.base.errors import InputError
 from maescope.study import (
+    class_names,
     contradictions,
     conventions,
     folders,
@@ -64,6 +65,7 @@ def check(
         }
         problems += [problem for item in config["datasets"].items() for problem in image_sources.problems(*item)]
     if not problems:
+        config["names"] = {}  # apart from the datasets, whose entries decide about tokens
         for name, dataset in config["datasets"].items():
             dataset["classes"] = read_classes(name, dataset["classes"], dataset.get("pattern"))
             by_file = dataset["classes"] is dataset["labels"] is None and "parquet" in dataset
@@ -78,6 +80,8 @@ def check(
                     problem = f"{error.instance!r} cannot name a folder; give one label per line"
                 problem += ", but its parquet files name it so; give classes" if by_file else ""
                 problems.append(f"datasets.{name}.classes{in_list(listed, error.instance)}: {problem}")
+            every = [*(dataset["labels"] or ()), *(dataset["classes"] or ())]
+            config["names"][name] = class_names.read(name, dataset.pop("names"), dict.fromkeys(every))
             for key in given:
                 for label in dict.fromkeys(dataset[key]):
                     if why := unsafe(label):

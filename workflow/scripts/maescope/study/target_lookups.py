@@ -46,6 +46,31 @@ class TargetLookUps(LookUps):
         model = self.study["pretrained"] and self.study[key]
         return [self.measure(measure, model, perturbation)] if model else []
 
+    # ---- Words of figures
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What figures call the labels of the study's dataset, where these are codes."""
+        return self.config["names"][self.study["dataset"]]
+
+    def panels(self, perturbation: str) -> dict[str, str]:
+        """Levels of a perturbation and the titles of their heat maps, the clean images first."""
+        entry, titles = self.perturbations[perturbation], {"clean": "clean"}
+        for level in entry["levels"]:
+            if entry["kind"] == "blur":
+                titles[level] = (
+                    f"{level}: {entry['levels'][level]['kernel']} px, σ {entry['levels'][level]['sigma']:g} px"
+                )
+            elif level != 0:
+                titles[str(level)] = f"{level} % occluded" if entry["kind"] == "occlusion" else str(level)
+        return titles
+
+    def seen_as(self, model: str | None, perturbation: str) -> str:
+        """Which model a figure is of, and how much of the images that model sees."""
+        entry = self.perturbations.get(perturbation, {"kind": "clean"})
+        masked = f"{100 * entry['ratio']:g} % of patches masked" if entry["kind"] == "mask" else "no patches masked"
+        return f"{model}, {masked}"
+
     # ---- What a target cannot do without
 
     def named(self, key: str):

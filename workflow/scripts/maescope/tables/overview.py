@@ -75,11 +75,14 @@ def times_table(benchmarks: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFr
     return pd.concat([table, pd.DataFrame([total])], ignore_index=True).round({"seconds": 1})
 
 
-def page(title: str, lead: str, sections: Mapping[str, pd.DataFrame], warnings: Sequence[str]) -> str:
+def page(
+    title: str, authors: Sequence[str], lead: str, sections: Mapping[str, pd.DataFrame], warnings: Sequence[str]
+) -> str:
     """The sections one below the other, warnings before them, as one HTML page that needs no other file."""
     loud = "".join(f"<p><strong>{escape(warning)}</strong></p>" for warning in warnings)
     parts = [f"<h2>{escape(name)}</h2>{table.to_html(index=False, border=0)}" for name, table in sections.items()]
     style = f"<style>{STYLE}td:last-child{{overflow-wrap:anywhere}}</style>"
     head = f'<meta charset="utf-8"><title>{escape(title)}</title>{style}'
-    body = f"<h1>{escape(title)}</h1><p>{escape(lead)}</p>{loud}{''.join(parts)}"
+    by = f"<p>{escape(', '.join(authors))}</p>" if authors else ""
+    body = f"<h1>{escape(title)}</h1>{by}<p>{escape(lead)}</p>{loud}{''.join(parts)}"
     return f'<!doctype html><html lang="en">{head}{body}</html>\n'

@@ -58,6 +58,7 @@ def _markdown(printed: pd.DataFrame) -> str:
 
 
 _NUMBERS = re.compile(r"[-+–\d.,=\[\] e%]+")
+_INTERVAL = re.compile(r"[-+]?\d[\d.e+-]*%? \[[-+\d.e∞]+, [-+\d.e∞]+\](?: (?:px|degrees|%))?")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _MARKS = re.compile(r"[\\`*|~$]|\](?=\()|(?<!\w)_|_(?!\w)|!(?=\[)")
@@ -108,13 +109,16 @@ STYLE = (
     "body{font:15px/1.4 system-ui,sans-serif;margin:2em;color:#222;background:#fff}"
     "table{border-collapse:collapse;border-top:2px solid;border-bottom:2px solid}"
     "th{border-bottom:1px solid;text-align:left}th,td{padding:.25em .8em;font-variant-numeric:tabular-nums}"
-    "tr:hover td{background:#f2f2f2}li{max-width:60em}td.n{white-space:nowrap}"
+    "tr:hover td{background:#f2f2f2}li{max-width:60em}.n{white-space:nowrap}"
 )
 
 
 def _cell(text: str) -> str:
-    """A cell of HTML, whose line is not broken where it is numbers alone."""
-    return f"<td{' class=n' if _NUMBERS.fullmatch(text) else ''}>{escape(text)}</td>"
+    """A cell of HTML, whose line is not broken where it is numbers alone, nor within an interval among words."""
+    if _NUMBERS.fullmatch(text):
+        return f"<td class=n>{escape(text)}</td>"
+    whole = _INTERVAL.sub(r"<span class=n>\g<0></span>", escape(text))
+    return f"<td>{whole}</td>"
 
 
 def _html(printed: pd.DataFrame, title: str, notes: Sequence[str]) -> str:
