@@ -10,7 +10,8 @@ from maescope.base import imports
 
 SCRIPTS = REPOSITORY / "workflow/scripts"
 OF_TORCH = {"torch", "torchvision", "timm", "safetensors"}
-WITH_TORCH = {"figures/reconstruction", "measures/quality", "measures/reconstruction_error"}
+WITH_TORCH = {"figures/reconstruction", "measures/knn", "measures/quality", "measures/reconstruction_error"}
+WITH_TORCH |= {"page/thumbnails"}
 ALL = sorted(f"{path.parent.name}/{path.stem}" for path in SCRIPTS.glob("*/*.py") if path.parent.name != "maescope")
 
 
