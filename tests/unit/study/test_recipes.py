@@ -19,7 +19,7 @@ def entry(recipe="pretrain", crop=224, architecture="vit_base_patch16_224", **st
 
 @pytest.mark.parametrize(
     ("recipe", "architecture", "epochs", "wanted"),
-    [  # tables 8, 9 and 11; PRETRAIN.md and FINETUNE.md
+    [  # tables 8, 9 and 11; the official pages
         (
             "pretrain", "vit_base_patch16_224", 800,
             {"batch_size": 4096, "learning_rate": 2.4e-3, "warmup_epochs": 40, "weight_decay": 0.05,

@@ -1,6 +1,6 @@
 """A `training` entry completed: as He et al. (2022) train for crops of 96 px or more, as suits tiny pictures below.
 
-Sources: tables 8, 9 and 11 of the paper; PRETRAIN.md and FINETUNE.md of facebookresearch/mae.
+Sources: tables 8, 9 and 11 of the paper; the pages on pretraining and fine-tuning of facebookresearch/mae.
 """
 
 from collections.abc import Iterator
