@@ -3,8 +3,6 @@
 import h5py
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import load_file
 
 from maescope.base import tidy
 from maescope.measures import cka
@@ -195,31 +193,3 @@ def test_an_unknown_model_to_compare_is_refused(workflow):
     done = workflow.run("--dry-run")
     assert done.returncode == 1
     assert "study.compared: 'mae_pretraind' is not among models (did you mean 'mae_pretrained'?)" in done.stdout
-
-
-def test_knn_of_other_images_that_vote_is_that_of_their_tokens_after_the_norm(smoke):
-    """Of the pretrained encoder's CLS, vote by vote, the norm by torch and its weights as they lie on disk."""
-    config = smoke.config()
-    config["study"] |= {"reference": "three_train", "compared": ["mae_pretrained"]}
-    smoke.configure(config)
-    smoke.must_run("--", "table_knn")
-    weights = load_file(smoke / "results/models/mae_pretrained.safetensors")
-    points = {}
-    for dataset in ("three", "three_train"):
-        for label in "012":
-            with h5py.File(smoke / f"results/tokens/mae_pretrained/{dataset}/clean/{label}.h5") as file:
-                own = torch.from_numpy(file["levels/clean/cls"][-1])
-            own = torch.nn.functional.layer_norm(own, own.shape[1:], weights["norm.weight"], weights["norm.bias"], 1e-6)
-            points[dataset, label] = torch.nn.functional.normalize(own.double(), dim=1)
-    voting = torch.cat([points["three_train", label] for label in "012"])
-    names, right = np.repeat([0, 1, 2], 24), 0
-    for label in range(3):
-        for point in points["three", str(label)]:
-            alike = voting @ point
-            nearest = alike.argsort(descending=True)[:20]
-            votes = np.bincount(names[nearest], np.exp(alike[nearest] / 0.07), 3)
-            right += votes.argmax() == label
-    table = tidy.read([smoke / "results/smoke/tables/table_knn.csv"])
-    assert table["k"].tolist() == [10, 20, 72] * 2 and table["read"].tolist() == [True] * 3 + [False] * 3
-    assert table.loc[1, "accuracy"] == pytest.approx(right / 12)
-    assert (smoke / "results/smoke/tables/table_knn.html").stat().st_size > 500

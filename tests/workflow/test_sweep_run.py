@@ -5,6 +5,8 @@ on digits of 96 px, and two more stand for checkpoints from elsewhere.
 """
 
 import formats
+import h5py
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -105,6 +107,35 @@ def test_a_linear_probe_is_the_encoder_that_it_began_with_and_another_head(swept
     assert all(torch.equal(state[name], before[name]) for name in encoder)
     losses = tidy.read([swept / "results/models/probed.loss.csv"])
     assert len(losses) == 2 and losses["loss"].between(0.5, 2).all() and state["head.weight"].abs().max() > 0
+
+
+def test_knn_of_images_that_vote_is_that_of_tokens_after_the_norm(swept, tmp_path):
+    """Of the pretrained encoder's CLS, vote by vote, the norm by torch and its weights as they lie on disk."""
+    voted, model = swept.moved(tmp_path / "voted"), "ratio_25-0"
+    config = voted.config()
+    config["study"] |= {"reference": "imagenet100_train", "compared": [model]}
+    voted.configure(config)
+    voted.must_run("--", "table_knn")
+    weights = load_file(voted / f"results/models/{model}.safetensors")
+    points = {}
+    for dataset in ("imagenet100", "imagenet100_train"):
+        for label in "012":
+            with h5py.File(voted / f"results/tokens/{model}/{dataset}/clean/{label}.h5") as file:
+                own = torch.from_numpy(file["levels/clean/cls"][-1]).float()
+            own = torch.nn.functional.layer_norm(own, own.shape[1:], weights["norm.weight"], weights["norm.bias"], 1e-6)
+            points[dataset, label] = torch.nn.functional.normalize(own.double(), dim=1)
+    voting = torch.cat([points["imagenet100_train", label] for label in "012"])
+    names, right = np.repeat([0, 1, 2], 24), 0
+    for label in range(3):
+        for point in points["imagenet100", str(label)]:
+            alike = voting @ point
+            nearest = alike.argsort(descending=True)[:20]
+            votes = np.bincount(names[nearest], np.exp(alike[nearest] / 0.07), 3)
+            right += votes.argmax() == label
+    table = tidy.read([voted / "results/ratios/tables/table_knn.csv"])
+    assert table["k"].tolist() == [10, 20, 72] * 2 and table["read"].tolist() == [True] * 3 + [False] * 3
+    assert table.loc[1, "accuracy"] == pytest.approx(right / 18)
+    assert (voted / "results/ratios/tables/table_knn.html").stat().st_size > 500
 
 
 def test_a_study_without_a_sweep_says_so(workflow):
