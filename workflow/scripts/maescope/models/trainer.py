@@ -17,7 +17,7 @@ from maescope.base import provenance, tidy
 from maescope.base.atomic import replacing
 from maescope.base.errors import InputError
 from maescope.images.reading import Preprocessing
-from maescope.models import architectures, checkpoints, feeding, linear_probe, mae, objectives, ranks, training
+from maescope.models import architectures, checkpoints, devices, feeding, linear_probe, mae, objectives, ranks, training
 from maescope.models.ranks import World
 from maescope.models.states import States
 
@@ -114,10 +114,18 @@ def _train(job: Job, world: World) -> tuple[dict[str, Tensor], pd.DataFrame]:
     still = {"kind": "none"}
     validation = job.validation and _images(job, job.validation, objective, still, workers)
     cached = images.kept is not None and not images.whole
+    if job.recipe["precision"] == "float32":
+        torch.backends.cudnn.allow_tf32 = False  # it would round the patch embedding to 10 bits, as in extraction
     how = training.Training(
         objective, job.recipe, preprocessing, job.run["accumulation"], 0 if cached else workers, job.states, world
     )
-    history = training.train(how, images, validation)
+    try:
+        history = training.train(how, images, validation)
+    except RuntimeError as error:
+        if not devices.is_memory(error):
+            raise
+        remedy = "raise training.accumulation, or set training.precision: bfloat16"
+        raise InputError(f"models.{job.name}: its training does not fit the GPU's memory; {remedy}") from error
     return weights_of(objective), pd.DataFrame(history)
 
 
