@@ -123,11 +123,12 @@ class Browser:
         """
         self._press(node)
         end = time.monotonic() + PATIENCE
-        while then and not self._soon(then):
+        while then and not self.soon(then):
             assert time.monotonic() < end and not self.said, f"{node}: {then} does not come to pass; {self.said}"
             self._press(node)
 
-    def _soon(self, expression: str) -> bool:
+    def soon(self, expression: str) -> bool:
+        """Whether that becomes true of the page within two seconds."""
         end = time.monotonic() + 2
         while not (true := self.ask(f"Boolean({expression})")) and time.monotonic() < end:
             time.sleep(0.02)

@@ -93,7 +93,7 @@ def test_another_workflow_runs_maescope_on_its_own_dataset(outer):
 
 
 def test_its_plan_reaches_the_figures_too(outer):
-    said = snakemake(outer, "--dry-run", "figure_5", "table_1", "overview")
+    said = snakemake(outer, "--dry-run", "figure_5", "table_1", "overview", "study_page")
     assert (
         "extract_shades" in said and "rule pictures:" in said and "rule overview:" in said.replace("localrule", "rule")
     )

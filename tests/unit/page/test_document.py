@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from maescope.page import document, printed
+from maescope.base.errors import InputError
+from maescope.page import assembly, document, printed
 from maescope.tables import writing
 
 HOSTILE = "</script><script>alert(1)</script><!--\u2028&amp;'\""
@@ -54,3 +55,17 @@ def test_a_printed_table_is_read_back_as_it_was(tmp_path):
     assert (page.title, page.notes) == ("Title <b>", ["note & more", HOSTILE])
     (own,) = page.tables
     assert own.columns == list(table) and own.rows == table.to_numpy().tolist()
+
+
+@pytest.mark.parametrize("content", ['{"thumbnails": [', '{"thumbnails": []}', "[]"])
+def test_a_damaged_file_of_pictures_is_named(tmp_path, content):
+    path = tmp_path / "thumbnails.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=r"thumbnails.json: is damaged \(.*\); delete it to have it made again$"):
+        assembly.pictures(str(path))
+
+
+def test_without_pictures_there_are_none_and_whole_ones_are_read(tmp_path):
+    assert assembly.pictures([]) == {"thumbnails": [], "paths": []}
+    (tmp_path / "t.json").write_text('{"thumbnails": [1], "paths": [2]}')
+    assert assembly.pictures(str(tmp_path / "t.json")) == {"thumbnails": [1], "paths": [2]}
