@@ -24,7 +24,7 @@ def brute(points, groups, k):
 
 def agree(points, own, groups, k, tolerance):
     """Compared as they are, and as scikit-learn and brute force have it, of distances by differences."""
-    silhouettes, nearest = pairs.compared(points, own, groups, k)
+    silhouettes, nearest, _ = pairs.compared(points, own, groups, k)
     apart = np.sqrt(((points[:, None].astype(np.float64) - points) ** 2).sum(2))
     expected = silhouette_samples(apart, own, metric="precomputed")
     assert silhouettes == pytest.approx(expected, abs=10 * tolerance)
@@ -107,9 +107,10 @@ def test_what_float32_cannot_tell_apart_is_told(small_blocks):
 def test_the_order_of_points_does_not_matter(small_blocks):
     points, own = drawn(8, [30, 41, 29])
     order = np.random.default_rng(9).permutation(100)
-    silhouettes, nearest = pairs.compared(points, own, np.arange(100), 4)
-    again, theirs = pairs.compared(points[order], own[order], np.arange(100), 4)
+    silhouettes, nearest, draws = pairs.compared(points, own, np.arange(100), 4)
+    again, theirs, their_draws = pairs.compared(points[order], own[order], np.arange(100), 4)
     assert again == pytest.approx(silhouettes[order], abs=small_blocks)
+    assert their_draws() == pytest.approx(draws()[order], abs=20 * small_blocks)
     assert [set(order[row]) for row in theirs] == [set(nearest[place]) for place in order]
 
 
@@ -128,3 +129,45 @@ def test_classes_far_smaller_than_their_distances_are_not_looked_at_again_whole(
     points = rng.standard_normal((3, 768))[own] + np.sqrt(apart / 2) * rng.standard_normal((90, 768))
     agree(points.astype(np.float32), own, np.arange(90), 5, 1e-6)
     assert sum(looked) < 9
+
+
+def weighted_silhouette(points, own, weights):
+    """The mean silhouette of points that count as often as their weights say, in plain loops."""
+    apart = np.sqrt(((points[:, None].astype(np.float64) - points) ** 2).sum(2))
+    total = 0.0
+    for i, label in enumerate(own):
+        means = {}
+        for one in np.unique(own):
+            others = (own == one) & (np.arange(len(own)) != i)
+            means[one] = np.average(apart[i, others], weights=weights[others])
+        inside = means.pop(label)
+        outside = min(means.values())
+        total += weights[i] * (outside - inside) / max(outside, inside)
+    return total / weights.sum()
+
+
+@pytest.mark.parametrize("gap", [0.3, 2.0])
+def test_draws_are_how_the_mean_silhouette_grows_with_a_points_weight(small_blocks, gap):
+    """By differences of plain loops; what is the same for a whole class is taken off."""
+    points, own = drawn(20, [9, 6, 11], dim=4, gap=gap)
+    grown = []
+    for i in range(len(own)):
+        ends = [weighted_silhouette(points, own, 1 + step * np.eye(len(own))[i]) for step in (1e-4, -1e-4)]
+        grown.append(len(own) * (ends[0] - ends[1]) / 2e-4)
+    found = pairs.compared(points, own, np.arange(len(own)), 3).draws()
+    for label in range(3):
+        here = own == label
+        expected = np.array(grown)[here] - np.mean(np.array(grown)[here])
+        assert found[here] - found[here].mean() == pytest.approx(
+            expected, abs=2e-4 * np.abs(grown).max() + 20 * small_blocks
+        )
+    assert found.mean() == pytest.approx(weighted_silhouette(points, own, np.ones(len(own))), abs=small_blocks * 10)
+
+
+def test_of_many_points_some_stand_for_the_others(monkeypatch):
+    points, own = drawn(21, [300, 500, 200], gap=2.0)
+    every = pairs.compared(points, own, np.arange(1000), 5).draws()
+    monkeypatch.setattr(pairs, "SAMPLED", 250)
+    some = pairs.compared(points, own, np.arange(1000), 5).draws()
+    assert not np.array_equal(some, every) and np.corrcoef(some, every)[0, 1] > 0.99
+    assert some.std() == pytest.approx(every.std(), rel=0.03)

@@ -222,7 +222,7 @@ def test_standard_errors_are_those_of_drawing_images_again():
     rng = np.random.default_rng(3)
     points, labels, groups = blobs(rng, 1)
     points += 2 * rng.standard_normal((30, 16))[groups]  # tokens of an image are alike
-    values, _ = separation.judged(points, labels, groups, 3)
+    values = separation.judged(points, labels, groups, 3)[0].silhouettes
     images = values.reshape(3, 10, 4)  # classes, images, tokens
     drawn = [images[c, rng.integers(10, size=(4000, 10))] for c in range(3)]  # (4000, 10, 4) each
     means = np.concatenate(drawn, axis=1).mean(axis=(1, 2))
@@ -235,9 +235,24 @@ def test_standard_errors_are_those_of_drawing_images_again():
 def test_all_three_measures_have_the_error_of_their_own_points():
     points, labels, groups = blobs(np.random.default_rng(4), 1)
     found = separation.measure(points, labels, groups, neighbours=3, folds=5, seed=0)
-    silhouettes, near = separation.judged(points, labels, groups, 3)
+    found_by_pairs, near = separation.judged(points, labels, groups, 3)
     learnt = separation.probed(points, labels, groups, 5, 0)
-    for name, values in (("silhouette", silhouettes), ("knn", near), ("probe", learnt)):
+    for name, values in (("silhouette", found_by_pairs.draws()), ("knn", near), ("probe", learnt)):
         sums = np.asarray(values, float).reshape(3, 10, 4).sum(axis=2)
         assert found[f"{name}_error"] == pytest.approx(np.sqrt(10 * sums.var(axis=1, ddof=1).sum()) / 120), name
     assert found["knn_accuracy"] == near.mean() and found["probe_accuracy"] == learnt.mean()
+
+
+@pytest.mark.parametrize(("gap", "images"), [(1.5, 30), (3.0, 20)])
+def test_the_error_of_a_silhouette_is_how_much_it_varies_over_draws(gap, images):
+    """200 draws of three classes: the silhouettes of images depend on each other, and without that it is half of it."""
+    rng, labels = np.random.default_rng(5), np.repeat([0, 1, 2], images)
+    groups, rows = np.arange(len(labels)), []
+    for _ in range(200):
+        points = (gap * np.eye(3, 16)[labels] + rng.standard_normal((len(labels), 16))).astype(np.float32)
+        found = separation.judged(points, labels, groups, 5)[0]
+        alone = separation.standard_error(found.silhouettes, labels, groups)
+        rows.append((found.silhouettes.mean(), separation.standard_error(found.draws(), labels, groups), alone))
+    means, errors, alone = np.array(rows).T
+    assert errors.mean() == pytest.approx(means.std(ddof=1), rel=0.15)
+    assert alone.mean() < 0.75 * means.std(ddof=1)

@@ -5,7 +5,7 @@ class is known when its block has passed, and no matrix (points, classes) is hel
 where a product of matrices takes half the time; what that leaves open is decided in float64, pair by pair.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ FEW = 5000  # points up to which all of it is float64
 NEAR = 1e-2  # of a point's squared norm: what is nearer than this is taken again in float64
 ROOM = 16  # for neighbours beyond k, which rounding may put in the wrong order
 ROWS = 256  # of all their distances at a time
+SAMPLED = 2048  # points whose silhouettes tell how much each point does to those of others
 
 
 class Block(NamedTuple):
@@ -66,10 +67,10 @@ class Squares:
         norms = (own.astype(np.float64) ** 2).sum(axis=1)
         return np.column_stack([own, np.ones_like(norms), norms]).astype(dtype, copy=False), norms
 
-    def between(self, rows: slice, others: slice) -> np.ndarray:
+    def between(self, rows: slice | np.ndarray, others: slice) -> np.ndarray:
         """(rows, others)"""
         same = None
-        if self.repeated or rows == others:
+        if self.repeated or isinstance(rows, np.ndarray) or rows == others:
             same = self.number[rows, None] == self.number[others]
         squares = _product(self.right[rows], self.right[others])
         if same is not None:
@@ -110,6 +111,7 @@ class Silhouettes:
     def __init__(self, own: np.ndarray, sizes: np.ndarray):
         self.own, self.sizes = own, sizes
         self.inside, self.outside = np.zeros(len(own)), np.full(len(own), np.inf)
+        self.nearest = np.zeros(len(own), int)  # the class that `outside` is of
         self.cut: dict[int, np.ndarray] = {}  # class that several blocks have -> sums of distances to it (n,)
 
     def see(self, rows: slice, block: Block, distances: np.ndarray, axis: int) -> None:
@@ -132,7 +134,10 @@ class Silhouettes:
         self.inside[rows][inside] = sums[at_home] / (self.sizes[self.own[rows][inside]] - 1)
         means = sums / self.sizes[classes]
         means[at_home] = np.inf
-        self.outside[rows] = np.minimum(self.outside[rows], means.min(axis=1))
+        lowest = means.argmin(axis=1)
+        mean = means[np.arange(len(means)), lowest]
+        self.nearest[rows] = np.where(mean < self.outside[rows], classes.start + lowest, self.nearest[rows])
+        self.outside[rows] = np.minimum(self.outside[rows], mean)
 
     def values(self) -> np.ndarray:
         """(n,) the silhouette of each point, in [-1, 1]; once all pairs were seen."""
@@ -141,6 +146,37 @@ class Silhouettes:
         larger = np.maximum(self.inside, self.outside)
         apart = self.outside - self.inside
         return np.divide(apart, larger, out=np.zeros_like(apart), where=larger > 0)
+
+    def draws(self, squares: Squares) -> np.ndarray:
+        """(n,) by how much n times the mean silhouette grows with the weight of each point, once `values` were taken.
+
+        A point counts by its own silhouette, and by what it does to those of others: as one of their class, and as one
+        of the class that is nearest to them. Its deviation from the mean of its class is its influence (Hampel 1974),
+        whose variance over draws is that of the mean silhouette. Of many points every so many stand for the others.
+        """
+        inside, outside, values = self.inside, self.outside, self.values()
+        step = -(-len(values) // SAMPLED)
+        below = inside < outside
+        larger = np.maximum(inside, outside)
+        larger = np.where(larger > 0, larger, np.inf)
+        ratio = np.minimum(inside, outside) / larger
+        by_inside, by_outside = -np.where(below, 1, ratio) / larger, np.where(below, ratio, 1) / larger
+        counted = np.bincount(self.own[::step], minlength=len(self.sizes))
+        found = by_inside * inside / (self.sizes[self.own] - 1)  # a point is not among the others of its class
+        for start in range(0, len(values), BLOCK * step):
+            rows = np.arange(start, min(start + BLOCK * step, len(values)), step)
+            own, near = self.own[rows], self.nearest[rows]
+            weights = np.zeros((len(rows), len(self.sizes)), squares.dtype)
+            times = self.sizes[own] / counted[own]  # points that each stands for
+            weights[np.arange(len(rows)), own] = times * by_inside[rows] / (self.sizes[own] - 1)
+            weights[np.arange(len(rows)), near] = times * by_outside[rows] / self.sizes[near]
+            for first in range(0, len(values), BLOCK):
+                others = slice(first, min(first + BLOCK, len(values)))
+                apart = np.sqrt(squares.between(rows, others))
+                classes, starts = np.unique(self.own[others], return_index=True)
+                for label, start_of, end in zip(classes, starts, [*starts[1:], len(apart.T)], strict=True):
+                    found[first + start_of : first + end] += weights[:, label] @ apart[:, start_of:end]
+        return values + found - (np.bincount(self.own, found) / self.sizes)[self.own]
 
 
 class Neighbours:
@@ -245,8 +281,21 @@ def _smallest(values: np.ndarray, k: int) -> np.ndarray:
     return smallest
 
 
-def compared(points: np.ndarray, own: np.ndarray, groups: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The silhouette of each of points (n, D), (n,), and the k nearest others of each, (n, k), none of its own group.
+class Compared(NamedTuple):
+    """What all pairs of points say.
+
+    silhouettes : (n,)
+    nearest : (n, k) the nearest others of each, none of its own group
+    draws : gives (n,), what the mean silhouette is the mean of over draws of points (`Silhouettes.draws`)
+    """
+
+    silhouettes: np.ndarray
+    nearest: np.ndarray
+    draws: Callable[[], np.ndarray]
+
+
+def compared(points: np.ndarray, own: np.ndarray, groups: np.ndarray, k: int) -> Compared:
+    """Silhouettes of points (n, D) and their nearest others.
 
     Parameters
     ----------
@@ -265,7 +314,9 @@ def compared(points: np.ndarray, own: np.ndarray, groups: np.ndarray, k: int) ->
         silhouettes.see(one.points, other, apart, axis=0)
         if one is not other:
             silhouettes.see(other.points, one, apart, axis=1)
-    return silhouettes.values()[np.argsort(order)], neighbours.nearest(squares)
+    back = np.argsort(order)
+    values = silhouettes.values()[back]
+    return Compared(values, neighbours.nearest(squares), lambda: silhouettes.draws(squares)[back])
 
 
 def voters(points: np.ndarray, others: np.ndarray, k: int) -> np.ndarray:

@@ -32,19 +32,19 @@ def separation(points: np.ndarray, labels: np.ndarray, groups: np.ndarray, k: in
     ValueError
         If there is one class only, or a class with one image, or k is not below the number of available neighbours.
     """
-    silhouettes, right = judged(points, labels, groups, k)
-    return float(silhouettes.mean()), float(right.mean())
+    found, right = judged(points, labels, groups, k)
+    return float(found.silhouettes.mean()), float(right.mean())
 
 
-def judged(points: np.ndarray, labels: np.ndarray, groups: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The silhouette of each point, and whether its neighbours tell its class: (n,) each; see `separation`."""
+def judged(points: np.ndarray, labels: np.ndarray, groups: np.ndarray, k: int) -> tuple[pairs.Compared, np.ndarray]:
+    """What pairs of points say, and whether neighbours tell the class of each, (n,); see `separation`."""
     _refuse_too_few(labels, groups)
     available = len(groups) - int(np.unique(groups, return_counts=True)[1].max())
     if not 1 <= k < available:
         raise ValueError(f"k = {k} neighbours, but must be 1 or more and below the {available} of other images")
     classes, own = np.unique(labels, return_inverse=True)
-    silhouettes, nearest = pairs.compared(points, own, groups, k)
-    return silhouettes, _voted(own[nearest], len(classes)) == own
+    found = pairs.compared(points, own, groups, k)
+    return found, _voted(own[found.nearest], len(classes)) == own
 
 
 def _voted(votes: np.ndarray, classes: int) -> np.ndarray:
@@ -147,16 +147,16 @@ def measure(
     """
     if collapsed(points):
         points = np.zeros_like(points)
-    silhouettes, near = judged(points, labels, groups, neighbours)
+    found, near = judged(points, labels, groups, neighbours)
     learnt = probed(points, labels, groups, folds, seed)
     return {
-        "silhouette": float(silhouettes.mean()),
+        "silhouette": float(found.silhouettes.mean()),
         "knn_accuracy": float(near.mean()),
         "probe_accuracy": float(learnt.mean()),
         "chance": chance_level(labels),
         "classes": len(np.unique(labels)),
         "images": len(np.unique(groups)),
-        "silhouette_error": standard_error(silhouettes, labels, groups),
+        "silhouette_error": standard_error(found.draws(), labels, groups),
         "knn_error": standard_error(near, labels, groups),
         "probe_error": standard_error(learnt, labels, groups),
     }
@@ -165,8 +165,8 @@ def measure(
 def standard_error(values: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> float:
     """Standard error of a mean over points where images are drawn within classes (Cochran 1977, ch. 5 and 9).
 
-    Points of one image are no independent draws: what counts is the sum over each image. The other images, which the
-    value of each depends on, are taken as they are: it is the error of another draw of images to judge.
+    Points of one image are no independent draws: what counts is the sum over each image. For neighbours and the probe
+    the images that judge are taken as they are; what a point does to the silhouettes of others is in `Compared.draws`.
 
     Parameters
     ----------
