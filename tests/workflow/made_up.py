@@ -47,9 +47,17 @@ def page_of(folder: Path, labels: list[str], each: int, bare: bool = False) -> P
     shown = [{"label": one.label, "image": one.image, "picture": picture(number)} for number, one in enumerate(own)]
     pictures = {"thumbnails": shown, "paths": []}
     alignment = pd.DataFrame(columns=["perturbation", "level", "label", "image", "cosine"])
-    data = alive.data(pd.concat(frames), features, alignment, tsne, pictures, "m", labels)
+    data = alive.data(pd.concat(frames), features, alignment, tsne, pictures, "m", labels, {"class 0": "named"})
     data |= {"choices": len(labels), "panels": {}, "plots": plots.of(data, 1 / len(labels))}
-    study = {"name": "<b>made up</b>", "note": None, "pretrained": None if bare else "p", "mask": "mask", "heads": "m"}
+    study = {
+        "name": "<b>made up</b>",
+        "note": None,
+        "pretrained": None if bare else "p",
+        "mask": "mask",
+        "heads": "m",
+        "title": "<b>made up</b>",
+        "authors": ["A & B", "C"],
+    }
     template, style, behaviour = (
         (REPOSITORY / f"workflow/page/study.{kind}").read_text() for kind in ("html", "css", "js")
     )

@@ -178,14 +178,14 @@ def test_an_image_is_followed_through_blur_and_occlusion(page, finished):
     shot = f"{own('path-picture')}.toDataURL()"
     pictures = [page.ask(shot)]
     page.key("ArrowRight", own("path-level"), times=2)
-    page.wait(f"{text('path-level-out')} === 'II'")
+    page.wait(f"/^II\\b/.test({text('path-level-out')})")
     assert page.ask(text("path-said")) == said(names[0], "blur", "II")
     page.click(own("path-next"), then=f"{text('path-said')}.startsWith({names[1]!r})")
     assert page.ask(text("path-said")) == said(names[1], "blur", "II")
     page.click(own("path-before"), then=f"{text('path-said')}.startsWith({names[0]!r})")
     page.wait(f"{shot} !== {pictures[0]!r}")
     page.key("ArrowDown", own("path-by"))
-    page.wait(f"{text('path-level-out')} === '90 %'")
+    page.wait(f"{text('path-level-out')}.startsWith('90 %')")
     assert page.ask(text("path-said")) == said(names[0], "occlusion", "90")
     page.click(own("path-rollout"), then=f"!{own('path-rollout')}.checked")
     page.ask("drawPath()")  # its promise: until it is drawn
@@ -203,7 +203,7 @@ def test_an_image_is_followed_through_blur_and_occlusion(page, finished):
     page.wait(f"{text('path-level-out')} === 'clean' && {shot} === {pictures[0]!r}")
     x, y = page.ask("[find('steps').data.level.length, find('steps').data.of_right[1]]")
     assert x == 3
-    point_at(page, "path", 1.5, y, "50 %: called")
+    point_at(page, "path", 1.5, y, "50 %")
 
 
 def test_classes_are_sorted_by_what_they_lose_with_the_images_that_flip(page, finished):
@@ -234,7 +234,7 @@ def test_classes_are_sorted_by_what_they_lose_with_the_images_that_flip(page, fi
     assert page.ask(cells) == counted("blur", "II")  # the last level
     assert page.ask(text("classes-chance")) == "33.3"
     page.key("ArrowLeft", own("classes-level"))
-    page.wait(f"{text('classes-level-out')} === 'I'")
+    page.wait(f"/^I\\b/.test({text('classes-level-out')})")
     assert page.ask(cells) == counted("blur", "I")
     names = page.ask(f"[...{own('classes-by')}.options].map((one) => one.value)")
     assert names == ["blur", "occlusion", "occlusion_random", "gaussian_noise", "frost"]
@@ -268,15 +268,15 @@ def test_heads_are_those_of_the_measure_at_each_level(page, finished):
         return part[kept].mean(), part["common_clean"].mean(), share, control
 
     def said() -> list[float]:
-        return [float(number) for number in re.findall(r"\d+\.\d+", page.ask(text("heads-said")))]
+        return [float(number) for number in re.findall(r"\d+\.\d+", page.ask(text("heads-said")))[-4:]]
 
     assert np.allclose(said(), counted("blur", "clean"), atol=0.06)
     page.key("ArrowRight", own("heads-level"), times=2)
-    page.wait(f"{text('heads-level-out')} === 'II'")
+    page.wait(f"/^II\\b/.test({text('heads-level-out')})")
     assert np.allclose(said(), counted("blur", "II"), atol=0.06)
     page.key("ArrowDown", own("heads-by"))
     page.wait(f"{text('heads-said')}.startsWith('occlusion, ')")
-    assert page.ask(text("heads-level-out")) == "50 %"
+    assert page.ask(text("heads-level-out")).startswith("50 %")
     assert np.allclose(said(), counted("occlusion", "50"), atol=0.06)
     rows = measure(finished, "features", "occlusion").query("level == '50' and layer == 2 and head == 3")
     kept, clean = rows["common_perturbed"].mean(), rows["common_clean"].mean()
@@ -342,7 +342,8 @@ def test_names_full_of_markup_are_text_and_a_thousand_classes_are_shown_in_parts
         assert browser.ask(f"{own('classes-table')}.tBodies[0].rows.length") == 30
         browser.click(own("classes-all"), then=f"{own('classes-table')}.tBodies[0].rows.length === 1000")
         found = browser.ask(f"[...{own('classes-table')}.querySelectorAll('td button')].map((one) => one.textContent)")
-        assert set(found) == set(labels)
+        assert set(found) == {*labels, "named"} - {"class 0"}
+        assert "A & B, C" in browser.ask("document.querySelector('header').innerText")
         buttons = f"[...{own('classes-table')}.querySelectorAll('td button')]"
         for name in HOSTILE[:3]:
             browser.key("Enter", f"{buttons}.find((one) => one.textContent === {name!r})")
@@ -351,7 +352,7 @@ def test_names_full_of_markup_are_text_and_a_thousand_classes_are_shown_in_parts
         browser.wait(f"{text('tsne-strip')}.includes('<script>')")
         where = browser.ask("[find('points').data.x[1], find('points').data.y[1]]")
         point_at(browser, "tsne", *where, "onerror=alert")
-        assert browser.ask("document.title") == "Study <b>made up</b>" and browser.said == []
+        assert browser.ask("document.title") == "<b>made up</b>" and browser.said == []
         assert browser.ask("document.querySelectorAll('script').length") == 3
         browser.ask(
             "document.body.append(Object.assign(document.createElement('script'), {text: 'document.title = 1'}))"

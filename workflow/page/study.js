@@ -195,18 +195,18 @@ function drawPath() {
     $("path-said").textContent = `${path.image}, class ${called(path.target)}: called ${called(step.prediction)} with probability `
         + `${step.probability.toFixed(2)} (${right ? "right" : `wrong; the right class has ${step.of_right.toFixed(2)}`}); cosine with the clean image `
         + `${step.cosine === null ? "not measured" : step.cosine.toFixed(3)}.`;
-    find("levels").factors = levels;
+    find("levels").factors = own.map((one) => one.level);
     find("steps").data = {
-        level: levels, cosine: own.map((one) => one.cosine ?? NaN), of_right: own.map((one) => one.of_right),
+        level: own.map((one) => one.level), cosine: own.map((one) => one.cosine ?? NaN), of_right: own.map((one) => one.of_right),
         said: own.map((one, place) => `${levels[place]}: called ${called(one.prediction)}, right class ${one.of_right.toFixed(2)}, `
             + `cosine ${one.cosine === null ? "–" : one.cosine.toFixed(3)}`),
     };
-    find("now").data = { level: [levels[at]], low: [-0.3], high: [1.05] };
+    find("now").data = { level: [step.level], low: [-0.3], high: [1.05] };
     return drawPicture(path, step);
 }
 
 async function startPath() {
-    fill($("path-image"), D.paths.map((path, place) => [place, `${path.image} (class ${path.label})`]));
+    fill($("path-image"), D.paths.map((path, place) => [place, `${path.image} (class ${called(path.target)})`]));
     fill($("path-by"), Object.keys(D.paths[0].steps).filter((name) => name !== "clean").map((name) => [name, name]));
     await embed("path");
     const turn = (by) => () => {

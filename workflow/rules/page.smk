@@ -116,7 +116,8 @@ rule study_page:
         login=1,
     params:
         code=code("page/study_page"),
-        study={key: STUDY[key] for key in ("name", "note", "pretrained", "mask", "heads", "dataset", "thumbnails")},
+        study={key: STUDY.get(key) for key in ("name", "title", "authors", "note", "pretrained", "mask", "heads")},
+        names=CONFIG.get("names", {}).get(STUDY["dataset"], {}),
         shown=SHOWN,
         titles={name: TITLES[name] for name in RESULTS_SHOWN},
         told={name: told(name, CAPTION_FILES[name]) for name in RESULTS_SHOWN},

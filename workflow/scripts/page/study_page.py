@@ -16,6 +16,7 @@ data = alive.data(
     assembly.pictures(given.pictures),
     params.first,
     params.outputs,
+    params.names,
 )
 data |= {"choices": params.choices, "panels": params.panels, "plots": plots.of(data, 1 / params.choices)}
 page = document.page(

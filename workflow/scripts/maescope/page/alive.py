@@ -15,6 +15,7 @@ def data(
     pictures: Mapping,
     first: str,
     outputs: Sequence[str],
+    names: Mapping[str, str],
 ) -> dict:
     """All of it, by part.
 
@@ -26,13 +27,14 @@ def data(
     pictures : `thumbnails` and `paths`, as the rule `thumbnails` writes them
     first : the model whose predictions stand beside images
     outputs : the classes by their index
+    names : what labels are called, where they are codes
     """
     clean = accuracy[(accuracy["model"] == first) & (accuracy["perturbation"] == "clean")]
     labels = list(dict.fromkeys(clean["label"]))
     own = {(one["label"], one["image"]): one["picture"] for one in pictures["thumbnails"]}
     return {
-        "labels": labels,
-        "outputs": list(outputs),
+        "labels": [names.get(label, label) for label in labels],
+        "outputs": [names.get(label, label) for label in outputs],
         "first": first,
         "images": listed(clean, labels, own),
         "predictions": predictions(accuracy, clean),
