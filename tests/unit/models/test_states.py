@@ -137,6 +137,8 @@ def test_told_to_end_it_saves_its_state_says_so_in_one_line_and_hears_as_before(
     with pytest.raises(InputError, match=said):
         interrupted(monkeypatch, 3, signal.SIGTERM)
     assert step_of(here.parents[3]) == 3 and signal.getsignal(signal.SIGTERM) == before
+    wanted, found = run(kept=False), run()  # goes on in the middle of an epoch, of which half the losses are summed up
+    assert torch.equal(found.weights, wanted.weights) and found.history == wanted.history
 
 
 def flip(path):
