@@ -85,7 +85,7 @@ def test_a_training_that_was_ended_at_any_moment_comes_to_the_same_end(tmp_path,
         disturb(process, tmp_path, word, step, rng.uniform(0, 0.03))
         assert process.exitcode in (-word, 1)
         disturbed += 1
-        assert step <= step_of(tmp_path) < STEPS and not (tmp_path / "end").exists()
+        assert step <= step_of(tmp_path) and not (tmp_path / "end").exists()
     process = in_a_process(tmp_path)
     process.join()
     weights, history = end(tmp_path)

@@ -166,7 +166,8 @@ class Order:
             if accumulation or images < least:
                 parts = f"{size} x {accumulation or 1}"
                 raise InputError(f"{said}, which cannot go on in {parts} parts; lower it, or give more images")
-            log.critical("%s: each step takes all of them, at the rate of the larger one; lower it", said)
+            level = logging.CRITICAL if batch > recipes.TOGETHER else logging.WARNING
+            log.log(level, "%s: each step takes all of them, at the rate of the larger one; lower it", said)
             batch = images - images % least
         self.images, self.batch, self.epochs, self.seed = images, batch, epochs, seed
         self.parts, self.mixed = size * (accumulation or recipes.parts(batch // size, mixed, most)), mixed

@@ -4,6 +4,7 @@ Run as a module it is one of several processes, which `run` starts.
 """
 
 import json
+import logging
 import os
 import sys
 from dataclasses import asdict, dataclass
@@ -13,11 +14,21 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from maescope.base import provenance, tidy
+from maescope.base import logs, provenance, tidy
 from maescope.base.atomic import replacing
 from maescope.base.errors import InputError
 from maescope.images.reading import Preprocessing
-from maescope.models import architectures, checkpoints, feeding, linear_probe, mae, objectives, ranks, training
+from maescope.models import (
+    architectures,
+    checkpoints,
+    devices,
+    feeding,
+    linear_probe,
+    mae,
+    objectives,
+    ranks,
+    training,
+)
 from maescope.models.ranks import World
 from maescope.models.states import States
 
@@ -114,10 +125,18 @@ def _train(job: Job, world: World) -> tuple[dict[str, Tensor], pd.DataFrame]:
     still = {"kind": "none"}
     validation = job.validation and _images(job, job.validation, objective, still, workers)
     cached = images.kept is not None and not images.whole
+    if job.recipe["precision"] == "float32":
+        torch.backends.cudnn.allow_tf32 = False  # it would round the patch embedding to 10 bits, as in extraction
     how = training.Training(
         objective, job.recipe, preprocessing, job.run["accumulation"], 0 if cached else workers, job.states, world
     )
-    history = training.train(how, images, validation)
+    try:
+        history = training.train(how, images, validation)
+    except RuntimeError as error:
+        if not devices.is_memory(error):
+            raise
+        remedy = "raise training.accumulation, or set training.precision: bfloat16"
+        raise InputError(f"models.{job.name}: its training does not fit the GPU's memory; {remedy}") from error
     return weights_of(objective), pd.DataFrame(history)
 
 
@@ -170,7 +189,8 @@ def _images(job: Job, listed: str, objective: training.Objective, how: dict, wor
 
 
 def main(folder: Path, kind: str) -> None:
-    """Be one of several processes."""
+    """Be one of several processes, of which the first tells how far they are."""
+    logs.to_stderr(logging.ERROR if int(os.environ["RANK"]) else logging.INFO)
     job = Job(**json.loads((folder / "job.json").read_text()))
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     world = ranks.begin(kind, job.run["gpus"])

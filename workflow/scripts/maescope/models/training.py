@@ -106,7 +106,7 @@ def train(training: Training, images: feeding.Images, validation: feeding.Images
             count(1)
             if told.is_set() and step + 1 < order.steps:
                 run.stop(step + 1)
-            if states and world.rank == 0 and step + 1 < order.steps and states.due(ended):
+            if states and world.rank == 0 and states.due(ended):
                 states.save(step + 1, run.state())
     run.finish()
     return run.history
