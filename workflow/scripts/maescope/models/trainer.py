@@ -4,6 +4,7 @@ Run as a module it is one of several processes, which `run` starts.
 """
 
 import json
+import logging
 import os
 import sys
 from dataclasses import asdict, dataclass
@@ -13,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from maescope.base import provenance, tidy
+from maescope.base import logs, provenance, tidy
 from maescope.base.atomic import replacing
 from maescope.base.errors import InputError
 from maescope.images.reading import Preprocessing
@@ -178,7 +179,8 @@ def _images(job: Job, listed: str, objective: training.Objective, how: dict, wor
 
 
 def main(folder: Path, kind: str) -> None:
-    """Be one of several processes."""
+    """Be one of several processes, of which the first tells how far they are."""
+    logs.to_stderr(logging.ERROR if int(os.environ["RANK"]) else logging.INFO)
     job = Job(**json.loads((folder / "job.json").read_text()))
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     world = ranks.begin(kind, job.run["gpus"])
