@@ -103,7 +103,7 @@ def test_a_training_that_was_ended_at_any_moment_comes_to_the_same_end(tmp_path,
 
 
 def test_a_signal_to_all_processes_of_a_job_ends_no_reader_before_the_state_is_saved(tmp_path, undisturbed):
-    """As Slurm sends it at the end of the time, and as a terminal is closed."""
+    """As Slurm sends it at the end of the time."""
     process = in_a_process(tmp_path, pause=0.1, workers=2)
     while process.is_alive() and not step_of(tmp_path):
         time.sleep(0.0005)
