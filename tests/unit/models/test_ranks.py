@@ -85,6 +85,14 @@ def test_two_processes_train_as_one_at_the_same_batch(monkeypatch, kind):
     assert len(alone[1]) == 3 and "validation_loss" in alone[1][0]
 
 
+def test_fewer_images_to_validate_on_than_processes_are_refused_before_any_waits_for_another(monkeypatch):
+    def run(world):
+        train(pretraining(), OWN, validation=tuple(part[:1] for part in problem()), world=world)
+
+    said = "training.validation: 1 images for 2 gpus; give each one at least"
+    assert two(run, monkeypatch) == {0: said, 1: said}
+
+
 def test_another_number_of_processes_than_asked_for_is_refused(monkeypatch):
     said = two(lambda world: "went on", monkeypatch, size=1, asked=2)
     assert said == {0: "training.gpus: 2, but 1 processes were started; start none by hand"}

@@ -186,13 +186,13 @@ def main(folder: Path, kind: str) -> None:
     world = ranks.begin(kind, job.run["gpus"])
     try:
         weights, history = _train(job, world)
+        if world.rank == 0:
+            with replacing(folder / "result") as temporary, open(temporary, "wb") as file:
+                torch.save({"weights": weights, "history": history.to_dict("list")}, file)
     except InputError as error:
         with replacing(folder / "error") as temporary:
             temporary.write_text(str(error))
         raise
-    if world.rank == 0:
-        with replacing(folder / "result") as temporary:
-            torch.save({"weights": weights, "history": history.to_dict("list")}, temporary)
     ranks.end()
 
 
