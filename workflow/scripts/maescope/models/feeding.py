@@ -6,6 +6,7 @@ epoch, image). So any number of worker processes, of GPUs and of attempts sees t
 
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -215,7 +216,7 @@ def stream(images: Images, order, workers: int, pinned: bool = False) -> Iterato
         collate_fn=_as_it_is,
         pin_memory=pinned,
         multiprocessing_context="fork" if workers else None,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_begin_to_read,
         generator=torch.Generator(),  # of its own: the workers' seeds are drawn from it
     )
     for batch in loader:
@@ -228,8 +229,11 @@ def _as_it_is(batch: Batch) -> Batch:
     return batch
 
 
-def _one_thread(worker: int) -> None:
+def _begin_to_read(worker: int) -> None:
+    """With one thread, and for the last step too: Slurm and Ctrl-C tell all processes of a job to end."""
     torch.set_num_threads(1)
+    for word in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(word, signal.SIG_IGN)
 
 
 def decoded_bytes(rows: pd.DataFrame, how: dict, preprocessing: reading.Preprocessing) -> np.ndarray:
