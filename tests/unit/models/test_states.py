@@ -118,8 +118,8 @@ class Ended(Exception):
     pass
 
 
-def interrupted(monkeypatch, after, word=None):
-    """Train until so many steps are done, in this process."""
+def interrupted(monkeypatch, after, word=None, **further):
+    """Train until so many steps are done, in this process, which gets the signal after those that read for it."""
     take, steps = torch.optim.AdamW.step, []
 
     def counted(*given):
@@ -128,11 +128,14 @@ def interrupted(monkeypatch, after, word=None):
         if len(steps) == after:
             if word is None:
                 raise Ended
+            for reader in multiprocessing.active_children() if further else ():
+                os.kill(reader.pid, word)
+                reader.join(0.2)
             os.kill(os.getpid(), word)
 
     with monkeypatch.context() as patch:
         patch.setattr(torch.optim.AdamW, "step", counted)
-        run()
+        run(**further)
 
 
 @pytest.fixture
@@ -160,6 +163,28 @@ def test_told_to_end_it_saves_its_state_says_so_in_one_line_and_hears_as_before(
     assert step_of(here.parents[3]) == 3 and signal.getsignal(signal.SIGTERM) == before
     wanted, found = run(kept=False), run()  # goes on in the middle of an epoch, of which half the losses are summed up
     assert torch.equal(found.weights, wanted.weights) and found.history == wanted.history
+
+
+@pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGINT])
+def test_told_with_all_processes_of_its_job_it_saves_its_state_as_well(here, monkeypatch, word):
+    """As Slurm and Ctrl-C tell them: those that read go on until the step is done."""
+    wanted, before = run(kept=False), signal.getsignal(word)
+    with pytest.raises(InputError, match="told to end after 3 of 12 steps; its state is saved"):
+        interrupted(monkeypatch, 3, word, workers=2)
+    assert step_of(here.parents[3]) == 3 and signal.getsignal(word) == before
+    assert multiprocessing.active_children() == []
+    assert torch.equal(run().weights, wanted.weights)
+
+
+@pytest.mark.parametrize("problem", [PermissionError(13, "Permission denied"), OSError(116, "Stale file handle")])
+def test_a_disk_that_fails_ends_no_training(here, monkeypatch, caplog, problem):
+    def fails(*given):
+        raise problem
+
+    monkeypatch.setattr(states.torch, "save", fails)
+    assert len(run().history) == 6
+    (line,) = (record.getMessage() for record in caplog.records if record.levelname == "CRITICAL")
+    assert problem.strerror in line and "results/models/.state/vit" in line and "the training goes on" in line
 
 
 def flip(path):

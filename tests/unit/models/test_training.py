@@ -7,7 +7,7 @@ import pytest
 import torch
 from trainings import AFFINE, classification, classifier, pretraining, problem, recipe, train, vector
 
-from maescope.models import training
+from maescope.models import states, training
 
 
 def test_the_rate_rises_from_0_by_iteration_and_falls_along_half_a_cosine_to_the_smallest():
@@ -199,8 +199,27 @@ def test_drop_path_is_drawn_anew_in_each_step_and_alike_in_each_run():
 def test_a_loss_that_is_not_finite_stops_the_training():
     objective = classification()
     objective.model.head.weight.data[0, 0] = np.nan
-    with pytest.raises(FloatingPointError, match=r"after epoch 1: lower training\.learning_rate"):
+    with pytest.raises(FloatingPointError, match=r"^the loss is nan after epoch 1$"):
         train(objective)
+
+
+def test_weights_that_are_not_finite_are_neither_kept_nor_saved(tmp_path, monkeypatch):
+    """Those of the last step are in no loss: a state of them would go on into the same end for ever."""
+    monkeypatch.chdir(tmp_path)
+    take, steps = torch.optim.AdamW.step, []
+
+    def broken(self, *given):
+        take(self, *given)
+        steps.append(1)
+        if len(steps) == 4:
+            self.param_groups[0]["params"][0].data.fill_(np.inf)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", broken)
+    for kept in (states.States("vit", {}, 0), None):
+        steps.clear()
+        with pytest.raises(FloatingPointError, match=r"^\S+ has weights that are no numbers$"):
+            train(classification(), recipe(epochs=2), states=kept)
+    assert states.States("vit", {}, 0).take_over()["step"] == 3
 
 
 def test_a_trained_model_is_left_in_evaluation_mode():

@@ -218,7 +218,7 @@ def stream(images: Images, order, workers: int, pinned: bool = False) -> Iterato
         collate_fn=_as_it_is,
         pin_memory=pinned,
         multiprocessing_context="fork" if workers else None,
-        worker_init_fn=_begin,
+        worker_init_fn=_begin_to_read,
         generator=torch.Generator(),  # of its own: the workers' seeds are drawn from it
     )
     for batch in loader:
@@ -231,13 +231,14 @@ def _as_it_is(batch: Batch) -> Batch:
     return batch
 
 
-def _begin(worker: int) -> None:
-    """One thread; and what ends a job by a signal to all of its processes leaves it to the training when these end.
+def _begin_to_read(worker: int) -> None:
+    """With one thread, and to the last step: Slurm and Ctrl-C tell all processes of a job to end.
 
-    A worker that dies raises an error in the middle of a step, after which there is no state to save.
+    A reader that ends before the training does so in the middle of a step, after which there is no state to save.
     """
     torch.set_num_threads(1)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for word in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(word, signal.SIG_IGN)
 
 
 def decoded_bytes(rows: pd.DataFrame, how: dict, preprocessing: reading.Preprocessing) -> np.ndarray:
