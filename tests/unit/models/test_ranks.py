@@ -2,7 +2,9 @@
 
 import multiprocessing
 import os
+import signal
 import socket
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -83,6 +85,53 @@ def test_two_processes_train_as_one_at_the_same_batch(monkeypatch, kind):
     for ours, others in zip(first[1], alone[1], strict=True):
         assert ours == pytest.approx(others, rel=1e-5)
     assert len(alone[1]) == 3 and "validation_loss" in alone[1][0]
+
+
+def test_fewer_images_to_validate_on_than_processes_are_refused_before_any_waits_for_another(monkeypatch):
+    def run(world):
+        train(pretraining(), OWN, validation=tuple(part[:1] for part in problem()), world=world)
+
+    said = "training.validation: 1 images for 2 gpus; give each one at least"
+    assert two(run, monkeypatch) == {0: said, 1: said}
+
+
+def test_processes_end_with_what_started_them():
+    """torchrun's are in sessions of their own: they outlived it, and trained on where another attempt did."""
+
+    def work(read):
+        os.dup2(read, 0)
+        ranks.end_with_parent()
+        time.sleep(60)
+
+    read, write = os.pipe()
+    os.set_inheritable(write, False)
+    process = multiprocessing.get_context("fork").Process(target=lambda: (os.close(write), work(read)))
+    process.start()
+    process.join(0.3)
+    assert process.is_alive()
+    os.close(write)
+    process.join(10)
+    os.close(read)
+    assert process.exitcode == -signal.SIGTERM
+
+
+def test_a_reader_that_was_killed_and_a_loss_that_is_no_number_are_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cropped = OWN | {"augmentation": {"kind": "crop", "area": [0.2, 1.0], "flip": 0.5}}
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.optim.AdamW, "step", lambda *_: kill_a_reader())
+        with pytest.raises(InputError, match=r"^models\.vit: a process that reads its images was killed; give the job"):
+            trainer.run(job(cropped))
+    said = r"^models\.other: [^;]*\bn(an|o numbers)\b[^;]*; lower models\.other\.training\.learning_rate and delete"
+    with pytest.raises(InputError, match=said):
+        trainer.run(replace(job(OWN | {"learning_rate": 1e38}), name="other"))
+    assert multiprocessing.active_children() == []
+
+
+def kill_a_reader():
+    reader = multiprocessing.active_children()[0]
+    reader.kill()
+    time.sleep(0.2)
 
 
 def test_another_number_of_processes_than_asked_for_is_refused(monkeypatch):

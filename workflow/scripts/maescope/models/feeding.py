@@ -6,6 +6,7 @@ epoch, image). So any number of worker processes, of GPUs and of attempts sees t
 
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -169,6 +170,8 @@ class Order:
             level = logging.CRITICAL if batch > recipes.TOGETHER else logging.WARNING
             log.log(level, "%s: each step takes all of them, at the rate of the larger one; lower it", said)
             batch = images - images % least
+            while batch // size > most and recipes.parts(batch // size, mixed, most) == 1:
+                batch -= least  # a prime number, say: all would pass at a time
         self.images, self.batch, self.epochs, self.seed = images, batch, epochs, seed
         self.parts, self.mixed = size * (accumulation or recipes.parts(batch // size, mixed, most)), mixed
         self.per_epoch = images // self.batch  # steps
@@ -215,7 +218,7 @@ def stream(images: Images, order, workers: int, pinned: bool = False) -> Iterato
         collate_fn=_as_it_is,
         pin_memory=pinned,
         multiprocessing_context="fork" if workers else None,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_begin_to_read,
         generator=torch.Generator(),  # of its own: the workers' seeds are drawn from it
     )
     for batch in loader:
@@ -228,8 +231,14 @@ def _as_it_is(batch: Batch) -> Batch:
     return batch
 
 
-def _one_thread(worker: int) -> None:
+def _begin_to_read(worker: int) -> None:
+    """With one thread, and to the last step: Slurm and Ctrl-C tell all processes of a job to end.
+
+    A reader that ends before the training does so in the middle of a step, after which there is no state to save.
+    """
     torch.set_num_threads(1)
+    for word in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(word, signal.SIG_IGN)
 
 
 def decoded_bytes(rows: pd.DataFrame, how: dict, preprocessing: reading.Preprocessing) -> np.ndarray:

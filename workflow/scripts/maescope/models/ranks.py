@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -17,6 +19,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from maescope.base.errors import InputError
 from maescope.models import devices
+
+TOLD = (signal.SIGTERM, signal.SIGINT)  # by which a job is told to end
+ALONE = 30  # seconds to finish a step and save a state once whoever started the processes is gone or tells them to end
 
 
 @dataclass
@@ -82,6 +87,10 @@ def begin(kind: str, gpus: int) -> World:
 def launch(module: str, arguments: list[str], gpus: int, threads: int, log: IO) -> int:
     """Run a module in so many processes that share the threads, and wait; its exit status.
 
+    torchrun starts them in sessions of their own, in which they would outlive it and this process: so they are told to
+    end by the end of their standard input, whether this process is told to end or is killed. torchrun hears nothing: at
+    a second SIGTERM, as Slurm's and this one's, it would leave them alone.
+
     Parameters
     ----------
     log : where their words go
@@ -90,12 +99,40 @@ def launch(module: str, arguments: list[str], gpus: int, threads: int, log: IO) 
     each = str(max(1, threads // gpus))
     environment = os.environ | {"OMP_NUM_THREADS": each, "MKL_NUM_THREADS": each}
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)  # the library that is imported here
-    with subprocess.Popen([*given, "-m", module, *arguments], stderr=log, stdout=log, env=environment) as processes:
-        before = signal.signal(signal.SIGTERM, lambda *_: processes.terminate())
+    environment["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGHUP"
+    with subprocess.Popen(
+        [*given, "-m", module, *arguments],
+        stdin=subprocess.PIPE,
+        stderr=log,
+        stdout=log,
+        env=environment,
+        preexec_fn=_hear_nothing,
+    ) as processes:
+        before = {word: signal.signal(word, lambda *_: processes.stdin.close()) for word in TOLD}
         try:
             return processes.wait()
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for word, handler in before.items():
+                signal.signal(word, handler)
+
+
+def _hear_nothing() -> None:
+    for word in TOLD:
+        signal.signal(word, signal.SIG_IGN)
+
+
+def end_with_parent() -> None:
+    """In one of several processes: hear SIGTERM, which comes once `launch` closes standard input or is killed."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def wait() -> None:
+        while os.read(0, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(ALONE)
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def end() -> None:

@@ -45,13 +45,14 @@ class States:
         return time.monotonic() - self.saved >= self.seconds / (10 if epoch_ended else 1)
 
     def save(self, step: int, state: dict) -> bool:
-        """Save the state after so many steps; whether there was room for it: a full disk ends no training."""
+        """Save the state after so many steps; whether it could be written: no disk that fails ends a training."""
         self.saved = time.monotonic()
         try:
             self._write(step, state)
-        except InputError as error:
+        except (InputError, OSError) as error:
             level, self.told = logging.WARNING if self.told else logging.CRITICAL, True
-            log.log(level, "%s; the training goes on, and its last state stays", error)
+            said = error if isinstance(error, InputError) else f"{self.folder}: no state can be written ({error})"
+            log.log(level, "%s; the training goes on, and its last state stays", said)
             return False
         for old in self._there()[KEPT:]:
             old.unlink(missing_ok=True)
@@ -60,7 +61,8 @@ class States:
     def _write(self, step: int, state: dict) -> None:
         place = self.folder / "state"
         with replacing(place) as temporary:
-            torch.save({"step": step, "identity": self.identity, **state}, temporary)
+            with open(temporary, "wb") as file:  # of a path torch writes itself, and never says that a disk is full
+                torch.save({"step": step, "identity": self.identity, **state}, file)
             with open(temporary, "rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
         place.replace(self.folder / f"{step:09d}.{digest}.pt")
@@ -102,8 +104,12 @@ class States:
 
 def _read(path: Path) -> dict | None:
     """A state, None where the file is not what was written."""
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    try:
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    except OSError as error:
+        log.warning("%s", error)
+        return None
     if digest != NAME.fullmatch(path.name)[2]:
         return None
     return torch.load(path, map_location="cpu", weights_only=True)

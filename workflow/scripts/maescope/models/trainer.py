@@ -98,10 +98,13 @@ def run(job: Job, log=None) -> tuple[dict[str, Tensor], pd.DataFrame]:
     with replacing(folder / "job.json") as temporary:
         temporary.write_text(json.dumps(asdict(job)))
     status = ranks.launch(__spec__.name, [str(folder), kind], gpus, job.threads, log or sys.stderr)
-    if (folder / "error").is_file():
+    if status and (folder / "error").is_file():
         raise InputError((folder / "error").read_text())
     if status:
-        raise RuntimeError(f"one of {gpus} processes that trained together ended with status {status}; see above")
+        raise InputError(
+            f"models.{job.name}: one of {gpus} processes that trained together was killed or failed, of which its log "
+            "has more; the next attempt goes on from the last state"
+        )
     result = torch.load(folder / "result", weights_only=True)
     return result["weights"], pd.DataFrame(result["history"])
 
@@ -122,7 +125,13 @@ def _train(job: Job, world: World) -> tuple[dict[str, Tensor], pd.DataFrame]:
     )
     try:
         history = training.train(how, images, validation)
+    except FloatingPointError as error:
+        remedy = f"lower models.{job.name}.training.learning_rate and delete {job.states.folder}"
+        raise InputError(f"models.{job.name}: {error}; {remedy}") from error
     except RuntimeError as error:
+        if str(error).startswith("DataLoader worker"):
+            remedy = f"give the job more memory and room in /dev/shm, or lower models.{job.name}.threads"
+            raise InputError(f"models.{job.name}: a process that reads its images was killed; {remedy}") from error
         if not devices.is_memory(error):
             raise
         remedy = "raise training.accumulation, or set training.precision: bfloat16"
@@ -181,18 +190,19 @@ def _images(job: Job, listed: str, objective: training.Objective, how: dict, wor
 def main(folder: Path, kind: str) -> None:
     """Be one of several processes, of which the first tells how far they are."""
     logs.to_stderr(logging.ERROR if int(os.environ["RANK"]) else logging.INFO)
+    ranks.end_with_parent()
     job = Job(**json.loads((folder / "job.json").read_text()))
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     world = ranks.begin(kind, job.run["gpus"])
     try:
         weights, history = _train(job, world)
+        if world.rank == 0:
+            with replacing(folder / "result") as temporary, open(temporary, "wb") as file:
+                torch.save({"weights": weights, "history": history.to_dict("list")}, file)
     except InputError as error:
         with replacing(folder / "error") as temporary:
             temporary.write_text(str(error))
         raise
-    if world.rank == 0:
-        with replacing(folder / "result") as temporary:
-            torch.save({"weights": weights, "history": history.to_dict("list")}, temporary)
     ranks.end()
 
 

@@ -8,7 +8,7 @@ import math
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -87,16 +87,18 @@ def train(training: Training, images: feeding.Images, validation: feeding.Images
     InputError
         naming a picture that cannot be read, a state of another training, or that the job was told to end
     FloatingPointError
-        where the loss is no number
+        where loss or weights are no numbers; no state has such
     """
     recipe, world, states = training.recipe, training.world, training.states
     how = recipe["batch_size"], recipe["epochs"], recipe["seed"], world.size, training.accumulation
     mixed, most = training.objective.mix is not None, recipes.at_most(recipe)
     order = feeding.Order(len(images), *how, mixed=mixed, most=most)
+    if validation is not None and len(validation) < world.size:
+        raise InputError(f"training.validation: {len(validation)} images for {world.size} gpus; give each one at least")
     run = _Run(training, order)
     start = run.take_over(states.take_over() if states else None)
     batches = feeding.stream(images, order.of(world.rank, start), training.workers, world.device.type == "cuda")
-    with _told_to_end(world) as told, counting("training", "step", order.steps) as count:
+    with _told_to_end(world) as told, counting("training", "step", order.steps) as count, closing(batches):
         count(start)
         for step in range(start, order.steps):
             run.step(step, batches)
@@ -149,13 +151,14 @@ class _Run:
             nn.utils.clip_grad_norm_(self.objective.parameters(), self.recipe["clip"])
         self.optimizer.step()
         if self.average:
-            _move_average(self.average, self.objective.state_dict(), self.recipe["average"])
+            decay = min(self.recipe["average"], (1 + step) / (10 + step))  # or first weights stay in it for long
+            _move_average(self.average, self.objective.state_dict(), decay)
 
     def end_epoch(self, epoch: int, validation: feeding.Images | None) -> None:
         """A row of the history."""
         loss = self.total.item() / self.order.per_epoch
         if not math.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss} after epoch {epoch}: lower training.learning_rate")
+            raise FloatingPointError(f"the loss is {loss} after epoch {epoch}")
         last = rate(self.recipe, epoch - 1 / self.order.per_epoch)
         flops = self.flops * self.order.batch * self.order.per_epoch * epoch
         row = {"epoch": epoch, "loss": loss, "learning_rate": last, "flops": flops}
@@ -169,7 +172,8 @@ class _Run:
         """All that another attempt needs beside the configuration."""
         total = self.total.item()
         if not math.isfinite(total):
-            raise FloatingPointError(f"the sum of losses is {total}: lower training.learning_rate")
+            raise FloatingPointError(f"the sum of losses is {total}")
+        self._require_finite()
         own = {"weights": self.objective.state_dict(), "optimizer": self.optimizer.state_dict()}
         return own | {"average": self.average, "total": total, "history": self.history}
 
@@ -193,9 +197,16 @@ class _Run:
 
     def finish(self) -> None:
         """Leave the model as it is to be used: averaged where that is asked for, on the CPU, in evaluation mode."""
+        self._require_finite()
         if self.average:
             self.objective.load_state_dict(self.average)
         self.objective.cpu().eval()
+
+    def _require_finite(self) -> None:
+        """The loss says of a step only what the weights were before it."""
+        for name, value in self.objective.state_dict().items():
+            if not value.isfinite().all():
+                raise FloatingPointError(f"{name.removeprefix('model.')} has weights that are no numbers")
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
@@ -237,9 +248,10 @@ def _indices(numbers: range):
 
 @contextmanager
 def _told_to_end(world: World) -> Iterator[threading.Event]:
-    """Set once SIGTERM comes, by which Slurm and Snakemake end a job: a step is finished first.
+    """Set once SIGTERM comes, by which Slurm and Snakemake end a job, or Ctrl-C: a step is finished first.
 
-    Of several processes the first alone stops by itself, so that all others are at the same step; these end with it.
+    A second Ctrl-C waits for nothing. Of several processes the first alone stops by itself, so that all others are at
+    the same step; these end with it.
     """
     told = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -247,14 +259,17 @@ def _told_to_end(world: World) -> Iterator[threading.Event]:
         return
 
     def hear(number: int, frame: object) -> None:
+        if number == signal.SIGINT and told.is_set():
+            raise KeyboardInterrupt
         if world.rank == 0:
             told.set()
 
-    before = signal.signal(signal.SIGTERM, hear)
+    before = {word: signal.signal(word, hear) for word in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield told
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for word, handler in before.items():
+            signal.signal(word, handler)
 
 
 def _flops_an_image(training: Training) -> float:

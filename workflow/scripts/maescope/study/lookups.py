@@ -26,6 +26,13 @@ def pattern(names: Iterable[str]) -> str:
     return "|".join(names) or NOTHING
 
 
+def in_order(value):
+    """Settings with keys in an order of their own: to write them in another one makes nothing again."""
+    if isinstance(value, dict):
+        return {key: in_order(value[key]) for key in sorted(value)}
+    return value
+
+
 def listed(files: str | list[str]) -> list[str]:
     """What an input has: one file, several or none."""
     return [files] if isinstance(files, str) else files
@@ -198,13 +205,13 @@ class LookUps:
     def architecture_of(self, model: str) -> dict:
         """What it takes to build a model and prepare its input."""
         keys = ("architecture", "arguments", "num_classes", "pooling", "preprocessing")
-        return {key: self.models[model][key] for key in keys}
+        return in_order({key: self.models[model][key] for key in keys})
 
     def architecture(self, wildcards) -> dict:
         return self.architecture_of(wildcards.model)
 
     def training(self, wildcards) -> dict:
-        return self.models[wildcards.model]["training"]
+        return in_order(self.models[wildcards.model]["training"])
 
     def preprocessing(self, wildcards) -> dict:
         return self.models[wildcards.model]["preprocessing"]
