@@ -170,6 +170,9 @@ class Order:
             level = logging.CRITICAL if batch > recipes.TOGETHER else logging.WARNING
             log.log(level, "%s: each step takes all of them, at the rate of the larger one; lower it", said)
             batch = images - images % least
+            share = batch // size
+            if accumulation is None and share >= 2 * most and recipes.parts(share, mixed, most) == 1:
+                batch -= batch % (size * most)  # as of a prime number of images, which would all pass at once
         self.images, self.batch, self.epochs, self.seed = images, batch, epochs, seed
         self.parts, self.mixed = size * (accumulation or recipes.parts(batch // size, mixed, most)), mixed
         self.per_epoch = images // self.batch  # steps
