@@ -171,6 +171,20 @@ def test_torchrun_starts_as_many_and_the_first_leaves_what_they_have_learned(tmp
         trainer.run(together, log)
 
 
+def test_images_to_validate_on_that_are_trained_on_are_told(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    asked = job(OWN | {"epochs": 1})
+    rows = tidy.read(["images.csv"])
+    tidy.write(rows.assign(path=rows["path"].where(rows.index < 3, "elsewhere/" + rows["path"])), "others.csv")
+    trainer._tell_of_shared(replace(asked, validation="others.csv"))
+    (said,) = (record.getMessage() for record in caplog.records if record.levelname == "CRITICAL")
+    assert said.startswith("models.vit.training.validation: 3 of its 16 images are trained on as well")
+    caplog.clear()
+    tidy.write(rows.assign(path="elsewhere/" + rows["path"]), "others.csv")
+    trainer._tell_of_shared(replace(asked, validation="others.csv"))
+    assert not caplog.records
+
+
 def test_images_of_no_class_of_the_head_are_one_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     asked = job(OWN)

@@ -170,7 +170,7 @@ class Order:
             level = logging.CRITICAL if batch > recipes.TOGETHER else logging.WARNING
             log.log(level, "%s: each step takes all of them, at the rate of the larger one; lower it", said)
             batch = images - images % least
-            while batch // size > most and recipes.parts(batch // size, mixed, most) == 1:
+            while accumulation is None and batch // size > most and recipes.parts(batch // size, mixed, most) == 1:
                 batch -= least  # a prime number, say: all would pass at a time
         self.images, self.batch, self.epochs, self.seed = images, batch, epochs, seed
         self.parts, self.mixed = size * (accumulation or recipes.parts(batch // size, mixed, most)), mixed
