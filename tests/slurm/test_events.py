@@ -5,6 +5,7 @@ In each, an extraction waits behind the first of its three labels until it may g
 
 import contextlib
 import copy
+import re
 import signal
 import time
 from pathlib import Path
@@ -279,5 +280,5 @@ def test_a_training_on_two_gpus_is_one_task_and_goes_on_where_it_was_preempted(s
     assert {(job["Partition"], job["TresPerNode"], job["NumTasks"]) for job in own} == {("cancel", "gres:gpu:2", "1")}
     assert len({(job["TimeLimit"], job["MinMemoryNode"]) for job in own}) == 1
     log = (workflow / "results/logs/train_scratch/trained.log").read_text()
-    assert "an earlier attempt came to step 5" in log, log
+    assert re.search("an earlier attempt came to step [56],", log), log  # one more, where `go` comes before the end
     assert not states.exists()

@@ -49,3 +49,10 @@ def test_what_a_caption_asks_of_its_rule_is_among_its_params(caption):
 
 def test_a_figure_asks_something_in_its_caption():
     assert CAPTIONS["figure_4"] == {"centring"}  # else the test before looks at nothing
+
+
+@pytest.mark.parametrize("handler", ["onstart", "onsuccess", "onerror"])
+def test_a_handler_is_stated_once_as_snakemake_runs_the_last_one_alone(handler):
+    files = [REPOSITORY / "Snakefile", *(REPOSITORY / "workflow/rules").glob("*.smk")]
+    stated = [path.name for path in files for line in path.read_text().splitlines() if line.startswith(f"{handler}:")]
+    assert stated == ["cluster.smk"]

@@ -78,9 +78,12 @@ onstart:
         print(f"warning: {partition_file()}: partitions: {words}", file=sys.stderr)
 
 
-onsuccess:
+onsuccess:  # a workflow has one
     with logs.whatever_disks_do():
         kept_labels.forget_ended()
+    page = Path(f"{RESULTS}/study.html")
+    if page.is_file() and page.stat().st_mtime > BEGUN:
+        say(f"Open {page}")
 
 
 onerror:

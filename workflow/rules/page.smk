@@ -1,6 +1,5 @@
 # The study page: figures, tables, measures and a few pictures -> results/{study}/study.html, one file that needs no other.
 
-import time
 from types import SimpleNamespace
 
 MASKED = bool(STUDY["pretrained"])
@@ -47,15 +46,6 @@ RESULTS_SHOWN = [name for names in SHOWN.values() for name in names]
 
 
 CAPTION_FILES = {name: of_project(f"workflow/report/{name}.rst") for name in RESULTS_SHOWN}
-
-
-BEGUN = time.time()
-
-
-onsuccess:
-    page = Path(f"{RESULTS}/study.html")
-    if page.is_file() and page.stat().st_mtime > BEGUN:
-        say(f"Open {page}")
 
 
 rule thumbnails:

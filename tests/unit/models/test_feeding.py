@@ -64,18 +64,18 @@ def test_fewer_images_than_a_step_takes_are_one_step_and_it_is_said_aloud(caplog
     assert "a step takes 32 images, but there are 15: each step takes all of them" in caplog.text
 
 
+@pytest.mark.parametrize(("images", "mixed", "batch"), [(3000, False, 3000), (3001, False, 3000), (134, True, 132)])
+def test_all_images_that_there_are_pass_in_parts_as_well(images, mixed, batch):
+    order = feeding.Order(images, 4096, 1, 0, mixed=mixed)
+    assert order.batch == batch and batch / order.parts <= 64
+
+
 @pytest.mark.parametrize(("batch", "size", "mixed", "parts"), [
     (16, 1, False, 1), (64, 1, True, 1), (4096, 1, True, 64), (4096, 8, False, 8), (96, 1, False, 2), (97, 1, False, 1),
     (126, 1, True, 3), (126, 1, False, 2),
 ])  # fmt: skip
 def test_a_share_that_is_large_passes_in_equal_parts_of_64_or_fewer(batch, size, mixed, parts):
     assert feeding.Order(5000, batch, 1, 0, size, None, mixed).parts == parts * size
-
-
-@pytest.mark.parametrize(("images", "size", "whole"), [(1009, 1, 960), (1009, 2, 1008), (97, 1, 97), (4000, 1, 4000)])
-def test_of_fewer_images_than_a_step_takes_no_hundreds_pass_at_once(images, size, whole):
-    order = feeding.Order(images, 4096 * size, 1, 0, size)
-    assert order.batch == whole and order.batch // order.parts <= 97
 
 
 def listed(folder, images=6):

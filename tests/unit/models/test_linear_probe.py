@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 import trainings
+from test_ranks import two
 from torch import nn
 from torch.nn import functional as F
 
-from maescope.models import architectures, checkpoints, linear_probe, objectives, states
+from maescope.models import architectures, checkpoints, linear_probe, objectives, ranks, states
 
 ARGUMENTS = {"img_size": 16, "patch_size": 4, "embed_dim": 24, "depth": 2, "num_heads": 3}
 
@@ -164,3 +165,16 @@ def test_a_probe_goes_on_from_a_state_as_if_it_had_never_ended(optimizer, tmp_pa
         trainings.train(objective, own, states=kept)
     resumed = trainings.train(probing(own), own, states=kept)
     assert torch.equal(resumed.weights, whole.weights) and resumed.history == whole.history
+
+
+def test_two_processes_probe_as_one_at_the_same_batch(monkeypatch):
+    """Each has half of every batch, which is normalised as a whole."""
+
+    def run(world=None):
+        found = trainings.train(probing(), PROBE, world=world or ranks.World())
+        return found.weights.tolist(), found.history
+
+    alone, (first, second) = run(), (value for _, value in sorted(two(run, monkeypatch).items()))
+    assert first == second
+    assert first[0] == pytest.approx(alone[0], rel=1e-4, abs=1e-5)
+    assert [row["loss"] for row in first[1]] == pytest.approx([row["loss"] for row in alone[1]], rel=1e-5)

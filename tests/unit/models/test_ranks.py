@@ -87,6 +87,14 @@ def test_two_processes_train_as_one_at_the_same_batch(monkeypatch, kind):
     assert len(alone[1]) == 3 and "validation_loss" in alone[1][0]
 
 
+def test_fewer_images_to_validate_on_than_processes_are_refused_before_any_waits_for_another(monkeypatch):
+    def run(world):
+        train(pretraining(), OWN, validation=tuple(part[:1] for part in problem()), world=world)
+
+    said = "training.validation: 1 images for 2 gpus; give each one at least"
+    assert two(run, monkeypatch) == {0: said, 1: said}
+
+
 def test_processes_end_with_what_started_them():
     """torchrun's are in sessions of their own: they outlived it, and trained on where another attempt did."""
 

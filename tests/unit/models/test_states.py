@@ -3,18 +3,20 @@
 MAESCOPE_SOAK multiplies the kills.
 """
 
-import errno
 import multiprocessing
 import os
 import random
 import signal
 import time
+from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from trainings import AFFINE, classification, classifier, pretraining, problem, recipe, train
 
+from maescope.base import atomic
 from maescope.base.errors import InputError
 from maescope.models import states
 
@@ -32,13 +34,20 @@ def run(kept=True, **further):
     return train(objective, OWN, validation=problem(8), states=own, **further)
 
 
-def in_a_process(folder, **further):
-    """Start that training in a process of its own, which leaves its end in a file."""
+def in_a_process(folder, pause=0, **further):
+    """Start that training in a process of its own, which leaves its end, or what it says of it, in a file."""
 
     def work():
         os.chdir(folder)
+        os.setsid()  # a group of its own, as jobs have
         torch.set_num_threads(1)
-        found = run(**further)
+        take = torch.optim.AdamW.step
+        torch.optim.AdamW.step = lambda *given: (time.sleep(pause), take(*given))
+        try:
+            found = run(**further)
+        except InputError as error:
+            Path("said").write_text(str(error))
+            raise SystemExit(1) from error
         torch.save({"weights": found.weights, "history": found.history}, "end")
 
     process = multiprocessing.get_context("fork").Process(target=work)
@@ -83,7 +92,7 @@ def test_a_training_that_was_ended_at_any_moment_comes_to_the_same_end(tmp_path,
     for word, step in zip(words, places, strict=True):
         process = in_a_process(tmp_path, workers=disturbed % 2)
         disturb(process, tmp_path, word, step, rng.uniform(0, 0.03))
-        assert process.exitcode in (-word, 1)
+        assert process.exitcode == -word or "its state is saved" in (tmp_path / "said").read_text()
         disturbed += 1
         assert step <= step_of(tmp_path) and not (tmp_path / "end").exists()
     process = in_a_process(tmp_path)
@@ -91,6 +100,18 @@ def test_a_training_that_was_ended_at_any_moment_comes_to_the_same_end(tmp_path,
     weights, history = end(tmp_path)
     assert torch.equal(weights, undisturbed[0]) and history == undisturbed[1]
     assert disturbed == len(words) >= 2
+
+
+def test_a_signal_to_all_processes_of_a_job_ends_no_reader_before_the_state_is_saved(tmp_path, undisturbed):
+    """As Slurm sends it at the end of the time."""
+    process = in_a_process(tmp_path, pause=0.1, workers=2)
+    while process.is_alive() and not step_of(tmp_path):
+        time.sleep(0.0005)
+    os.killpg(process.pid, signal.SIGTERM)
+    process.join()
+    assert "its state is saved" in (tmp_path / "said").read_text()
+    in_a_process(tmp_path).join()
+    assert torch.equal(end(tmp_path)[0], undisturbed[0])
 
 
 class Ended(Exception):
@@ -140,6 +161,8 @@ def test_told_to_end_it_saves_its_state_says_so_in_one_line_and_hears_as_before(
     with pytest.raises(InputError, match=said):
         interrupted(monkeypatch, 3, signal.SIGTERM)
     assert step_of(here.parents[3]) == 3 and signal.getsignal(signal.SIGTERM) == before
+    wanted, found = run(kept=False), run()  # goes on in the middle of an epoch, of which half the losses are summed up
+    assert torch.equal(found.weights, wanted.weights) and found.history == wanted.history
 
 
 @pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGINT])
@@ -220,10 +243,13 @@ def test_a_full_disk_ends_no_training_and_loses_no_state(here, monkeypatch, capl
         interrupted(monkeypatch, 4)
     there = {path.name: path.read_bytes() for path in here.glob("*.pt")}
 
-    def full(*given):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    @contextmanager
+    def full(path):
+        with atomic.replacing(path) as temporary:
+            temporary.symlink_to("/dev/full")
+            yield temporary
 
-    monkeypatch.setattr(states.torch, "save", full)
+    monkeypatch.setattr(states, "replacing", full)
     assert torch.equal(run().weights, wanted.weights)
     lines = [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"]
     assert len(lines) == 1 and "disk is full" in lines[0] and "\n" not in lines[0]

@@ -108,6 +108,21 @@ def test_layer_decay_slows_the_layers_below_the_head():
     assert moved["patch_embed.proj.weight"] == pytest.approx(0.0025, rel=0.01)
 
 
+@pytest.mark.parametrize("pooling", ["token", "avg"])
+def test_the_norm_before_the_head_learns_as_fast_as_the_head(pooling):
+    """Of the official get_layer_id_for_vit everything that is no embedding and no block; timm's norm is of the last."""
+    objective = classification(recipe(layer_decay=0.5), True, classifier(depth=3, global_pool=pooling))
+    names = {id(p): name for name, p in objective.model.named_parameters()}
+    found = {names[id(p)]: group for group in objective.groups(0.05) for p in group["params"]}
+    assert found.keys() == set(names.values())
+    for name, group in found.items():
+        layer = 4 if name.startswith(("norm", "fc_norm", "head")) else 0
+        layer = int(name.split(".")[1]) + 1 if name.startswith("blocks") else layer
+        assert group["lr_scale"] == 0.5 ** (4 - layer), name
+        bare = name.endswith("bias") or "norm" in name or name in ("cls_token", "pos_embed")
+        assert group["weight_decay"] == (0.0 if bare else 0.05), name
+
+
 def test_label_smoothing_raises_the_least_possible_loss():
     own = recipe(epochs=20, smoothing=0.2, warmup_epochs=2)
     least = -(0.9 * math.log(0.9) + 0.1 * math.log(0.1))
@@ -141,11 +156,11 @@ def test_the_average_of_weights_is_what_is_left_and_judged():
 
     torch.optim.AdamW.step = seen
     try:
-        averaged = train(objective, own | {"average": 0.9}).weights
+        averaged = train(objective, own | {"average": 0.15}).weights
     finally:
         torch.optim.AdamW.step = step
-    first = 0.9 * start + 0.1 * weights[0]
-    assert torch.allclose(averaged, 0.9 * first + 0.1 * weights[1], atol=1e-6)
+    first = (start + 9 * weights[0]) / 10  # (1 + step) / (10 + step) where that is less
+    assert torch.allclose(averaged, 0.15 * first + 0.85 * weights[1], atol=1e-6)
     assert not torch.allclose(averaged, weights[1], atol=1e-4)
 
 

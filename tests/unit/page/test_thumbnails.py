@@ -60,15 +60,18 @@ def test_a_thumbnail_is_small_and_shows_the_picture(size, expected):
 
 
 def test_occluded_patches_have_the_mean_colour_and_dropped_ones_are_grey():
-    pictures, scores = np.zeros((1, 3, 4, 4), np.uint8), np.array([[0.1, 0.9, 0.3, 0.2]])
-    occlusion = perturbations.build({"kind": "occlusion", "order": "most", "fill": "mean", "levels": [50]}, 0, "d")
-    seen = thumbnails.degraded(occlusion, "50", pictures, ["a"], scores, GEOMETRY)[0]
+    """Whatever ranked them: those that the token file has."""
+    pictures, masked = np.zeros((1, 3, 4, 4), np.uint8), np.array([[0, 1, 1, 0]], np.uint8)
+    occlusion = perturbations.build(
+        {"kind": "occlusion", "order": "most", "fill": "mean", "rollout": "gradient", "levels": [50]}, 0, "d"
+    )
+    seen = thumbnails.degraded(occlusion, "50", pictures, ["a"], masked, GEOMETRY)[0]
     expected = np.zeros((3, 4, 4))
-    for row, column in ((0, 1), (1, 0)):  # patches 1 and 2, the two of the largest scores
+    for row, column in ((0, 1), (1, 0)):  # patches 1 and 2
         expected[:, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2] = np.array([51, 102, 153])[:, None, None]
     assert np.array_equal(seen, expected)
     dropping = perturbations.build({"kind": "occlusion", "order": "most", "fill": "drop", "levels": [50]}, 0, "d")
-    seen = thumbnails.degraded(dropping, "50", pictures, ["a"], scores, GEOMETRY)[0]
+    seen = thumbnails.degraded(dropping, "50", pictures, ["a"], masked, GEOMETRY)[0]
     assert np.array_equal(np.isin(seen, (127, 128)), expected > 0) and seen[expected == 0].max() == 0
 
 

@@ -1,11 +1,13 @@
 """What trainings ask of a cluster, how a linear probe is completed and refused, and the sweep over ImageNet-100."""
 
+import math
 from types import SimpleNamespace
 
 import pytest
 import yaml
 from conftest import REPOSITORY, SMALLEST
 
+from maescope.base import grid
 from maescope.base.errors import InputError
 from maescope.study import settings, sizes
 from maescope.study.cluster_requests import ClusterRequests
@@ -56,6 +58,13 @@ def test_time_does_not_grow_with_attempts_which_go_on_and_memory_does():
     assert first["minutes"] == 20 and first["retries"] == 3 and asked(look, slurm=False)["retries"] is None
     long = study(training={"epochs": 10**8})  # 72 images of 1,576,512 operations at 1.5e10 per second, twice: 17.5 days
     assert asked(long)["minutes"] == 24 * 60 and asked(long)["retries"] == 20
+
+
+def test_batches_that_are_read_ahead_are_bytes_but_of_randaugment_floats():
+    crop, floats = (study(training={"augmentation": {"kind": kind}}, threads=1000) for kind in ("crop", "randaugment"))
+    pixels = 3 * math.prod(grid.sides(crop.models["mae_finetuned"]["preprocessing"]["crop"]))
+    ahead = 2002 * crop.models["mae_finetuned"]["training"]["batch_size"] * pixels / 1e6
+    assert asked(floats)["mb"] - asked(crop)["mb"] == pytest.approx(3 * ahead, abs=1)
 
 
 def test_arithmetic_of_a_training_counted_by_hand():

@@ -24,6 +24,14 @@ def test_intervals_known_on_paper():
     assert found["probe_accuracy_high"] == 1 and found["probe_accuracy_low"] < 0.97
 
 
+def test_an_accuracy_of_patches_counts_as_many_images_as_its_error_is_worth():
+    """0.8 with an error of 0.08 is 20 of 25, however many images there are."""
+    for images in (25, 100):
+        found = separations.with_intervals(row(errors=(0.01, 0.08, 0), images=images), 0.95).iloc[0]
+        expected = proportion_confint(20, 25, method="wilson")
+        assert [found["knn_accuracy_low"], found["knn_accuracy_high"]] == pytest.approx(expected)
+
+
 def test_intervals_stay_where_values_can_be_and_hold_their_value():
     found = separations.with_intervals(row(-0.999, 0.0, 0.01, (0.1, 0.0, 0.01), 5), 0.99).iloc[0]
     assert found["silhouette_low"] == -1 and found["knn_accuracy_low"] == 0 < found["knn_accuracy_high"] < 1

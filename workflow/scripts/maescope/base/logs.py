@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
 from maescope.base import provenance
 from maescope.base.errors import InputError
@@ -46,8 +47,7 @@ def to_file(path: str, level: int = logging.CRITICAL) -> None:
     """
     stream = open(path, "w", buffering=1)  # noqa: SIM115 - open as long as the process lives
     sys.stderr = stream
-    logging.basicConfig(stream=stream, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
-    logging.captureWarnings(True)
+    _from_now_on(stream, logging.INFO)
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # which tells of each font in each PDF
     loud = logging.StreamHandler(sys.__stderr__)
     loud.addFilter(lambda said: said.levelno >= (level if said.name.startswith(LIBRARY) else logging.CRITICAL))
@@ -55,6 +55,16 @@ def to_file(path: str, level: int = logging.CRITICAL) -> None:
     logging.getLogger().addHandler(loud)
     sys.excepthook = _report
     atexit.register(_done)
+
+
+def to_stderr(level: int) -> None:
+    """Send logging of a process that a job started to where that job's goes, which is its standard error."""
+    _from_now_on(sys.stderr, level)
+
+
+def _from_now_on(stream: TextIO, level: int) -> None:
+    logging.basicConfig(stream=stream, level=level, format="%(asctime)s %(levelname)s %(message)s", force=True)
+    logging.captureWarnings(True)
 
 
 def last_words(paths: Sequence[str], since: float = 0.0) -> list[str]:

@@ -140,9 +140,13 @@ class Occlusion:
                 raise ValueError(f"occlusion of {level} % leaves none of {geometry.patches} patches; drop fewer tokens")
             visible = order[:, gone:].sort(1).values  # (B, N_v), ascending
             return Condition(batch.pixels, visible, {"masked": masked})
+        return Condition(self.painted(level, batch, masked, geometry), None, {"masked": masked})
+
+    def painted(self, level: str, batch: Batch, masked: Tensor, geometry: Geometry) -> Tensor:
+        """Pixels with what stands in the place of masked patches (B, N), tokens not being dropped."""
         if self.fill == "shuffled":
-            return Condition(self._shuffled(level, batch, masked, geometry), None, {"masked": masked})
-        return Condition(fill_patches(batch.pixels, masked, geometry, self.fill), None, {"masked": masked})
+            return self._shuffled(level, batch, masked, geometry)
+        return fill_patches(batch.pixels, masked, geometry, self.fill)
 
     def _shuffled(self, level: str, batch: Batch, masked: Tensor, geometry: Geometry) -> Tensor:
         """Masked patches exchanged among themselves in a random order, so that all pixels stay."""

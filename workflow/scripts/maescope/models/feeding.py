@@ -170,9 +170,8 @@ class Order:
             level = logging.CRITICAL if batch > recipes.TOGETHER else logging.WARNING
             log.log(level, "%s: each step takes all of them, at the rate of the larger one; lower it", said)
             batch = images - images % least
-            share = batch // size
-            if accumulation is None and share >= 2 * most and recipes.parts(share, mixed, most) == 1:
-                batch -= batch % (size * most)  # as of a prime number of images, which would all pass at once
+            while batch // size > most and recipes.parts(batch // size, mixed, most) == 1:
+                batch -= least  # a prime number, say: all would pass at a time
         self.images, self.batch, self.epochs, self.seed = images, batch, epochs, seed
         self.parts, self.mixed = size * (accumulation or recipes.parts(batch // size, mixed, most)), mixed
         self.per_epoch = images // self.batch  # steps
@@ -233,7 +232,10 @@ def _as_it_is(batch: Batch) -> Batch:
 
 
 def _begin_to_read(worker: int) -> None:
-    """With one thread, and for the last step too: Slurm and Ctrl-C tell all processes of a job to end."""
+    """With one thread, and to the last step: Slurm and Ctrl-C tell all processes of a job to end.
+
+    A reader that ends before the training does so in the middle of a step, after which there is no state to save.
+    """
     torch.set_num_threads(1)
     for word in (signal.SIGTERM, signal.SIGINT):
         signal.signal(word, signal.SIG_IGN)

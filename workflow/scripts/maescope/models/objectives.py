@@ -45,7 +45,7 @@ class Pretraining(nn.Module):
         return images, targets
 
     def groups(self, weight_decay: float) -> list[dict]:
-        """Weights with decay and without: not of biases, norms and single tokens of one dimension."""
+        """Weights with decay and without: not biases and norms, of one dimension; but CLS and the mask token."""
         own = [p for p in self.model.parameters() if p.requires_grad]
         return [
             {"params": [p for p in own if p.ndim > 1], "weight_decay": weight_decay, "lr_scale": 1.0},
@@ -93,10 +93,15 @@ class Classification(nn.Module):
         return self.mix(images, targets)
 
     def groups(self, weight_decay: float) -> list[dict]:
-        """timm's groups by layer, as the official code has them."""
-        return param_groups_layer_decay(
-            self.model, weight_decay, self.model.no_weight_decay(), layer_decay=self.layer_decay
-        )
+        """timm's groups by layer but for the final norm, which learns as fast as the head in the official code."""
+        kept = self.model.no_weight_decay()
+        groups = param_groups_layer_decay(self.model, weight_decay, kept, layer_decay=self.layer_decay)
+        norm = [p for p in self.model.norm.parameters() if p.requires_grad]
+        if not norm:
+            return groups
+        own = set(map(id, norm))
+        groups = [group | {"params": [p for p in group["params"] if id(p) not in own]} for group in groups]
+        return [*groups, {"params": norm, "weight_decay": 0.0, "lr_scale": 1.0}]
 
     @torch.inference_mode()
     def judged(self, images: Tensor, targets: Tensor, visible: Tensor) -> dict[str, Tensor]:

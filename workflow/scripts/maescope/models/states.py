@@ -61,7 +61,8 @@ class States:
     def _write(self, step: int, state: dict) -> None:
         place = self.folder / "state"
         with replacing(place) as temporary:
-            torch.save({"step": step, "identity": self.identity, **state}, temporary)
+            with open(temporary, "wb") as file:  # of a path torch writes itself, and never says that a disk is full
+                torch.save({"step": step, "identity": self.identity, **state}, file)
             with open(temporary, "rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
         place.replace(self.folder / f"{step:09d}.{digest}.pt")

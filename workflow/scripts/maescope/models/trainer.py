@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from maescope.base import provenance, tidy
+from maescope.base import logs, provenance, tidy
 from maescope.base.atomic import replacing
 from maescope.base.errors import InputError
 from maescope.images.reading import Preprocessing
@@ -203,20 +203,21 @@ def _images(job: Job, listed: str, objective: training.Objective, how: dict, wor
 
 
 def main(folder: Path, kind: str) -> None:
-    """Be one of several processes."""
+    """Be one of several processes, of which the first tells how far they are."""
+    logs.to_stderr(logging.ERROR if int(os.environ["RANK"]) else logging.INFO)
     ranks.end_with_parent()
     job = Job(**json.loads((folder / "job.json").read_text()))
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     world = ranks.begin(kind, job.run["gpus"])
     try:
         weights, history = _train(job, world)
+        if world.rank == 0:
+            with replacing(folder / "result") as temporary, open(temporary, "wb") as file:
+                torch.save({"weights": weights, "history": history.to_dict("list")}, file)
     except InputError as error:
         with replacing(folder / "error") as temporary:
             temporary.write_text(str(error))
         raise
-    if world.rank == 0:
-        with replacing(folder / "result") as temporary:
-            torch.save({"weights": weights, "history": history.to_dict("list")}, temporary)
     ranks.end()
 
 

@@ -8,7 +8,7 @@ import math
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -93,10 +93,12 @@ def train(training: Training, images: feeding.Images, validation: feeding.Images
     how = recipe["batch_size"], recipe["epochs"], recipe["seed"], world.size, training.accumulation
     mixed, most = training.objective.mix is not None, recipes.at_most(recipe)
     order = feeding.Order(len(images), *how, mixed=mixed, most=most)
+    if validation is not None and len(validation) < world.size:
+        raise InputError(f"training.validation: {len(validation)} images for {world.size} gpus; give each one at least")
     run = _Run(training, order)
     start = run.take_over(states.take_over() if states else None)
     batches = feeding.stream(images, order.of(world.rank, start), training.workers, world.device.type == "cuda")
-    with _told_to_end(world) as told, counting("training", "step", order.steps) as count:
+    with _told_to_end(world) as told, counting("training", "step", order.steps) as count, closing(batches):
         count(start)
         for step in range(start, order.steps):
             run.step(step, batches)
@@ -149,7 +151,8 @@ class _Run:
             nn.utils.clip_grad_norm_(self.objective.parameters(), self.recipe["clip"])
         self.optimizer.step()
         if self.average:
-            _move_average(self.average, self.objective.state_dict(), self.recipe["average"])
+            decay = min(self.recipe["average"], (1 + step) / (10 + step))  # or first weights stay in it for long
+            _move_average(self.average, self.objective.state_dict(), decay)
 
     def end_epoch(self, epoch: int, validation: feeding.Images | None) -> None:
         """A row of the history."""

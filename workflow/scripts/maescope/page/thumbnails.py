@@ -71,28 +71,29 @@ def encoded(picture: np.ndarray, side: int = SIDE) -> str:
 
 
 def degraded(
-    perturbation: object, level: str, pictures: np.ndarray, images: Sequence[str], scores: np.ndarray, geometry
+    perturbation: object, level: str, pictures: np.ndarray, images: Sequence[str], masked: np.ndarray | None, geometry
 ) -> np.ndarray:
-    """Pictures at one level of a perturbation; patches that the model is not given are grey.
+    """Pictures at one level of a blur or an occlusion; patches that the model is not given are grey.
 
     Parameters
     ----------
     perturbation : of `images.perturbations`
     pictures : (B, 3, h, w) uint8
-    scores : (B, N), what ranks the patches
+    masked : (B, N), the patches that the token file says were occluded; None of a blur
     geometry : `images.perturbations.Geometry`
 
     Returns
     -------
     (B, 3, h, w) uint8
     """
-    pixels = torch.from_numpy(pictures).float().div(255)
-    condition = perturbation.apply(level, perturbations.Batch(pixels, images, torch.from_numpy(scores)), geometry)
-    seen = condition.pixels
-    if condition.visible is not None:
-        hidden = torch.ones(len(pictures), geometry.patches, dtype=torch.bool).scatter(1, condition.visible, False)
-        seen = perturbations.fill_patches(seen, hidden, perturbations.Geometry(geometry.grid, GREY), "mean")
-    return _bytes(seen)
+    batch = perturbations.Batch(torch.from_numpy(pictures).float().div(255), images)
+    if masked is None:
+        return _bytes(perturbation.apply(level, batch, geometry).pixels)
+    gone = torch.from_numpy(masked.astype(bool))
+    if perturbation.fill == "drop":
+        grey = perturbations.Geometry(geometry.grid, GREY)
+        return _bytes(perturbations.fill_patches(batch.pixels, gone, grey, "mean"))
+    return _bytes(perturbation.painted(level, batch, gone, geometry))
 
 
 def _bytes(pixels: Tensor) -> np.ndarray:
@@ -142,11 +143,13 @@ def paths_of_label(
     targets, rollout = clean.targets[rows], clean.read("clean", scores)[rows]
     geometry = perturbations.Geometry(grid.shape(rollout.shape[1], preprocessing.crop), preprocessing.mean)
     steps = {"clean": {"clean": step(crops, clean.read("clean", "logits")[rows], targets, among)}}
+    occluded = {name for name, of in conditions.items() if isinstance(of, perturbations.Occlusion)}
     for name, condition in conditions.items():
         store.require_pair(clean, files[name])
         steps[name] = {}
         for level in condition.levels:
-            seen = degraded(condition, level, crops, images, rollout, geometry)
+            masked = files[name].read(level, "masked")[rows] if name in occluded else None
+            seen = degraded(condition, level, crops, images, masked, geometry)
             steps[name][level] = step(seen, files[name].read(level, "logits")[rows], targets, among)
     return paths(label, images, targets, rollout, geometry.grid, steps)
 

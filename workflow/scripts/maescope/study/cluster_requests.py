@@ -73,7 +73,8 @@ class ClusterRequests:
         training, run = model["training"], model["training_run"]
         part = recipes.together(training, run)  # images
         ahead = 2 * max(model["threads"], run["gpus"]) + 2 * run["gpus"]  # batches
-        held = ahead * part * 3e-6 * self.pixels(wildcards)
+        each = 12e-6 if training["augmentation"]["kind"] == "randaugment" else 3e-6  # MB of a pixel: float32, or bytes
+        held = ahead * part * each * self.pixels(wildcards)
         if run["device"] == "cpu":
             held += run["gpus"] * part * sizes.activations_of(model) * 4e-6
         return attempt * round(4000 * run["gpus"] + held)
