@@ -78,12 +78,6 @@ def test_a_share_that_is_large_passes_in_equal_parts_of_64_or_fewer(batch, size,
     assert feeding.Order(5000, batch, 1, 0, size, None, mixed).parts == parts * size
 
 
-@pytest.mark.parametrize(("images", "size", "whole"), [(1009, 1, 1008), (1009, 2, 1008), (97, 1, 96), (4000, 1, 4000)])
-def test_of_fewer_images_than_a_step_takes_no_hundreds_pass_at_once(images, size, whole):
-    order = feeding.Order(images, 4096 * size, 1, 0, size)
-    assert order.batch == whole and order.batch // order.parts <= 97
-
-
 def listed(folder, images=6):
     """Pictures of different sizes on disk, and their list."""
     rng, rows = np.random.default_rng(0), []

@@ -120,8 +120,10 @@ def test_a_reader_that_was_killed_and_a_loss_that_is_no_number_are_one_line(tmp_
     cropped = OWN | {"augmentation": {"kind": "crop", "area": [0.2, 1.0], "flip": 0.5}}
     with monkeypatch.context() as patch:
         patch.setattr(torch.optim.AdamW, "step", lambda *_: kill_a_reader())
-        with pytest.raises(InputError, match=r"^models\.vit: a process that reads its images was killed; give the job"):
+        said = r"^models\.vit: a process that reads its images was killed; give the job"
+        with pytest.raises(InputError, match=said) as kept:  # as Python keeps the error of a script to its end
             trainer.run(job(cropped))
+        assert multiprocessing.active_children() == [] and kept
     said = r"^models\.other: [^;]*\bn(an|o numbers)\b[^;]*; lower models\.other\.training\.learning_rate and delete"
     with pytest.raises(InputError, match=said):
         trainer.run(replace(job(OWN | {"learning_rate": 1e38}), name="other"))

@@ -150,3 +150,6 @@ def test_states_of_trainings_are_named_with_whom_they_are_for(tmp_path, monkeypa
     gone, vit = training_states.remarks(lambda path: path == "results/models/vit.safetensors")
     assert vit.endswith("/vit: 0.005 GB: the training has not ended; its next attempt goes on from there")
     assert "nothing trains it with this configuration" in gone
+    (tmp_path / "results/models/vit.safetensors").write_bytes(b"")
+    _, vit = training_states.remarks(lambda path: True)
+    assert vit.endswith("its training has ended; if nothing runs, rm -r it")
