@@ -62,12 +62,15 @@ async function embed(name) {
 const marked = new Set();
 let drawing = false;
 
+const places = [];  // labels in the maps, in the order in which Figures 1 and 2 give them colours
+
 function colour(label) {
-    return COLOURS[label % COLOURS.length];
+    return COLOURS[places.indexOf(label) % COLOURS.length];
 }
 
 function marker(label) {
-    return MARKERS[(label + Math.floor(label / COLOURS.length)) % MARKERS.length];
+    const place = places.indexOf(label);
+    return MARKERS[(place + Math.floor(place / COLOURS.length)) % MARKERS.length];
 }
 
 function said(image) {
@@ -140,6 +143,7 @@ function swatch(label) {
 async function startMap() {
     const words = { mean: "mean patch token", cls: "CLS token", patch: "patch tokens" };
     const tokens = Object.keys(D.maps), labels = [...new Set(D.maps[tokens[0]].image.map((image) => D.images.label[image]))];
+    places.push(...labels);
     fill($("tsne-token"), tokens.map((token) => [token, words[token]]));
     fill($("tsne-class"), [["", "none"], ...labels.map((label) => [label, D.labels[label]])]);
     $("tsne-layer").max = D.maps[tokens[0]].layers.length - 1;

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from maescope.base.errors import InputError
 from maescope.page import assembly, document, printed
@@ -55,6 +56,18 @@ def test_a_printed_table_is_read_back_as_it_was(tmp_path):
     assert (page.title, page.notes) == ("Title <b>", ["note & more", HOSTILE])
     (own,) = page.tables
     assert own.columns == list(table) and own.rows == table.to_numpy().tolist()
+
+
+def test_intervals_are_not_broken_and_cells_are_escaped():
+    assert document.whole("a & 73.0 [-6.36, 80.7] %") == "a &amp; 73.0 <span class=n>[-6.36, 80.7]</span> %"
+    assert document.whole("[<b>, 1]") == "[&lt;b&gt;, 1]"
+
+
+@pytest.mark.parametrize("inches", [3.5, 7.2])
+def test_letters_are_of_one_size_in_narrow_and_wide_figures(inches, tmp_path):
+    Image.new("L", (round(200 * inches), 100)).save(tmp_path / "f.png", dpi=(200, 200))
+    width, height = document.shown_size((tmp_path / "f.png").read_bytes())
+    assert (width, height) == (round(140 * inches), 70)
 
 
 @pytest.mark.parametrize("content", ['{"thumbnails": [', '{"thumbnails": []}', "[]"])

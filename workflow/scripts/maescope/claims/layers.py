@@ -77,10 +77,10 @@ def first_clustered_layer(evidence: Evidence, paper: float) -> Finding:
     silhouette = mean.set_index("layer")["silhouette"].sort_index()
     half = (silhouette.iloc[0] + silhouette.max()) / 2
     if silhouette.idxmax() == silhouette.index[0]:
-        return Finding(rule, FAILS, why="it is largest in layer 1")
+        return Finding(rule, FAILS, why="the silhouette of mean tokens is largest in layer 1")
     reached = silhouette.index[(silhouette >= half) & (silhouette > 0)]
     if not len(reached):
-        return Finding(rule, FAILS, why="it is below 0 in every layer")
+        return Finding(rule, FAILS, why="the silhouette of mean tokens is below 0 in every layer")
     layer, depth = int(reached[0]), silhouette.index.max() / 12
     return Finding(rule, HOLDS if abs(layer - paper * depth) <= depth else FAILS, layer, unit="layer")
 

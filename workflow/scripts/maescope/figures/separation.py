@@ -65,7 +65,7 @@ def _maps(block: SubFigure, maps: pd.DataFrame, layers: list[int], rows: int, na
         colours = np.array(COLOURS, dtype=object)[order % len(COLOURS)]
         for number in range(len(labels)) if points["s"] > 4 else [slice(None)]:
             chosen = order == number if isinstance(number, int) else number
-            marker = MARKERS[number % len(MARKERS)] if isinstance(number, int) else "o"
+            marker = _marker(number) if isinstance(number, int) else "o"
             x, y = own["x"].to_numpy()[chosen], own["y"].to_numpy()[chosen]
             axis.scatter(x, y, c=list(colours[chosen]), marker=marker, linewidths=0, **points)
         axis.set_title(f"layer {layer}", pad=2)
@@ -76,7 +76,7 @@ def _maps(block: SubFigure, maps: pd.DataFrame, layers: list[int], rows: int, na
             [],
             [],
             color=COLOURS[n % len(COLOURS)],
-            marker=MARKERS[n % len(MARKERS)] if points["s"] > 4 else "o",
+            marker=_marker(n) if points["s"] > 4 else "o",
             linestyle="none",
             label=f" {label}",  # a name that begins with _ would be left out
         )
@@ -85,6 +85,11 @@ def _maps(block: SubFigure, maps: pd.DataFrame, layers: list[int], rows: int, na
     if handles:
         block.legend(handles=handles, loc="outside upper right", ncols=len(labels), title=None)
     block.suptitle(f"t-SNE of {name} tokens, by class", x=0.01, ha="left", fontsize=8)
+
+
+def _marker(number: int) -> str:
+    """Of a class; the eighth has the colour of the first, and another marker."""
+    return MARKERS[(number + number // len(COLOURS)) % len(MARKERS)]
 
 
 def _curves(below: SubFigure, separation: pd.DataFrame, tokens: list[str]) -> None:

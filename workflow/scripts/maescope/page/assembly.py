@@ -36,7 +36,8 @@ def _part(name: str, title: str, caption: str, told: dict, files: dict[str, str]
     seen = Path(told["seen"]).read_text(encoding="utf-8") if told["seen"] else ""
     part = document.Part(name, title, captions.rendered(caption, told["params"], seen))
     if "png" in files:
-        part.picture = document.address(Path(files["png"]).read_bytes(), "png")
+        png = Path(files["png"]).read_bytes()
+        part.picture, part.size = document.address(png, "png"), document.shown_size(png)
     if "html" in files:
         page = printed.read(Path(files["html"]).read_text(encoding="utf-8"))
         part.table, part.notes = page.tables[0], page.notes

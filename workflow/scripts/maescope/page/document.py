@@ -3,13 +3,18 @@
 import base64
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
+from PIL import Image
 
 MIMES = {"pdf": "application/pdf", "png": "image/png", "csv": "text/csv", "tex": "application/x-tex"}
+INCH = 140  # px of CSS for an inch of a figure, whose widest has 7.2
+INTERVAL = re.compile(r"\[[-+\d.e∞]+, [-+\d.e∞]+\]")
 LARGEST = 1_500_000  # bytes of a file that is embedded; a larger one is linked where it lies, beside the page
 
 
@@ -30,6 +35,7 @@ class Part:
     title: str
     caption: Markup
     picture: str = ""  # the address of a figure's PNG
+    size: tuple[int, int] = (0, 0)  # in which it is shown: width and height in px of CSS
     table: object = None  # `printed.Table`
     notes: list[str] = field(default_factory=list)
     downloads: list[Download] = field(default_factory=list)
@@ -47,6 +53,20 @@ def download(path: str, content: bytes, folder: str) -> Download:
     if len(content) > LARGEST:
         return Download(name, Path(path).relative_to(folder).as_posix(), False)
     return Download(name, address(content, kind), True)
+
+
+def shown_size(png: bytes) -> tuple[int, int]:
+    """Width and height of a figure on the page, so that letters are of one size in narrow and in wide figures."""
+    with Image.open(BytesIO(png)) as picture:
+        width, height = (
+            round(side * INCH / dots) for side, dots in zip(picture.size, picture.info["dpi"], strict=True)
+        )
+    return width, height
+
+
+def whole(text: str) -> Markup:
+    """Text with intervals in it, which are not broken at the end of a line."""
+    return Markup(INTERVAL.sub(r"<span class=n>\g<0></span>", str(escape(text))))
 
 
 def as_data(value: object) -> Markup:
@@ -75,5 +95,6 @@ def page(template: str, style: str, scripts: list[str], data: dict, **told) -> s
     policy = "default-src 'none'; img-src data: blob:; font-src data:; style-src 'unsafe-inline'; script-src "
     policy += " ".join(f"'sha256-{digest}'" for digest in digests)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["whole"] = whole
     told |= {"policy": policy, "style": Markup(style), "scripts": own, "alive": data, "data": as_data(data)}
     return environment.from_string(template).render(**told)

@@ -1,7 +1,16 @@
 """The plots of the study page that move: Bokeh's, empty, for the page's own script to fill."""
 
 from bokeh.embed import json_item
-from bokeh.models import BasicTicker, ColorBar, ColumnDataSource, FactorRange, HoverTool, LinearColorMapper, Span
+from bokeh.models import (
+    BasicTicker,
+    ColorBar,
+    ColumnDataSource,
+    DataRange1d,
+    FactorRange,
+    HoverTool,
+    LinearColorMapper,
+    Span,
+)
 from bokeh.palettes import Cividis256
 from bokeh.plotting import figure
 from bokeh.resources import Resources
@@ -30,7 +39,9 @@ def library() -> str:
 
 
 def _plot(name: str, tools: str, **more):
-    own = figure(name=name, tools=tools, toolbar_location="above", sizing_mode="stretch_width", **more)
+    own = figure(
+        name=name, tools=tools, toolbar_location="above" if tools else None, sizing_mode="stretch_width", **more
+    )
     own.toolbar.logo = None
     own.background_fill_alpha = own.border_fill_alpha = 0
     own.outline_line_color = None  # Bokeh would trace the last marker again with it
@@ -59,7 +70,8 @@ def heads() -> dict:
     """A cell per layer and head."""
     source = ColumnDataSource({key: [] for key in ("layer", "head", "value", "said")}, name="cells")
     mapper = LinearColorMapper(palette=Cividis256, low=0, high=1, nan_color="#999999", name="colours")
-    own = _plot("heads", "", height=420, x_axis_label="head", y_axis_label="layer")
+    cells = {"x_range": DataRange1d(range_padding=0), "y_range": DataRange1d(range_padding=0)}
+    own = _plot("heads", "", height=420, x_axis_label="head", y_axis_label="layer", **cells)
     own.rect("head", "layer", 1, 1, fill_color={"field": "value", "transform": mapper}, line_color=None, source=source)
     own.axis.ticker = BasicTicker(min_interval=1)
     own.axis.minor_tick_line_color = None

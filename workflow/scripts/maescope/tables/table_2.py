@@ -183,7 +183,7 @@ def printed(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (model, name), part in table.groupby(["model", "perturbation"], sort=False):
         cells = part.set_index("level")
-        head = {"model": model if name == "clean" else "", "group": _text(part["group"].iloc[0])}
+        head = {"model": model, "group": _text(part["group"].iloc[0])}
         head |= {"corruption": name.replace("_", " ")}
         levels = ("mean",) if name in ("clean", "mCE", "mean error") else columns
         cells = cells.rename(index={"clean": "mean"})
@@ -191,7 +191,8 @@ def printed(table: pd.DataFrame) -> pd.DataFrame:
         rows.append(head | printed | {"images from": _text(part["source"].iloc[0])})
         if "accuracy_paper" in part and part["accuracy_paper"].notna().any():
             beside = {level: _paper_cell(cells.loc[level]) for level in columns}
-            rows.append({"model": "", "group": "", "corruption": "paper (difference)"} | beside | {"images from": ""})
+            words = f"{head['corruption']}: paper (difference)"
+            rows.append(head | {"corruption": words} | beside | {"images from": ""})
     return pd.DataFrame(rows)
 
 
