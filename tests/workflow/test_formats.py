@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-ELSEWHERE = {"similarity", "reconstruction_error"}  # in test_sensitivity_run.py and test_sweep_run.py
+ELSEWHERE = {"similarity", "reconstruction_error", "knn"}  # in test_sensitivity_run.py and test_sweep_run.py
 SIZES = {"B": 4, "D": 24, "H": 3, "d": 8, "N": 16, "C": 3}  # of the smallest study; layers, visible ones by model, mask
 TYPES = {"tokens": "float32", "text": "S"}
 

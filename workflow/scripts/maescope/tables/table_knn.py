@@ -42,10 +42,10 @@ def notes(reference: str, whole: pd.DataFrame) -> list[str]:
     """What a reader must know."""
     one = whole.iloc[0]
     return [
-        f"Accuracy in per cent of {one['images']} images, for whose classes {one['votes']} images of {reference} vote; "
+        f"Accuracy in percent of {one['images']} images, for whose classes {one['votes']} images of {reference} vote; "
         f"guessing among its {one['classes']} classes gives {100 / one['classes']:.1f}.",
         "Each of the k images with the largest cosine votes with exp(cosine / "
         f"{knn.TEMPERATURE:g}) (Wu et al. 2018; DINO's evaluation, cited with k = 20). Tokens of the last layer after "
-        " the model's final norm, that of the mean of the patch tokens; intervals are Wilson's.",
+        "the model's final norm, that of the mean of the patch tokens; intervals are Wilson's.",
         "The k-NN below Figures 1 and 2 is another: by layer, before the norm, by distance, each vote alike.",
     ]
