@@ -187,6 +187,14 @@ def test_images_to_validate_on_that_are_trained_on_are_told(tmp_path, monkeypatc
     assert not caplog.records
 
 
+def test_what_a_training_cannot_do_names_its_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    asked = job(OWN)
+    with pytest.raises(InputError, match=r"^models\.vit\.training\.gpus: 2, but torch sees none; set gpus: 1, or run"):
+        trainer.run(replace(asked, run=asked.run | {"device": "auto", "gpus": 2}))
+
+
 def test_images_of_no_class_of_the_head_are_one_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     asked = job(OWN)

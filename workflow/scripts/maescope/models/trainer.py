@@ -90,6 +90,15 @@ def run(job: Job, words=None) -> tuple[dict[str, Tensor], pd.DataFrame]:
     InputError
         naming what cannot be used, or that the job was told to end
     """
+    try:
+        return _run(job, words)
+    except InputError as error:
+        if not str(error).startswith("training."):
+            raise
+        raise InputError(f"models.{job.name}.{error}") from error  # keys are those of an entry
+
+
+def _run(job: Job, words) -> tuple[dict[str, Tensor], pd.DataFrame]:
     kind, gpus = ranks.device_of(job.run["device"], job.run["gpus"]), job.run["gpus"]
     if job.validation:
         _tell_of_shared(job)
