@@ -15,7 +15,7 @@ TOLD = {
         "with 90 % of the most attended patches occluded, accuracy is {}", " %",
     ),
     "accuracy stays high up to this occlusion (percent of patches)": (
-        "accuracy stays within 10 points of that on clean images until {} are occluded", " %",
+        "accuracy stays within 10 points of that on clean images with up to {} occluded", " %",
     ),
     "mean cosine of correctly classified images at the strongest blur": (
         "at the strongest blur, embeddings of images that are classified correctly have a mean cosine of {} with the "
