@@ -120,8 +120,10 @@ def test_a_reader_that_was_killed_and_a_loss_that_is_no_number_are_one_line(tmp_
     cropped = OWN | {"augmentation": {"kind": "crop", "area": [0.2, 1.0], "flip": 0.5}}
     with monkeypatch.context() as patch:
         patch.setattr(torch.optim.AdamW, "step", lambda *_: kill_a_reader())
-        with pytest.raises(InputError, match=r"^models\.vit: a process that reads its images was killed; give the job"):
+        said = r"^models\.vit: a process that reads its images was killed; give the job"
+        with pytest.raises(InputError, match=said) as kept:  # as Python keeps the error of a script to its end
             trainer.run(job(cropped))
+        assert multiprocessing.active_children() == [] and kept
     said = r"^models\.other: [^;]*\bn(an|o numbers)\b[^;]*; lower models\.other\.training\.learning_rate and delete"
     with pytest.raises(InputError, match=said):
         trainer.run(replace(job(OWN | {"learning_rate": 1e38}), name="other"))
@@ -169,6 +171,28 @@ def test_torchrun_starts_as_many_and_the_first_leaves_what_they_have_learned(tmp
     tidy.write(rows.assign(path=rows["path"].where(rows["image"] != "3.png", "pictures/gone.png")), "images.csv")
     with open("log", "w") as log, pytest.raises(InputError, match=r"^pictures/gone\.png: no such file[^\n]*$"):
         trainer.run(together, log)
+
+
+def test_images_to_validate_on_that_are_trained_on_are_told(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    asked = job(OWN | {"epochs": 1})
+    rows = tidy.read(["images.csv"])
+    tidy.write(rows.assign(path=rows["path"].where(rows.index < 3, "elsewhere/" + rows["path"])), "others.csv")
+    trainer._tell_of_shared(replace(asked, validation="others.csv"))
+    (said,) = (record.getMessage() for record in caplog.records if record.levelname == "CRITICAL")
+    assert said.startswith("models.vit.training.validation: 3 of its 16 images are trained on as well")
+    caplog.clear()
+    tidy.write(rows.assign(path="elsewhere/" + rows["path"]), "others.csv")
+    trainer._tell_of_shared(replace(asked, validation="others.csv"))
+    assert not caplog.records
+
+
+def test_what_a_training_cannot_do_names_its_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    asked = job(OWN)
+    with pytest.raises(InputError, match=r"^models\.vit\.training\.gpus: 2, but torch sees none; set gpus: 1, or run"):
+        trainer.run(replace(asked, run=asked.run | {"device": "auto", "gpus": 2}))
 
 
 def test_images_of_no_class_of_the_head_are_one_line(tmp_path, monkeypatch):

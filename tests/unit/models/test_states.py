@@ -165,9 +165,8 @@ def test_told_to_end_it_saves_its_state_says_so_in_one_line_and_hears_as_before(
     assert torch.equal(found.weights, wanted.weights) and found.history == wanted.history
 
 
-@pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGINT])
-def test_told_with_all_processes_of_its_job_it_saves_its_state_as_well(here, monkeypatch, word):
-    """As Slurm and Ctrl-C tell them: those that read go on until the step is done."""
+def test_ctrl_c_which_comes_to_all_processes_of_a_job_is_heard_as_well(here, monkeypatch):
+    word = signal.SIGINT
     wanted, before = run(kept=False), signal.getsignal(word)
     with pytest.raises(InputError, match="told to end after 3 of 12 steps; its state is saved"):
         interrupted(monkeypatch, 3, word, workers=2)

@@ -56,6 +56,19 @@ def test_the_small_file_that_is_written_with_a_large_one(path, beside):
     assert written_with(path) == beside
 
 
+def test_the_order_of_keys_makes_no_training_again(look):
+    """Snakemake compares params as they are printed."""
+    model = of(model="mae_finetuned")
+
+    def backwards(value):
+        return {key: backwards(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
+
+    config = backwards(yaml.safe_load(SMALLEST.read_text()))
+    own = TargetLookUps(settings.check(config, SCHEMA))
+    assert repr(own.training(model)) == repr(look.training(model))
+    assert repr(own.architecture(model)) == repr(look.architecture(model))
+
+
 def test_the_digest_of_what_a_fine_tuning_begins_with():
     config = yaml.safe_load(SMALLEST.read_text())
     config["models"]["mae_pretrained"]["sha256"] = "a" * 64

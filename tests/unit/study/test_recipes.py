@@ -106,6 +106,8 @@ def of(**changes):
         ),
         ({"augmentation": {"shift": 0.1, "area": [0.5, 1.0]}}, "area: is of kind crop or randaugment, not affine"),
         ({"smallest_learning_rate": 1.0}, "smallest_learning_rate: 1 is above the peak of 0.000125; lower it"),
+        ({"epochs": 30, "warmup_epochs": 40}, "warmup_epochs: 40 are more than its 30 epochs; lower it"),
+        ({"augmentation": {"kind": "crop", "area": [1.0, 0.2]}}, "area: 1 is more than 0.2; write the smaller one"),
         ({"recipe": "pretrain", "drop_path": 0.1}, "drop_path: only with labels, not for recipe pretrain"),
     ],
 )
@@ -148,3 +150,6 @@ def test_states_of_trainings_are_named_with_whom_they_are_for(tmp_path, monkeypa
     gone, vit = training_states.remarks(lambda path: path == "results/models/vit.safetensors")
     assert vit.endswith("/vit: 0.005 GB: the training has not ended; its next attempt goes on from there")
     assert "nothing trains it with this configuration" in gone
+    (tmp_path / "results/models/vit.safetensors").write_bytes(b"")
+    _, vit = training_states.remarks(lambda path: True)
+    assert vit.endswith("its training has ended; if nothing runs, rm -r it")

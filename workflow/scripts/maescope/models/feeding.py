@@ -205,6 +205,8 @@ def split(which: np.ndarray, parts: int, mixed: bool) -> list[np.ndarray]:
 def stream(images: Images, order, workers: int, pinned: bool = False) -> Iterator[Batch]:
     """The batches of an order, read by worker processes ahead of their use; without any, when they are asked for.
 
+    To be closed: those processes hear no SIGTERM, by which Python would end them at its own end, and wait for.
+
     Raises
     ------
     InputError
@@ -221,10 +223,15 @@ def stream(images: Images, order, workers: int, pinned: bool = False) -> Iterato
         worker_init_fn=_begin_to_read,
         generator=torch.Generator(),  # of its own: the workers' seeds are drawn from it
     )
-    for batch in loader:
-        if isinstance(batch, InputError):
-            raise batch
-        yield batch
+    batches = iter(loader)
+    try:
+        for batch in batches:
+            if isinstance(batch, InputError):
+                raise batch
+            yield batch
+    finally:
+        if workers:
+            batches._shutdown_workers()  # what an error's frames hold is not done away with in time
 
 
 def _as_it_is(batch: Batch) -> Batch:

@@ -22,6 +22,8 @@ from maescope.models import architectures, checkpoints, devices, feeding, linear
 from maescope.models.ranks import World
 from maescope.models.states import States
 
+log = logging.getLogger(__name__)
+
 HEAD = 2e-5  # standard deviation of a head's first weights in fine-tuning, as in the official main_finetune.py
 
 
@@ -76,19 +78,30 @@ def of_script(snakemake) -> Job:
     )
 
 
-def run(job: Job, log=None) -> tuple[dict[str, Tensor], pd.DataFrame]:
+def run(job: Job, words=None) -> tuple[dict[str, Tensor], pd.DataFrame]:
     """Train; weights under the names that are saved, and losses by epoch.
 
     Parameters
     ----------
-    log : where the words of further processes go; standard error if left out
+    words : where those of further processes go; standard error if left out
 
     Raises
     ------
     InputError
         naming what cannot be used, or that the job was told to end
     """
+    try:
+        return _run(job, words)
+    except InputError as error:
+        if not str(error).startswith("training."):
+            raise
+        raise InputError(f"models.{job.name}.{error}") from error  # keys are those of an entry
+
+
+def _run(job: Job, words) -> tuple[dict[str, Tensor], pd.DataFrame]:
     kind, gpus = ranks.device_of(job.run["device"], job.run["gpus"]), job.run["gpus"]
+    if job.validation:
+        _tell_of_shared(job)
     if gpus == 1:
         torch.set_num_threads(job.threads)
         return _train(job, World(device=torch.device(kind)))
@@ -97,7 +110,7 @@ def run(job: Job, log=None) -> tuple[dict[str, Tensor], pd.DataFrame]:
     (folder / "error").unlink(missing_ok=True)
     with replacing(folder / "job.json") as temporary:
         temporary.write_text(json.dumps(asdict(job)))
-    status = ranks.launch(__spec__.name, [str(folder), kind], gpus, job.threads, log or sys.stderr)
+    status = ranks.launch(__spec__.name, [str(folder), kind], gpus, job.threads, words or sys.stderr)
     if status and (folder / "error").is_file():
         raise InputError((folder / "error").read_text())
     if status:
@@ -107,6 +120,17 @@ def run(job: Job, log=None) -> tuple[dict[str, Tensor], pd.DataFrame]:
         )
     result = torch.load(folder / "result", weights_only=True)
     return result["weights"], pd.DataFrame(result["history"])
+
+
+def _tell_of_shared(job: Job) -> None:
+    """Say that images are trained on and validated on, which are alike by where they lie."""
+    own, judged = (
+        set(zip(rows["path"], rows["image"], strict=True))
+        for rows in (tidy.read([listed]) for listed in (job.images, job.validation))
+    )
+    if shared := len(own & judged):
+        words = "models.%s.training.validation: %d of its %d images are trained on as well; take them out of one"
+        log.critical(words, job.name, shared, len(judged))
 
 
 def _train(job: Job, world: World) -> tuple[dict[str, Tensor], pd.DataFrame]:

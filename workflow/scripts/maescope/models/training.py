@@ -235,9 +235,10 @@ def _judged(training: Training, images: feeding.Images) -> dict[str, float]:
     asked = [(0, 0, 0, _indices(own[start : start + size])) for start in range(0, len(own), size)]
     sums: dict[str, Tensor] = {}
     training.objective.eval()
-    for batch in feeding.stream(images, asked, 0 if images.kept is not None else training.workers):
-        for name, value in training.objective.judged(*training.batch_of(batch, training=False)).items():
-            sums[name] = sums.get(name, 0) + value
+    with closing(feeding.stream(images, asked, 0 if images.kept is not None else training.workers)) as batches:
+        for batch in batches:
+            for name, value in training.objective.judged(*training.batch_of(batch, training=False)).items():
+                sums[name] = sums.get(name, 0) + value
     training.objective.train()
     return {name: (world.sum(value) / len(images)).item() for name, value in sums.items()}
 

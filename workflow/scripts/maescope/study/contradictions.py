@@ -156,12 +156,22 @@ def _model_contradictions(name: str, model: dict, config: dict) -> Iterator[str]
         yield f"{key}.training.initial: {initial!r} is not among models{nearest(initial, config['models'])}"
     elif begun and config["models"][initial]["weights"].startswith((HUB, RANDOM)):
         yield f"{key}.training.initial: {initial} has no file of weights to begin with; give it a .safetensors or .pth"
+    elif begun and name in _begun_from(name, config["models"]):
+        yield f"{key}.training.initial: {name} would begin with its own weights; name a model that does not come of it"
     elif begun:
         yield from sizes.twin_problems(f"{key}.training.initial", name, initial, config["models"])
     if not begun and initial is not None:
         yield f"{key}.training.initial: only for recipe {' and '.join(recipes.BEGUN)}, not {training['recipe']}"
     if (training["recipe"] == "pretrain") != (model["num_classes"] == 0):
         yield f"{key}.num_classes: {model['num_classes']} does not go with recipe {training['recipe']}"
+
+
+def _begun_from(name: str, models: dict) -> list[str]:
+    """The models whose weights lead to a model's own, one from the other, until one comes again or has no such."""
+    found: list[str] = []
+    while (name := (models[name]["training"] or {}).get("initial")) in models and name not in found:
+        found.append(name)
+    return found
 
 
 def _weights_problems(key: str, weights: str) -> Iterator[str]:

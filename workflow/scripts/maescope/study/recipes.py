@@ -115,6 +115,11 @@ def problems(name: str, model: dict, datasets: dict) -> Iterator[str]:
             f"{key}.smallest_learning_rate: {training['smallest_learning_rate']:g} is above the peak of "
             f"{training['learning_rate']:g}; lower it"
         )
+    if (warm := training["warmup_epochs"]) > training["epochs"]:
+        yield f"{key}.warmup_epochs: {warm:g} are more than its {training['epochs']} epochs; lower it"
+    area = training["augmentation"].get("area", [0, 0])
+    if area[0] > area[1]:
+        yield f"{key}.augmentation.area: {area[0]:g} is more than {area[1]:g}; write the smaller one first"
     yield from _probe_problems(key, model)
     yield from _split_problems(key, training, run)
     yield from _validation_problems(key, training, datasets)

@@ -15,7 +15,10 @@ def remarks(makes: Callable[[str], bool]) -> Iterator[str]:
     """
     for place in sorted(path for path in STATES.glob("*") if path.is_dir()):
         size = sum(path.stat().st_size for path in place.iterdir() if path.is_file())
-        if makes(f"{STATES.parent}/{place.name}.safetensors"):
+        weights = STATES.parent / f"{place.name}.safetensors"
+        if weights.is_file():  # Snakemake removes them before a training
+            whose = "its training has ended; if nothing runs, rm -r it"
+        elif makes(str(weights)):
             whose = "the training has not ended; its next attempt goes on from there"
         else:
             whose = "nothing trains it with this configuration; if no other study does, and nothing runs, rm -r it"
