@@ -60,7 +60,7 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=5
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 MinJobAge={age}
-KillWait=2
+KillWait=8
 SlurmctldPidFile={state}/slurmctld.pid
 SlurmdPidFile={state}/slurmd.%n.pid
 SlurmctldLogFile={state}/slurmctld.log
