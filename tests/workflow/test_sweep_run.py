@@ -135,7 +135,7 @@ def test_knn_of_images_that_vote_is_that_of_tokens_after_the_norm(swept, tmp_pat
     table = tidy.read([voted / "results/ratios/tables/table_knn.csv"])
     assert table["k"].tolist() == [10, 20, 72] * 2 and table["read"].tolist() == [True] * 3 + [False] * 3
     assert table.loc[1, "accuracy"] == pytest.approx(right / 18)
-    path = voted / f"results/measures/knn/{model}/imagenet100/clean.csv"
+    path = voted / f"results/ratios/measures/knn/{model}/imagenet100/clean.csv"
     assert formats.faults(path, "`knn`") == []
     assert (voted / "results/ratios/tables/table_knn.html").stat().st_size > 500
 
