@@ -1,5 +1,6 @@
 """Trainings of tiny models on images in memory, for tests."""
 
+import multiprocessing
 from types import SimpleNamespace
 
 import numpy as np
@@ -68,3 +69,8 @@ def train(objective, own=RECIPE, given=None, validation=None, **further):
 
 def vector(model):
     return torch.cat([value.flatten().double() for value in model.state_dict().values()])
+
+
+def readers() -> list:
+    """Processes of this one that read images; joblib's, of other tests, stay for a while."""
+    return [process for process in multiprocessing.active_children() if "loky" not in type(process).__module__]

@@ -22,7 +22,8 @@ def named(words: str) -> str:
 def cells(page: str) -> list[list[str]]:
     """The cells of a page's tables, row by row, as text."""
     rows = re.findall(r"<tr.*?</tr>", page, re.DOTALL)
-    return [[plain(html.unescape(cell)) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in rows]
+    within = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]
+    return [[plain(html.unescape(re.sub(r"</?span[^>]*>", "", cell))) for cell in row] for row in within]
 
 
 def plain(words: str) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from trainings import AFFINE, TINY, classification, pretraining, problem, recipe, train
+from trainings import AFFINE, TINY, classification, pretraining, problem, readers, recipe, train
 
 from maescope.base import tidy
 from maescope.base.errors import InputError
@@ -123,15 +123,15 @@ def test_a_reader_that_was_killed_and_a_loss_that_is_no_number_are_one_line(tmp_
         said = r"^models\.vit: a process that reads its images was killed; give the job"
         with pytest.raises(InputError, match=said) as kept:  # as Python keeps the error of a script to its end
             trainer.run(job(cropped))
-        assert multiprocessing.active_children() == [] and kept
+        assert readers() == [] and kept
     said = r"^models\.other: [^;]*\bn(an|o numbers)\b[^;]*; lower models\.other\.training\.learning_rate and delete"
     with pytest.raises(InputError, match=said):
         trainer.run(replace(job(OWN | {"learning_rate": 1e38}), name="other"))
-    assert multiprocessing.active_children() == []
+    assert readers() == []
 
 
 def kill_a_reader():
-    reader = multiprocessing.active_children()[0]
+    reader = readers()[0]
     reader.kill()
     time.sleep(0.2)
 

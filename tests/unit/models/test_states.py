@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from trainings import AFFINE, classification, classifier, pretraining, problem, recipe, train
+from trainings import AFFINE, classification, classifier, pretraining, problem, readers, recipe, train
 
 from maescope.base import atomic
 from maescope.base.errors import InputError
@@ -128,7 +128,7 @@ def interrupted(monkeypatch, after, word=None, **further):
         if len(steps) == after:
             if word is None:
                 raise Ended
-            for reader in multiprocessing.active_children() if further else ():
+            for reader in readers() if further else ():
                 os.kill(reader.pid, word)
                 reader.join(0.2)
             os.kill(os.getpid(), word)
@@ -171,7 +171,7 @@ def test_ctrl_c_which_comes_to_all_processes_of_a_job_is_heard_as_well(here, mon
     with pytest.raises(InputError, match="told to end after 3 of 12 steps; its state is saved"):
         interrupted(monkeypatch, 3, word, workers=2)
     assert step_of(here.parents[3]) == 3 and signal.getsignal(word) == before
-    assert multiprocessing.active_children() == []
+    assert readers() == []
     assert torch.equal(run().weights, wanted.weights)
 
 
