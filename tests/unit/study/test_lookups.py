@@ -221,6 +221,14 @@ def test_rankings_of_cls_and_dropped_patches_are_left_out_of_models_that_cannot_
     assert without.rankings(of()) == [f"{ACCURACY}{name}.parquet" for name in names[:2]]
 
 
+def test_an_occlusion_by_gradient_takes_its_own_pass_and_asks_for_no_clean_tokens():
+    own = look_up()
+    ranked = of(model="mae_finetuned", dataset="three", perturbation="occlusion")
+    assert len(own.rollout(ranked)) == 3
+    own.perturbations["occlusion"]["rollout"] = "gradient"
+    assert own.rollout(ranked) == []
+
+
 def test_classes_are_set_against_each_other_where_there_are_two(look):
     assert look.several_labels(of(dataset="three")) == ["0", "1", "2"]
     look.datasets["one"] = {"labels": ["a"]}
