@@ -10,8 +10,9 @@ from sklearn.preprocessing import StandardScaler
 
 MUCH = 1e8  # points x dimensions x classes
 PART = 8192  # points whose scores are held at a time
-STEPS = 5  # of L-BFGS at a time, at most ROUNDS times; done when they lower the mean loss by less than ENOUGH
+STEPS = 5  # of L-BFGS at a time, at most ROUNDS times; done when they lower the mean loss by less than ENOUGH,
 ROUNDS, ENOUGH = 40, 3e-3
+FLAT = 1e-4  # or, after any step, where scikit-learn is done: no slope of the mean loss is steeper
 
 
 def guesses(points: np.ndarray, labels: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -66,17 +67,22 @@ def fitted(points: np.ndarray, own: np.ndarray, classes: int) -> tuple[np.ndarra
             part.backward()
             value += part.item()
         inner.grad = torch.cat([scaled.T @ weights.grad, rise * biases.grad[None]]) / count
+        steepest.append(max(part.grad.abs().max().item() for part in (weights, biases)) / count)
         values.append(value / count)
         return values[-1]
 
-    values, asked = [], torch.full_like(inner, torch.nan, requires_grad=False)
+    values, steepest, asked = [], [], torch.full_like(inner, torch.nan, requires_grad=False)
     before = loss()
     settings = {"max_eval": 4 * STEPS, "tolerance_grad": 0, "tolerance_change": 0, "line_search_fn": "strong_wolfe"}
     search = torch.optim.LBFGS([inner], lr=max(1, inner.grad.abs().sum().item()), max_iter=1, **settings)
-    for _ in range(ROUNDS):
+    for number in range(1 + ROUNDS * STEPS):
         search.step(loss)
-        search.param_groups[0].update(lr=1, max_iter=STEPS)
-        if before - min(values) < ENOUGH:
+        search.param_groups[0]["lr"] = 1
+        loss()  # where the step led to
+        if steepest[-1] <= FLAT:
             break
-        before = min(values)
+        if number % STEPS == 0:
+            if before - min(values) < ENOUGH:
+                break
+            before = min(values)
     return tuple(part.cpu().numpy() for part in outer())
