@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from maescope.images.corruptions import CORRUPTIONS  # noqa: E402
 
-PARTS = ("Snakefile", "Makefile", "requirements.txt", "workflow", "config", "profiles")
+PARTS = ("Snakefile", "Makefile", "requirements.txt", "workflow", "config", "profiles", "envs")
 
 
 def plan(options: argparse.Namespace) -> Row:
