@@ -21,7 +21,6 @@ def write(folder: Path, images: int) -> dict:
     for name, each, sign in (("train", LEARNT, 1), ("test", images // CLASSES, 1), ("negatives", images // 500, -1)):
         for label, texture in zip(LABELS, textures, strict=True):
             _save(folder / name / label, _drawn(rng, sign * texture, each))
-    _save(folder / "scenes", _drawn(rng, 0 * textures[0], 100))
     return _configuration(str(folder), images)
 
 
@@ -58,11 +57,10 @@ def _configuration(folder: str, images: int) -> dict:
         "study": {
             "name": "scaled",
             "pretrained": "pretrained",
-            "supervised": "supervised",
             "finetuned": ["tuned", "supervised"],
+            "compared": ["pretrained", "tuned"],
             "dataset": "pictures",
             "reference": "train",
-            "scenes": "scenes",
             "mask_variants": {"dataset": "few", "perturbation": "mask_variants"},
             "occlusion": ["occlusion", "occlusion_random"],
             "controlled": ["tuned"],
@@ -74,11 +72,11 @@ def _configuration(folder: str, images: int) -> dict:
             name: {"pattern": f"{folder}/{place}/{{label}}/*.png", "classes": LABELS}
             for name, place in (("pictures", "test"), ("train", "train"), ("negatives", "negatives"))
         }
-        | {"few": few, "scenes": {"pattern": f"{folder}/{{label}}/*.png", "labels": ["scenes"]}},
+        | {"few": few},
         "models": {
             "pretrained": model | whole | {"training": pretraining},
             "tuned": model | head | {"training": tuning},
-            "supervised": model | head | whole | {"training": scratch},
+            "supervised": model | head | {"training": scratch},
         },
         "perturbations": {
             "clean": {"kind": "clean"},
@@ -88,14 +86,12 @@ def _configuration(folder: str, images: int) -> dict:
                 "kind": "blur",
                 "levels": {
                     "weak": {"kernel": 3, "sigma": 0.7},
-                    "middle": {"kernel": 5, "sigma": 2.0},
                     "strong": {"kernel": 11, "sigma": 5.0},
                 },
             },
-            "occlusion": {"kind": "occlusion", "levels": [0, 50, 90]},
-            "occlusion_random": {"kind": "occlusion", "order": "random", "levels": [0, 50, 90]},
+            "occlusion": {"kind": "occlusion", "levels": [0, 50]},
+            "occlusion_random": {"kind": "occlusion", "order": "random", "levels": [0, 50]},
             "gaussian_noise": {"kind": "corruption"},
-            "contrast": {"kind": "corruption"},
         },
         "analysis": {"perplexity": 5},
     }
