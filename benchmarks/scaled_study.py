@@ -93,5 +93,5 @@ def _configuration(folder: str, images: int) -> dict:
             "occlusion_random": {"kind": "occlusion", "order": "random", "levels": [0, 50]},
             "gaussian_noise": {"kind": "corruption"},
         },
-        "analysis": {"perplexity": 5},
+        "analysis": {"perplexity": 5, "subspace": {"k": 5}},
     }

@@ -64,11 +64,12 @@ def _cost(folder: Path, images: int, cores: int) -> dict[str, dict]:
         folder.mkdir()
         whole.copy_into(folder)
         (folder / "study.yaml").write_text(yaml.safe_dump(scaled_study.write(folder / "pictures", images)))
-        kept.write_text(json.dumps(_run(folder, cores), indent=1) + "\n")
+        kept.write_text(json.dumps(run(folder, cores), indent=1) + "\n")
     return json.loads(kept.read_text())
 
 
-def _run(folder: Path, cores: int) -> dict[str, dict]:
+def run(folder: Path, cores: int) -> dict[str, dict]:
+    """Of each rule of the workflow in a folder, and of Snakemake itself, what its jobs took: `by_rule`."""
     records = folder / "records.jsonl"
     environment = dict(os.environ, METERED=str(records), XDG_CACHE_HOME=str(folder / "cache"))
     arguments = [*TARGETS, "--cores", str(cores), "--configfile", "study.yaml", "--nocolor"]
