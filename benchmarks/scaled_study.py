@@ -48,9 +48,9 @@ def _configuration(folder: str, images: int) -> dict:
     seen = {"resize": SIDE, "crop": SIDE, "mean": [0.5] * 3, "std": [0.2] * 3}
     model = {"architecture": "vit_tiny_patch16_224", "arguments": tiny, "preprocessing": seen, "threads": 1}
     head, whole = {"num_classes": CLASSES, "pooling": "avg"}, {"patch_tokens": ["mask", "clean"]}
-    pretraining = {"recipe": "pretrain", "dataset": "train", "epochs": 5, "decoder": {"width": 32, "depth": 1}}
-    tuning = {"recipe": "finetune", "initial": "pretrained", "dataset": "train", "epochs": 10}
-    scratch = {"recipe": "scratch", "dataset": "train", "epochs": 15}
+    pretraining = {"recipe": "pretrain", "dataset": "train", "epochs": 2, "decoder": {"width": 32, "depth": 1}}
+    tuning = {"recipe": "finetune", "initial": "pretrained", "dataset": "train", "epochs": 4}
+    scratch = {"recipe": "scratch", "dataset": "train", "epochs": 4}
     few = {"pattern": f"{folder}/test/{{label}}/*.png", "labels": LABELS[:2], "count": 2}
     return {
         "seed": 0,

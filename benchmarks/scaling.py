@@ -3,8 +3,8 @@
 python benchmarks/scaling.py FOLDER IMAGES [IMAGES ...] [--cores N]
 
 Makes a study of each size in FOLDER/IMAGES (`scaled_study`), runs it there as `snakemake` runs any, and prints all
-sizes in Markdown, which FOLDER/scaling.json has as well. A size that has ended is not run again. Of 50,000 images it
-takes half an hour of two idle cores, and 12 GB of disk.
+sizes in Markdown, which FOLDER/scaling.json has as well. A size that has ended is not run again, one that was
+interrupted goes on.
 """
 
 import argparse
@@ -17,7 +17,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import scaled_study
@@ -32,16 +31,18 @@ KINDS = {
     "disk": ("disk, MB", 1e6, sum),
 }
 TARGETS = ("all", "table_knn")
-# Snakemake, whose jobs' scripts are run by the program named first. What it took itself it prints at its end.
+# Snakemake, whose jobs' scripts are run by the program named first. What it took itself is a record as well.
 SNAKEMAKE = """
-import json, resource, sys
+import json, os, resource, sys, time
 from snakemake.cli import main
-sys.executable = sys.argv.pop(1)
+sys.executable, began = sys.argv.pop(1), time.monotonic()
 try:
     main()
 finally:
-    own, jobs = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    print(json.dumps({"cpu": own.ru_utime + own.ru_stime, "memory": own.ru_maxrss * 1024}))
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    took = {"cpu": own.ru_utime + own.ru_stime, "wall": time.monotonic() - began, "memory": own.ru_maxrss * 1024}
+    with open(os.environ["METERED"], "a") as records:
+        records.write(json.dumps(took | {"rule": "snakemake", "disk": 0}) + "\\n")
 """
 
 
@@ -58,31 +59,39 @@ def main() -> None:
 
 def _cost(folder: Path, images: int, cores: int) -> dict[str, dict]:
     """Of each rule what its jobs took at one size, from the file where that is kept once it is known."""
-    kept = folder / "cost.json"
-    if not kept.is_file():
+    kept, study = folder / "cost.json", folder / "study.yaml"
+    if not study.is_file():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         whole.copy_into(folder)
-        (folder / "study.yaml").write_text(yaml.safe_dump(scaled_study.write(folder / "pictures", images)))
+        study.write_text(yaml.safe_dump(scaled_study.write(folder / "pictures", images)))
+    if not kept.is_file():
         kept.write_text(json.dumps(run(folder, cores), indent=1) + "\n")
     return json.loads(kept.read_text())
 
 
 def run(folder: Path, cores: int) -> dict[str, dict]:
-    """Of each rule of the workflow in a folder, and of Snakemake itself, what its jobs took: `by_rule`."""
+    """Of each rule of the workflow in a folder, and of Snakemake itself, what its jobs took: `by_rule`.
+
+    A job has one thread: of several, on a busy machine, each waits for the others as busily as it works. A run that was
+    ended goes on, and what was done before counts.
+    """
     records = folder / "records.jsonl"
     environment = dict(os.environ, METERED=str(records), XDG_CACHE_HOME=str(folder / "cache"))
-    arguments = [*TARGETS, "--cores", str(cores), "--configfile", "study.yaml", "--nocolor"]
-    began = time.monotonic()
-    with open(folder / "snakemake.log", "w") as log:
-        command = [sys.executable, "-c", SNAKEMAKE, str(HERE / "metered_python"), *arguments]
-        told = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
-    if told.returncode:
-        sys.exit(f"{folder}/snakemake.log: the study of this size failed")
-    jobs = [_job(folder, json.loads(line)) for line in records.read_text().splitlines()]
-    wall = time.monotonic() - began
-    own = json.loads(told.stdout.splitlines()[-1])
-    return by_rule(jobs) | {"snakemake": {"jobs": 1, "wall": wall, "disk": _size(folder / ".snakemake")} | own}
+    arguments = [*TARGETS, "--cores", str(cores), "--max-threads", "1", "--configfile", "study.yaml", "--nocolor"]
+    command = [sys.executable, "-c", SNAKEMAKE, str(HERE / "metered_python"), *arguments]
+    with open(folder / "snakemake.log", "a") as log:
+        if subprocess.run(command, cwd=folder, env=environment, stdout=log, stderr=log).returncode:
+            sys.exit(f"{folder}/snakemake.log: the study of this size failed")
+    return recorded(folder)
+
+
+def recorded(folder: Path) -> dict[str, dict]:
+    """`by_rule` of all that has ended in a folder so far, if it did so well."""
+    found = map(json.loads, (folder / "records.jsonl").read_text().splitlines())
+    return by_rule(
+        [_job(folder, record) if "job" in record else record for record in found if not record.get("status")]
+    )
 
 
 def _job(folder: Path, record: dict) -> dict:
