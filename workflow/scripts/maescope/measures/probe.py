@@ -5,6 +5,7 @@ then only, which takes seconds.
 """
 
 import numpy as np
+from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -48,17 +49,15 @@ def fitted(points: np.ndarray, own: np.ndarray, classes: int) -> tuple[np.ndarra
     curvature, axes = torch.linalg.eigh((x.T @ x).double())
     curvature = (curvature.clamp(min=0) / classes + 1) / count
     scaled, rise = (axes / curvature.sqrt()).float(), classes**0.5  # (D, D)
-    inner = torch.zeros(dim + 1, classes, device=device, requires_grad=True)
+    values, length = [], 1.0
 
-    def outer() -> tuple[torch.Tensor, torch.Tensor]:
-        return scaled @ inner.detach()[:-1], rise * inner.detach()[-1]
+    def outer(inner: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        steps = torch.from_numpy(inner.reshape(dim + 1, classes)).float().to(device) / length
+        return scaled @ steps[:-1], rise * steps[-1]
 
-    def loss() -> float:
-        """The mean over points, and its gradient left in `inner`; torch asks again where it begins."""
-        if torch.equal(inner, asked):
-            return values[-1]
-        asked.copy_(inner.detach())
-        weights, biases = (part.requires_grad_() for part in outer())
+    def loss(inner: np.ndarray) -> tuple[float, np.ndarray]:
+        """The mean over points, and its gradient."""
+        weights, biases = (part.requires_grad_() for part in outer(inner))
         total = (weights**2).sum() / 2
         total.backward()
         value = total.item()
@@ -66,23 +65,22 @@ def fitted(points: np.ndarray, own: np.ndarray, classes: int) -> tuple[np.ndarra
             part = cross_entropy(x[start : start + PART] @ weights + biases, y[start : start + PART], reduction="sum")
             part.backward()
             value += part.item()
-        inner.grad = torch.cat([scaled.T @ weights.grad, rise * biases.grad[None]]) / count
-        steepest.append(max(part.grad.abs().max().item() for part in (weights, biases)) / count)
-        values.append(value / count)
-        return values[-1]
+        steepest = max(part.grad.abs().max().item() for part in (weights, biases))
+        values.append((value / count, steepest / count))
+        slope = torch.cat([scaled.T @ weights.grad, rise * biases.grad[None]]) / count
+        return value / count, slope.double().cpu().numpy().ravel() / length
 
-    values, steepest, asked = [], [], torch.full_like(inner, torch.nan, requires_grad=False)
-    before = loss()
-    settings = {"max_eval": 4 * STEPS, "tolerance_grad": 0, "tolerance_change": 0, "line_search_fn": "strong_wolfe"}
-    search = torch.optim.LBFGS([inner], lr=max(1, inner.grad.abs().sum().item()), max_iter=1, **settings)
-    for number in range(1 + ROUNDS * STEPS):
-        search.step(loss)
-        search.param_groups[0]["lr"] = 1
-        loss()  # where the step led to
-        if steepest[-1] <= FLAT:
-            break
-        if number % STEPS == 0:
-            if before - min(values) < ENOUGH:
-                break
-            before = min(values)
-    return tuple(part.cpu().numpy() for part in outer())
+    def done(_: np.ndarray) -> None:
+        """Called after each step, whose end is what was asked for last."""
+        value, steepest = values[-1]
+        reached.append(value)
+        step = len(reached) - 1
+        if steepest <= FLAT or (step % STEPS == 1 and reached[max(0, step - STEPS)] - value < ENOUGH):
+            raise StopIteration
+
+    begin = np.zeros((dim + 1) * classes)
+    value, slope = loss(begin)
+    reached, length = [value], 1 / max(np.linalg.norm(slope), 1e-12)  # the first step is of length 1, and so Newton's
+    settings = {"maxiter": 1 + ROUNDS * STEPS, "ftol": 0, "gtol": 0}
+    found = minimize(loss, begin, jac=True, method="L-BFGS-B", callback=done, options=settings)
+    return tuple(part.cpu().numpy() for part in outer(found.x))
