@@ -58,6 +58,27 @@ def test_more_images_for_a_step_in_parts_than_there_are_is_refused():
         feeding.Order(16, 32, 1, 0, 1, 4)
 
 
+@pytest.mark.parametrize(("images", "further", "said"), [
+    (0, {}, "0 images, but a step takes 1 or more; give more"),
+    (1, {"normed": True}, r"1 image, but a step takes 2 or more \(with the batch norm of a probe\); give more"),
+    (1, {"mixed": True}, r"1 image, but a step takes 2 or more \(mixed by twos\); give more"),
+    (1, {"size": 2}, r"1 image, but a step takes 2 or more \(on 2 gpus\); give more"),
+    (11, {"size": 2, "accumulation": 3, "mixed": True},
+     r"11 images, but a step takes 12 or more \(on 2 gpus, in 3 parts, mixed by twos\); give more"),
+])  # fmt: skip
+def test_too_few_images_for_a_step_are_told_with_what_it_takes_them_for(images, further, said):
+    with pytest.raises(InputError, match=f"^training.dataset: {said}$"):
+        feeding.Order(images, 24, 1, 0, **further)
+    one_more = max(2, images + 1)
+    if "accumulation" not in further:
+        assert feeding.Order(one_more, 24, 1, 0, **further).steps == 1
+
+
+def test_one_image_alone_is_enough_where_nothing_is_mixed_or_normalised():
+    ((_, _, _, which),) = of(feeding.Order(1, 32, 1, 0))
+    assert which.tolist() == [0]
+
+
 def test_fewer_images_than_a_step_takes_are_one_step_and_it_is_said_aloud(caplog):
     ((_, _, _, which),) = of(feeding.Order(15, 32, 1, 0, mixed=True))
     assert len(which) == 14

@@ -6,7 +6,9 @@ MAESCOPE_SOAK multiplies the kills.
 import multiprocessing
 import os
 import random
+import resource
 import signal
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,13 +36,15 @@ def run(kept=True, **further):
     return train(objective, OWN, validation=problem(8), states=own, **further)
 
 
-def in_a_process(folder, pause=0, **further):
+def in_a_process(folder, pause=0, before=None, **further):
     """Start that training in a process of its own, which leaves its end, or what it says of it, in a file."""
 
     def work():
         os.chdir(folder)
         os.setsid()  # a group of its own, as jobs have
         torch.set_num_threads(1)
+        if before:
+            before()
         take = torch.optim.AdamW.step
         torch.optim.AdamW.step = lambda *given: (time.sleep(pause), take(*given))
         try:
@@ -253,6 +257,64 @@ def test_a_full_disk_ends_no_training_and_loses_no_state(here, monkeypatch, capl
     lines = [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"]
     assert len(lines) == 1 and "disk is full" in lines[0] and "\n" not in lines[0]
     assert {path.name: path.read_bytes() for path in here.glob("*.pt")} == there
+
+
+def test_a_state_that_no_byte_more_can_be_written_of_ends_no_training_and_loses_none(tmp_path, undisturbed):
+    """The kernel refuses to let files grow beyond a size, as over a quota; it is lifted for the attempt after."""
+    process = in_a_process(tmp_path, pause=0.02)
+    while step_of(tmp_path) < 3:
+        time.sleep(0.0005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    folder = tmp_path / states.STATES / "vit"
+    there = {path.name: path.read_bytes() for path in folder.glob("*.pt")}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))  # which the process below inherits
+    process = in_a_process(tmp_path, pause=0.02)
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    process.join()
+    assert {path.name: path.read_bytes() for path in folder.glob("*.pt")} == there and len(there) >= 1
+    assert not list(folder.glob(".tmp.*"))
+    in_a_process(tmp_path).join()
+    assert torch.equal(end(tmp_path)[0], undisturbed[0])
+
+
+def test_an_old_state_that_cannot_be_removed_ends_no_training(here, caplog):
+    """A folder cannot, whoever asks; nor can a file that another client of the disk holds."""
+    wanted = run(kept=False)
+    (here / "000000000.0123456789abcdef.pt").mkdir(parents=True)
+    (here / "000000000.0123456789abcdef.pt/kept").touch()
+    with pytest.raises(Ended):
+        interrupted(monkeypatch=pytest.MonkeyPatch(), after=6)
+    lines = [record.getMessage() for record in caplog.records if "cannot be removed" in record.getMessage()]
+    assert lines and "000000000.0123456789abcdef.pt: an old state" in lines[0] and "the training goes on" in lines[0]
+    assert [int(path.name[:9]) for path in sorted(here.glob("*.pt"))] == [0, 4, 5]
+    found = run()
+    assert torch.equal(found.weights, wanted.weights) and found.history == wanted.history
+
+
+@pytest.mark.parametrize(("event", "count"), [("os.remove", 1), ("os.remove", 2), ("os.rename", 4), ("os.rename", 7)])
+def test_killed_while_a_state_takes_its_place_or_an_old_one_goes_it_loses_nothing(tmp_path, undisturbed, event, count):
+    """SIGKILL in the very call: of a file removed, or renamed, for the so-manieth time in the folder of states."""
+
+    def kill():
+        seen = []
+
+        def hear(name, arguments):
+            if name == event and ".state" in str(arguments[0]):
+                seen.append(1)
+                if len(seen) == count:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(hear)
+
+    process = in_a_process(tmp_path, before=kill)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert [path for path in (tmp_path / states.STATES).glob("vit/*.pt") if states._read(path)]
+    in_a_process(tmp_path).join()
+    weights, history = end(tmp_path)
+    assert torch.equal(weights, undisturbed[0]) and history == undisturbed[1]
 
 
 def test_told_to_end_where_no_state_can_be_saved_it_says_so(here, monkeypatch):

@@ -54,9 +54,16 @@ class States:
             said = error if isinstance(error, InputError) else f"{self.folder}: no state can be written ({error})"
             log.log(level, "%s; the training goes on, and its last state stays", said)
             return False
-        for old in self._there()[KEPT:]:
-            old.unlink(missing_ok=True)
+        self._remove(self._there()[KEPT:])
         return True
+
+    def _remove(self, states: list[Path]) -> None:
+        """Remove what newer states stand for; one that cannot be removed stays, which harms nothing but the disk."""
+        for old in states:
+            try:
+                old.unlink(missing_ok=True)
+            except OSError as error:
+                log.warning("%s: an old state that cannot be removed (%s); the training goes on", old, error.strerror)
 
     def _write(self, step: int, state: dict) -> None:
         place = self.folder / "state"
