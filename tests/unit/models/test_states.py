@@ -22,6 +22,7 @@ from maescope.base import atomic
 from maescope.base.errors import InputError
 from maescope.models import states
 
+NO_LIMIT = resource.RLIM_INFINITY
 SOAK = int(os.environ.get("MAESCOPE_SOAK", "1"))
 IDENTITY = {"recipe": {"epochs": 6, "batch_size": 8}, "model": {}, "images": "a", "validation": None, "initial": None}
 IDENTITY |= {"code": "c"}
@@ -52,6 +53,7 @@ def in_a_process(folder, pause=0, before=None, **further):
         except InputError as error:
             Path("said").write_text(str(error))
             raise SystemExit(1) from error
+        resource.setrlimit(resource.RLIMIT_FSIZE, (NO_LIMIT, NO_LIMIT))
         torch.save({"weights": found.weights, "history": found.history}, "end")
 
     process = multiprocessing.get_context("fork").Process(target=work)
@@ -260,32 +262,25 @@ def test_a_full_disk_ends_no_training_and_loses_no_state(here, monkeypatch, capl
 
 
 def test_a_state_that_no_byte_more_can_be_written_of_ends_no_training_and_loses_none(tmp_path, undisturbed):
-    """The kernel refuses to let files grow beyond a size, as over a quota; it is lifted for the attempt after."""
+    """The kernel refuses to let files grow beyond a size, as beyond a quota."""
     process = in_a_process(tmp_path, pause=0.02)
-    while step_of(tmp_path) < 3:
-        time.sleep(0.0005)
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
+    disturb(process, tmp_path, signal.SIGKILL, 3, 0)
     folder = tmp_path / states.STATES / "vit"
     there = {path.name: path.read_bytes() for path in folder.glob("*.pt")}
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))  # which the process below inherits
-    process = in_a_process(tmp_path, pause=0.02)
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    process = in_a_process(tmp_path, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, NO_LIMIT)))
     process.join()
-    assert {path.name: path.read_bytes() for path in folder.glob("*.pt")} == there and len(there) >= 1
-    assert not list(folder.glob(".tmp.*"))
-    in_a_process(tmp_path).join()
+    assert {path.name: path.read_bytes() for path in folder.glob("*.pt")} == there and len(there) == 2
+    assert [path.suffix for path in folder.iterdir()] == [".pt"] * 2
     assert torch.equal(end(tmp_path)[0], undisturbed[0])
 
 
-def test_an_old_state_that_cannot_be_removed_ends_no_training(here, caplog):
+def test_an_old_state_that_cannot_be_removed_ends_no_training(here, monkeypatch, caplog):
     """A folder cannot, whoever asks; nor can a file that another client of the disk holds."""
     wanted = run(kept=False)
     (here / "000000000.0123456789abcdef.pt").mkdir(parents=True)
     (here / "000000000.0123456789abcdef.pt/kept").touch()
     with pytest.raises(Ended):
-        interrupted(monkeypatch=pytest.MonkeyPatch(), after=6)
+        interrupted(monkeypatch, 6)
     lines = [record.getMessage() for record in caplog.records if "cannot be removed" in record.getMessage()]
     assert lines and "000000000.0123456789abcdef.pt: an old state" in lines[0] and "the training goes on" in lines[0]
     assert [int(path.name[:9]) for path in sorted(here.glob("*.pt"))] == [0, 4, 5]
@@ -295,13 +290,14 @@ def test_an_old_state_that_cannot_be_removed_ends_no_training(here, caplog):
 
 @pytest.mark.parametrize(("event", "count"), [("os.remove", 1), ("os.remove", 2), ("os.rename", 4), ("os.rename", 7)])
 def test_killed_while_a_state_takes_its_place_or_an_old_one_goes_it_loses_nothing(tmp_path, undisturbed, event, count):
-    """SIGKILL in the very call: of a file removed, or renamed, for the so-manieth time in the folder of states."""
+    """SIGKILL in the very call, of a state that is removed or of a file that is renamed, the first time or later."""
 
     def kill():
         seen = []
 
         def hear(name, arguments):
-            if name == event and ".state" in str(arguments[0]):
+            of_a_state = name == event and ".state" in str(arguments[0])
+            if of_a_state and (event == "os.rename" or str(arguments[0]).endswith(".pt")):
                 seen.append(1)
                 if len(seen) == count:
                     os.kill(os.getpid(), signal.SIGKILL)
