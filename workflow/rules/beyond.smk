@@ -308,6 +308,7 @@ rule table_similarity:
     params:
         code=code("tables/table_similarity"),
         finetuned=STUDY["finetuned"],
+        confidence=ANALYSIS["confidence"],
     script:
         "../scripts/tables/table_similarity.py"
 
