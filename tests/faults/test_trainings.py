@@ -138,7 +138,10 @@ def test_nobody_is_shown_a_traceback(run):
 @pytest.mark.parametrize(
     ("entry", "line"),
     [
-        (trained("scratch", gpus=3), "training.batch_size: 4 images cannot be shared equally by 3 gpus; take a multiple"),
+        (
+            trained("scratch", gpus=3),
+            "training.batch_size: 4 images cannot be shared equally by 3 gpus; take a multiple",
+        ),
         (trained("scratch", batch_size=5, mixup=0.8), "training.batch_size: mixup and cutmix take images by twos"),
         (trained("probe", initial="vit", batch_size=1), "training.batch_size: a probe's batch norm needs 2 images or"),
         (trained("scratch", validation="alone"), "training.validation: alone has other classes than of_folders; give"),

@@ -98,7 +98,7 @@ def test_without_a_group_the_measures_are_those_of_the_other_images(n, left_out)
 def test_intervals_cover_no_difference_as_often_as_they_say():
     """Two others that are alike but for their noise are as like the first, whatever the measure.
 
-    The jackknife errs on the wide side (Efron and Stein 1981): here of mutual k-NN, which is no smooth function of images.
+    The jackknife errs on the wide side (Efron and Stein 1981): here of mutual k-NN, no smooth function of its images.
     """
     covered, widths = {name: 0 for name in similarity.NAMES}, []
     rng = np.random.default_rng(7)
@@ -184,7 +184,9 @@ def test_conclusions_flip_where_another_measure_says_the_opposite():
 
 
 def test_what_both_sides_have_without_a_group_is_no_error_of_their_difference():
-    table = similarity.conclusions(with_groups(measured()[lambda rows: rows["left_out"].isna()].to_dict("records"), 0.2), ["b"], 0.95)
+    table = similarity.conclusions(
+        with_groups(measured()[lambda rows: rows["left_out"].isna()].to_dict("records"), 0.2), ["b"], 0.95
+    )
     own = table[table["measure"] == "cka"]
     assert own["low"].tolist() == pytest.approx(own["difference"].tolist())
 

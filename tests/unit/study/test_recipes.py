@@ -124,7 +124,11 @@ def test_what_cannot_be_trained_is_one_line(changes, said):
     assert f"models.vit.training.{said}" in words.replace("training.augmentation.", "training.") and "\n" not in words
 
 
-EVERY, LABELS, LEARNING = {"pretrain", "finetune", "scratch", "probe"}, {"finetune", "scratch", "probe"}, {"finetune", "scratch"}
+EVERY, LABELS, LEARNING = (
+    {"pretrain", "finetune", "scratch", "probe"},
+    {"finetune", "scratch", "probe"},
+    {"finetune", "scratch"},
+)
 KEYS = {  # of an entry: a value that is right, and the recipes that it changes something of
     "recipe": (None, EVERY),
     "dataset": ("pets", EVERY),
@@ -200,7 +204,14 @@ def test_a_probe_has_betas_where_adamw_trains_it_and_none_else():
     assert tuned["betas"] == [0.8, 0.9] and "betas" not in checked("probe")["trained"]["training"]
 
 
-RIGHT = ["rand-m9-mstd0.5-inc1", "rand-m5", "rand-n3-p0.7", "rand-m15-mmax20", "rand-mstd101-m0-n0-p1", "rand-m10-p0-inc0"]
+RIGHT = [
+    "rand-m9-mstd0.5-inc1",
+    "rand-m5",
+    "rand-n3-p0.7",
+    "rand-m15-mmax20",
+    "rand-mstd101-m0-n0-p1",
+    "rand-m10-p0-inc0",
+]
 RIGHT += ["rand-m9-tweights-inc1", "rand-m9-t3a", "rand-t3aw-n1"]
 WRONG = {
     "rand-m": "m is no part of RandAugment",
@@ -219,7 +230,16 @@ WRONG = {
     "rand-m9-mmax5": "m9 would be cut to 5",
 }
 
-PASSED_OVER = ["rand-m", "rand-m9-inc", "rand-m9-inc2", "rand-m9-p1.5", "rand-m9-tfoo", "rand-m9-t", "rand-m9-m5", "rand-m15"]
+PASSED_OVER = [
+    "rand-m",
+    "rand-m9-inc",
+    "rand-m9-inc2",
+    "rand-m9-p1.5",
+    "rand-m9-tfoo",
+    "rand-m9-t",
+    "rand-m9-m5",
+    "rand-m15",
+]
 PASSED_OVER += ["rand-m9-mmax5"]
 
 
@@ -245,7 +265,9 @@ def test_a_policy_that_timm_stumbles_over_or_passes_over_is_refused_while_planni
             rand_augment_transform(words, {})
 
 
-@pytest.mark.parametrize("words", ["m9-mstd0.5", "rand", "rand-", "rand-m9-", "rand-9", "rand m9", "augmix-m3", "rand-M9"])
+@pytest.mark.parametrize(
+    "words", ["m9-mstd0.5", "rand", "rand-", "rand-m9-", "rand-9", "rand m9", "augmix-m3", "rand-M9"]
+)
 def test_what_is_no_policy_at_all_is_refused_with_an_example(words):
     said = policy(words)
     assert said.endswith("will not do; write RandAugment as timm does, such as rand-m9-mstd0.5-inc1"), said

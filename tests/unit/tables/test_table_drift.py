@@ -75,7 +75,9 @@ def test_the_divergence_radius_foretells_over_images_alone():
     frames, right = conditions([np.linspace(0.1, 0.6, 6)] * 2, [(3, 4, 5), (4, 5)])
     frames["radius"] = frames["image"].str[0].astype(float).rsub(9)  # the other way round than what they lose
     found = table_drift.table(frames, right, 0.95).set_index(["over", "drift"])["correlation"]
-    assert found["images", "radius"] == pytest.approx(-found["images", "euclidean"]) and found["images", "radius"] < -0.8
+    assert (
+        found["images", "radius"] == pytest.approx(-found["images", "euclidean"]) and found["images", "radius"] < -0.8
+    )
     assert ("conditions", "radius") not in found.index
     shown = table_drift.printed(table_drift.table(frames, right, 0.95))
     assert shown.iloc[-1][["over", "drift"]].tolist() == ["6 images", "divergence radius"]

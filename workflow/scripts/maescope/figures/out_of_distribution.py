@@ -39,7 +39,9 @@ def _map(axis: Axes, part: pd.DataFrame) -> AxesImage:
     layers = [str(layer) for layer in sorted(part["layer"].dropna().astype(int).unique())]
     names = {name: f"{name}, {level}" for name, level in part[["shifted", "level"]].drop_duplicates().to_numpy()}
     names = {name: CONTROL if name == "clean" else words.removesuffix(", clean") for name, words in names.items()}
-    values = part.pivot(index="shifted", columns="column", values="auroc").reindex(list(names), columns=[*layers, *LOGITS])
+    values = part.pivot(index="shifted", columns="column", values="auroc").reindex(
+        list(names), columns=[*layers, *LOGITS]
+    )
     image = axis.imshow(values, vmin=0, vmax=1, cmap="PuOr", aspect="auto")
     axis.set_xticks(range(values.shape[1]), [*layers, *LOGITS.values()], fontsize=6)
     axis.set_yticks(range(len(values)), names.values(), fontsize=6)

@@ -1,4 +1,4 @@
-"""Clean and perturbed embeddings of the same image: cosine and norms (Table III of the paper), and how far they spread."""
+"""Clean and perturbed embeddings of the same image: cosine and norms (Table III of the paper), and their spread."""
 
 from collections.abc import Sequence
 
@@ -29,9 +29,9 @@ def _cosine(products: np.ndarray, *norms: np.ndarray) -> np.ndarray:
 def radius(points: np.ndarray) -> np.ndarray:
     """Radius of the smallest ball that holds an image's points, all brought to length 1: (m, n, D) -> (n,), in [0, 1].
 
-    The divergence radius of Liu et al. (2026). Of points on the unit sphere the centre is the point of their convex hull
-    that is nearest to 0, since all w of the hull give a ball of squared radius 1 - |sum w p|^2 at least. That is a problem
-    of least squares with weights that are not negative: of |sum u p|^2 + (sum u - 1)^2, but for the scale of u.
+    The divergence radius of Liu et al. (2026). Of points on the unit sphere the centre is the point of their convex
+    hull that is nearest to 0, as any weights w of sum 1 give a bound on the squared radius, 1 - |sum w p|^2. That is a
+    problem of least squares with weights that are not negative: of |sum u p|^2 + (sum u - 1)^2, but for the scale of u.
 
     NaN where one of an image's points is zero.
     """

@@ -68,8 +68,8 @@ def compare(a: np.ndarray, b: np.ndarray, order: np.ndarray, labels: np.ndarray 
 
     Returns
     -------
-    left_out, cka, mutual_knn, procrustes, and each with `chance_` before it: a row of all images, and one with each group
-    left out, without chance; NaN where either side says the same of all images
+    left_out, cka, mutual_knn, procrustes, and each with `chance_` before it: a row of all images, and one without each
+    group and without chance; NaN where either side says the same of all images
     """
     n, chances = len(a), [f"chance_{name}" for name in NAMES]
     out = groups(labels, order) if labels is not None and n >= 8 else np.zeros(n, int)

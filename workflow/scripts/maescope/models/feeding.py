@@ -164,7 +164,7 @@ class Order:
         normed: bool = False,
     ):
         least = size * (accumulation or 1) * (1 + mixed)
-        if images < least or normed and images < 2:
+        if images < least or (normed and images < 2):
             needed = max(least, 1 + normed)
             why = [f"on {size} gpus"] * (size > 1) + [f"in {accumulation} parts"] * ((accumulation or 1) > 1)
             why += ["mixed by twos"] * mixed + ["with the batch norm of a probe"] * normed

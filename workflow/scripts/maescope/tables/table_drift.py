@@ -71,9 +71,9 @@ def notes(confidence: float) -> list[str]:
         "Drift of mean patch tokens at the last layer from the clean to the perturbed image: 1 - cosine, Euclidean "
         "distance, that over the clean norm, and the absolute change of norm. Spearman's rank correlation with the "
         "loss of accuracy: over conditions, of the mean over images; over images that are right when clean, of the "
-        "mean over conditions with the share of them in which the image is wrong. Over images also the divergence radius "
-        "(Liu et al. 2026), of the smallest ball around an image's embeddings at length 1, clean and at all levels of a "
-        "perturbation.",
+        "mean over conditions with the share of them in which the image is wrong. Over images also the divergence "
+        "radius (Liu et al. 2026), of the smallest ball around an image's embeddings at length 1, clean and at all "
+        "levels of a perturbation.",
         f"In brackets the {100 * confidence:g} % interval of Bonett and Wright (2000). Chance: random orders are "
         f"farther from 0 in {100 * (1 - confidence):.2g} % of cases. Levels of one perturbation are in an order "
         "already, so any measure that grows with it correlates over conditions; over images nothing does so by itself.",

@@ -12,8 +12,8 @@ LEAST = 0.01  # a smaller difference is none (our reading)
 def table(conclusions: pd.DataFrame) -> pd.DataFrame:
     """Each conclusion by each measure: conclusion, measure, verdict, flips, difference, low, high, a, b, chance.
 
-    It flips where linear CKA says yes and another measure no, or the other way round; where the interval of a difference
-    has 0 in it nothing can be said.
+    It flips where linear CKA says yes and another measure no, or the other way round. It is open where the interval of
+    the difference has 0 in it.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ def notes(whole: pd.DataFrame, confidence: float) -> list[str]:
         "much the first is larger, and the larger of what the images in a random order give. Values that differ by "
         f"{LEAST:g} or less are equal; where the interval has 0 in it, the conclusion is open.",
         f"In brackets the {100 * confidence:g} % interval of the difference, of the images within these classes: the "
-        "jackknife of up to twenty groups of images, each with its share of every class, of which one after the other is "
-        "left out (Kott 2001). A bootstrap will not do, as an image that is drawn twice is its own nearest neighbour.",
+        "jackknife of up to twenty groups of images, each with its share of every class, of which one after the other "
+        "is left out (Kott 2001). A bootstrap will not do: an image that is drawn twice is its own nearest neighbour.",
         "Linear CKA (Kornblith et al. 2019); mutual k-NN, the share of an image's nearest neighbours by cosine that "
         "both have (Huh et al. 2024); Procrustes, the sum of singular values of A^T B of centred features of norm 1 "
         "(Ding et al. 2021). All are 1 for representations that are equal up to rotation and scale.",
