@@ -277,10 +277,11 @@ def test_a_state_that_no_byte_more_can_be_written_of_ends_no_training_and_loses_
 def test_an_old_state_that_cannot_be_removed_ends_no_training(here, monkeypatch, caplog):
     """A folder cannot, whoever asks; nor can a file that another client of the disk holds."""
     wanted = run(kept=False)
-    (here / "000000000.0123456789abcdef.pt").mkdir(parents=True)
-    (here / "000000000.0123456789abcdef.pt/kept").touch()
     with pytest.raises(Ended):
-        interrupted(monkeypatch, 6)
+        interrupted(monkeypatch, 3)
+    (here / "000000000.0123456789abcdef.pt").mkdir()
+    with pytest.raises(Ended):
+        interrupted(monkeypatch, 4)
     lines = [record.getMessage() for record in caplog.records if "cannot be removed" in record.getMessage()]
     assert lines and "000000000.0123456789abcdef.pt: an old state" in lines[0] and "the training goes on" in lines[0]
     assert [int(path.name[:9]) for path in sorted(here.glob("*.pt"))] == [0, 4, 5]
@@ -311,6 +312,15 @@ def test_killed_while_a_state_takes_its_place_or_an_old_one_goes_it_loses_nothin
     in_a_process(tmp_path).join()
     weights, history = end(tmp_path)
     assert torch.equal(weights, undisturbed[0]) and history == undisturbed[1]
+
+
+def test_an_error_of_torch_that_no_disk_made_is_not_passed_over(here, monkeypatch):
+    def fails(*given):
+        raise RuntimeError("of torch alone")
+
+    monkeypatch.setattr(states.torch, "save", fails)
+    with pytest.raises(RuntimeError, match="of torch alone"):
+        run()
 
 
 def test_told_to_end_where_no_state_can_be_saved_it_says_so(here, monkeypatch):

@@ -49,9 +49,11 @@ class States:
         self.saved = time.monotonic()
         try:
             self._write(step, state)
-        except (InputError, OSError) as error:
+        except (InputError, OSError, RuntimeError) as error:
+            if not (reason := _of_a_disk(error)):
+                raise
             level, self.told = logging.WARNING if self.told else logging.CRITICAL, True
-            said = error if isinstance(error, InputError) else f"{self.folder}: no state can be written ({error})"
+            said = error if isinstance(error, InputError) else f"{self.folder}: no state can be written ({reason})"
             log.log(level, "%s; the training goes on, and its last state stays", said)
             return False
         self._remove(self._there()[KEPT:])
@@ -107,6 +109,13 @@ class States:
         """The states, the newest first."""
         found = [path for path in self.folder.glob("*.pt") if NAME.fullmatch(path.name)]
         return sorted(found, key=lambda path: int(NAME.fullmatch(path.name)[1]), reverse=True)
+
+
+def _of_a_disk(error: BaseException | None) -> BaseException | None:
+    """The error of a disk, or the one line made of it, that another came of: torch raises its own while it closes."""
+    if error is None or isinstance(error, InputError | OSError):
+        return error
+    return _of_a_disk(error.__cause__ or error.__context__)
 
 
 def _read(path: Path) -> dict | None:
