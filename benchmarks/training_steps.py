@@ -52,7 +52,7 @@ def gpu_row(options: argparse.Namespace) -> Row:
 
 
 def _row(what: str, options: argparse.Namespace, device: torch.device, precision: str, size: int, rounds: int) -> Row:
-    """The engine's steps but for the first, in which readers start and memory grows, and as many on one batch, in turns."""
+    """The engine's steps but for the first, in which readers start, and as many on one batch, in turns."""
     memory.keep_freed()
     entry = pretraining(size, precision)
     cores, batches = len(os.sched_getaffinity(0)), (1 + STEPS) * size
