@@ -136,8 +136,14 @@ def _line(name: str, sizes: list[int], own: list[dict | None]) -> str:
     cells = [name, str(own[-1]["jobs"])]
     for kind, (_, unit, _) in KINDS.items():
         values = [each and each[kind] / unit for each in own]
-        cells += [", ".join("-" if value is None else f"{value:.3g}" for value in values), _exponent(sizes, values)]
+        cells += [", ".join(map(_number, values)), _exponent(sizes, values)]
     return f"| {' | '.join(cells)} |"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _exponent(sizes: list[int], values: list[float | None]) -> str:
