@@ -314,9 +314,9 @@ rule table_similarity:
 
 rule knn:
     input:
+        unpack(settled(f"{RESULTS}/measures/knn/{{model}}/{{dataset}}/{{perturbation}}.csv", weights=look.weights)),
         tokens=look.tokens,
         reference=look.voting_tokens,
-        unpack(settled(f"{RESULTS}/measures/knn/{{model}}/{{dataset}}/{{perturbation}}.csv", weights=look.weights)),
         checked=look.check,
     output:
         measure=f"{RESULTS}/measures/knn/{{model}}/{{dataset}}/{{perturbation}}.csv",

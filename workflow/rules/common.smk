@@ -50,7 +50,8 @@ from maescope.study import kept_labels, lookups, settings, target_lookups
 from maescope.study.cluster_requests import ClusterRequests, growing
 from maescope.study.settled_inputs import SettledInputs
 
-os.environ[kept_labels.LATENCY_WAIT] = str(workflow.execution_settings.latency_wait)  # as jobs wait for each other's files
+if workflow.execution_settings:  # not in a dry run
+    os.environ[kept_labels.LATENCY_WAIT] = str(workflow.execution_settings.latency_wait)
 gc.freeze()  # Snakemake's own modules: to look through them again and again took a sixth of planning
 if workflow.is_main_process:
     terminal.take_over(logger, workflow.output_settings, whole=not workflow.modifier.is_main_snakefile())

@@ -67,10 +67,10 @@ for dataset in look.datasets:
         name:
             f"extract_{dataset}"
         input:
-            clean=look.rollout,
             unpack(
                 settled("results/tokens/{model}/{dataset}/{perturbation}.csv", images=look.images, weights=look.weights)
             ),
+            clean=look.rollout,
             lost=whole("results/tokens/{model}/{dataset}/{perturbation}.csv"),
             sampled=look.check_sample,
             checked=look.check,  # not ancient: Snakemake would then overlook other reasons

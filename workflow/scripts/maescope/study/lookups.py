@@ -334,7 +334,7 @@ class LookUps:
     # ---- Tokens
 
     def tokens(self, wildcards) -> str:
-        """The list of a job's token files, one per label in the folder of its name; it is there once all of them are."""
+        """The list of a job's token files, which lie in the folder of its name; it is there once all of them are."""
         return self.tokens_of(wildcards.model, wildcards.dataset, wildcards.perturbation)
 
     def tokens_with_cls(self, wildcards) -> str:

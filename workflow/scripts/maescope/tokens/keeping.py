@@ -38,7 +38,7 @@ class Keeper:
         self.begun: set[str] = set()  # labels that were left to this attempt
 
     def take_over(self) -> int:
-        """How many images are done: of labels that are whole, and were made as they would be now. Others are removed."""
+        """How many images are done: of labels that are whole and were made as they would be now; others are removed."""
         found, images, others = 0, 0, []
         for label, output in self.outputs.items():
             path = Path(output)

@@ -303,7 +303,7 @@ def origin(path: str) -> str | None:
 
 
 def contents(files: Mapping[str, str]) -> pd.DataFrame:
-    """`content` of token files, given by label: label, content. It is kept beside their folder, as its name and .csv."""
+    """`content` of token files by label: label, content. The workflow keeps it beside their folder, as its name and .csv."""
     return pd.DataFrame([{"label": label, "content": content(path)} for label, path in files.items()])
 
 
