@@ -69,8 +69,13 @@ def plan_thousand(options: argparse.Namespace) -> list[Row]:
         jobs = int(said.rpartition("total")[2].split()[0])
         whole, _ = _snakemake(folder, "--", *targets)
         again, said = _snakemake(folder, "--dry-run", "--", *targets)
-    remark = f"CPU time of {jobs} jobs: {whole:.1f} s, of which to plan them {plan_of:.1f} s; to find all done {again:.1f} s"
-    return [*rows, Row(f"each job that ends, {LABELS} labels", (whole - plan_of) / jobs, 0.2, True, " s", remark=remark)]
+    remark = (
+        f"CPU time of {jobs} jobs: {whole:.1f} s, of which to plan them {plan_of:.1f} s; to find all done {again:.1f} s"
+    )
+    return [
+        *rows,
+        Row(f"each job that ends, {LABELS} labels", (whole - plan_of) / jobs, 0.2, True, " s", remark=remark),
+    ]
 
 
 def kind_of(measure: str) -> str:
@@ -90,7 +95,9 @@ def study_of(folder: Path, labels: int) -> None:
     model["preprocessing"] = {"resize": 16, "crop": 16, "mean": [0.5] * 3, "std": [0.5] * 3}
     network = timm.create_model(model["architecture"], num_classes=labels, global_pool="token", **SMALL)
     save_file(network.state_dict(), folder / "vit.safetensors")
-    models = dict.fromkeys(("first", "second"), model | {"weights": str(folder / "vit.safetensors"), "pooling": "token"})
+    models = dict.fromkeys(
+        ("first", "second"), model | {"weights": str(folder / "vit.safetensors"), "pooling": "token"}
+    )
     perturbations = {
         "clean": {"kind": "clean"},
         "blur": {"kind": "blur", "levels": {"weak": {"kernel": 5, "sigma": 1.0}}},

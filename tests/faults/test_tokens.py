@@ -292,7 +292,9 @@ def deleted(path):
 def of_another_study(path):
     """A whole file, in the place of one that was made with other settings."""
     with store.open_tokens(str(path)) as file:
-        arrays = {level: {name: file.read(level, name) for name in file.file[f"levels/{level}"]} for level in file.levels}
+        arrays = {
+            level: {name: file.read(level, name) for name in file.file[f"levels/{level}"]} for level in file.levels
+        }
         images, targets, levels = file.images, file.targets, file.levels
         attributes = {name: file.attributes[name] for name in ("weights_sha256", "label", "seed", "origin")}
     with store.writing(str(path), images, targets, levels, attributes | {"config_hash": "0" * 64}) as writer:

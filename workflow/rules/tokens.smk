@@ -68,7 +68,9 @@ for dataset in look.datasets:
             f"extract_{dataset}"
         input:
             unpack(
-                settled("results/tokens/{model}/{dataset}/{perturbation}.csv", images=look.images, weights=look.weights)
+                settled(
+                    "results/tokens/{model}/{dataset}/{perturbation}.csv", images=look.images, weights=look.weights
+                )
             ),
             clean=look.rollout,
             lost=whole("results/tokens/{model}/{dataset}/{perturbation}.csv"),
