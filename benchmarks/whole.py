@@ -70,12 +70,10 @@ def plan_thousand(options: argparse.Namespace) -> list[Row]:
         whole, _ = _snakemake(folder, "--", *targets)
         again, said = _snakemake(folder, "--dry-run", "--", *targets)
     remark = (
-        f"CPU time of {jobs} jobs: {whole:.1f} s, of which to plan them {plan_of:.1f} s; to find all done {again:.1f} s"
+        f"CPU time; {jobs} jobs {whole:.1f} s, of which their plan {plan_of:.1f} s; all found done in {again:.1f} s"
     )
-    return [
-        *rows,
-        Row(f"each job that ends, {LABELS} labels", (whole - plan_of) / jobs, 0.2, True, " s", remark=remark),
-    ]
+    what = f"Snakemake for each job that ends, {LABELS} labels"
+    return [*rows, Row(what, (whole - plan_of) / jobs, 0.2, True, " s", remark=remark)]
 
 
 def kind_of(measure: str) -> str:
@@ -95,9 +93,8 @@ def study_of(folder: Path, labels: int) -> None:
     model["preprocessing"] = {"resize": 16, "crop": 16, "mean": [0.5] * 3, "std": [0.5] * 3}
     network = timm.create_model(model["architecture"], num_classes=labels, global_pool="token", **SMALL)
     save_file(network.state_dict(), folder / "vit.safetensors")
-    models = dict.fromkeys(
-        ("first", "second"), model | {"weights": str(folder / "vit.safetensors"), "pooling": "token"}
-    )
+    model |= {"weights": str(folder / "vit.safetensors"), "pooling": "token"}
+    models = dict.fromkeys(("first", "second"), model)
     perturbations = {
         "clean": {"kind": "clean"},
         "blur": {"kind": "blur", "levels": {"weak": {"kernel": 5, "sigma": 1.0}}},

@@ -516,5 +516,5 @@ def test_a_file_that_does_not_come_is_named_with_what_makes_it_again(tmp_path, m
         monkeypatch.setenv("MAESCOPE_LATENCY_WAIT", seconds)
         with pytest.raises(InputError, match=line):
             store.token_files(["0", "1"], tmp_path / "blur.csv", "abc")
-    with pytest.raises(InputError, match="of_none/0.h5: is not there"):
+    with pytest.raises(InputError, match=r"of_none/0\.h5: is not there"):
         store.paths(["0"], tmp_path / "of_none.csv")

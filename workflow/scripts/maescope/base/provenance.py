@@ -2,8 +2,8 @@
 
 A script's job begins with `logs.begin`. From then on each file that it writes leaves a record with its digest in
 results/provenance/, under the same path, and figures and tables carry the short form of it, `stamp`, in themselves.
-Token files have checksums of their own: the list beside their folder is recorded for them. The pictures of a folder share
-one record.
+Token files have checksums of their own: the list beside their folder is recorded for them. The pictures of a folder
+share one record.
 """
 
 import hashlib

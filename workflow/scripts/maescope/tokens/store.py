@@ -303,7 +303,7 @@ def origin(path: str) -> str | None:
 
 
 def contents(files: Mapping[str, str]) -> pd.DataFrame:
-    """`content` of token files by label: label, content. The workflow keeps it beside their folder, as its name and .csv."""
+    """`content` of token files by label: label, content. It is kept beside their folder, as its name and .csv."""
     return pd.DataFrame([{"label": label, "content": content(path)} for label, path in files.items()])
 
 
@@ -391,7 +391,8 @@ def _absent(files: Mapping[str, str]) -> list[str]:
         folder = os.path.dirname(path)
         if folder not in inside:
             inside[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-    return [path for path in files.values() if os.path.basename(path) not in inside[os.path.dirname(path)]]
+    unseen = [path for path in files.values() if os.path.basename(path) not in inside[os.path.dirname(path)]]
+    return [path for path in unseen if not os.path.exists(path)]  # of a file system with other forms of letters
 
 
 def token_files(labels: Sequence[str], where: str | os.PathLike, config_hash: str) -> dict[str, TokenFile]:
