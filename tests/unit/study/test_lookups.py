@@ -210,7 +210,8 @@ def test_strange_images_are_those_that_a_model_sees_anyway(look):
     }
     without = look_up(shifts={}, corruptions=[])
     assert list(without.strange(of(model="mae_finetuned"))) == ["clean", "blur", "occlusion"]
-    assert len(without.strange_tokens(of(model="mae_finetuned"))) == 9
+    tokens = [f"results/tokens/mae_finetuned/three/{name}.csv" for name in ("clean", "blur", "occlusion")]
+    assert without.strange_tokens(of(model="mae_finetuned")) == tokens
 
 
 def test_rankings_of_cls_and_dropped_patches_are_left_out_of_models_that_cannot_have_them(look):
@@ -224,7 +225,7 @@ def test_rankings_of_cls_and_dropped_patches_are_left_out_of_models_that_cannot_
 def test_an_occlusion_by_gradient_takes_its_own_pass_and_asks_for_no_clean_tokens():
     own = look_up()
     ranked = of(model="mae_finetuned", dataset="three", perturbation="occlusion")
-    assert len(own.rollout(ranked)) == 3
+    assert own.rollout(ranked) == "results/tokens/mae_finetuned/three/clean.csv"
     own.perturbations["occlusion"]["rollout"] = "gradient"
     assert own.rollout(ranked) == []
 
@@ -245,7 +246,7 @@ def test_similarity_is_of_each_two_models_and_of_perturbed_images(look):
         (("mae_finetuned", "blur"), ("mae_finetuned", "clean")),
         (("mae_finetuned", "occlusion"), ("mae_finetuned", "clean")),
     ]
-    assert len(look.similar_tokens(of())) == 5 * 3
+    assert len(set(look.similar_tokens(of()))) == len(look.similar_tokens(of())) == 5
     assert list(look.similar_of(of()))[-1] == "mae_finetuned/occlusion"
     with pytest.raises(InputError, match=r"study\.compared"):
         look_up(compared=[]).similar_tokens(of())
