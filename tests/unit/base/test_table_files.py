@@ -100,9 +100,8 @@ def test_a_file_of_another_measure_in_its_place_is_named_with_what_to_do(tmp_pat
         if place == measure:
             assert list(tidy.read([path])) == list(columns)
             continue
-        with pytest.raises(
-            InputError, match=rf"{place}/m/d/blur\.parquet: of another version or measure \(.+; delete it"
-        ):
+        line = rf"{place}/m/d/blur\.parquet: of another version or measure \(.+\); delete it"
+        with pytest.raises(InputError, match=line):
             tidy.read([path], "model")
 
 

@@ -97,11 +97,8 @@ def _require(path: str, schema: pa.Schema, columns: set[str], whole: Sequence[st
     other = [field.name for field in schema if TYPES.get(field.name) != field.type]
     strange = [name for name in schema.names if whole and name not in whole]
     if missing or other or strange:
-        why = (
-            f"no column {', '.join(missing)}"
-            if missing
-            else f"{(other or strange)[0]} is not as this version writes it"
-        )
+        wrong = [*other, *strange]
+        why = f"no column {', '.join(missing)}" if missing else f"{wrong[0]} is not as this version writes it"
         raise InputError(f"{path}: of another version or measure ({why}); {AGAIN}")
 
 

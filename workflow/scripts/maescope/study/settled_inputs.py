@@ -70,7 +70,7 @@ class SettledInputs:
     def _require(self, contents: str) -> None:
         lost = self.lost(contents)
         if lost:
-            names = ", ".join(lost[:3]) + (f" and {len(lost) - 3} others" if len(lost) > 3 else "")
+            names = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
             self._say(f"{contents}: token files of {names} are gone, or not what they were; they are made again")
             self._again(contents)
 
