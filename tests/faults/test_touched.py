@@ -117,7 +117,7 @@ def remove(workflow, *names):
     """Remove files or folders under results/ and their records, as where they were not copied along."""
     for name in names:
         for path in (workflow / "results" / name, workflow / f"results/provenance/{name}.json"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)  # token files share their list's
 
 
 def test_weights_that_were_copied_without_their_loss_are_not_trained_again(study_of):
@@ -142,7 +142,7 @@ def test_token_files_that_were_copied_without_their_list_make_nothing_again_unle
     jobs = [("accuracy", "tuned", "pets", "clean"), ("extract_pets", "tuned", "pets", "clean")]
     assert study_of.plan(TARGETS[3]) == jobs
     study_of.must_run("--", TARGETS[3])
-    assert "2 of 2 labels" in (study_of / "results/logs/extract/tuned/pets/clean.log").read_text()
+    assert study_of.plan(TARGETS[3]) == []
 
 
 def test_a_list_of_images_of_a_rule_around_this_workflow_is_not_sampled_as_well(study_of):
