@@ -27,7 +27,7 @@ from maescope.images.corruptions import CORRUPTIONS  # noqa: E402
 
 LABELS = 1000
 SMALL = {"img_size": 16, "patch_size": 4, "embed_dim": 24, "depth": 2, "num_heads": 2}
-ENDING = ("accuracy", "attention", "effective_rank", "neural_collapse", "subspaces", "cka")
+ENDING = ("accuracy", "attention", "effective_rank", "neural_collapse")  # measures of clean images, and CKA
 SNAKEMAKE = """
 import atexit, json, resource, sys
 from snakemake.cli import main
@@ -36,7 +36,7 @@ used = lambda: sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
 atexit.register(lambda: print(json.dumps({"seconds": used()}), file=open("used.json", "w"), flush=True))
 main(sys.argv[1:])
 """
-PARTS = ("Snakefile", "Makefile", "requirements.txt", "workflow", "config", "profiles")
+PARTS = ("Snakefile", "Makefile", "requirements.txt", "workflow", "config", "profiles", "envs")
 
 
 def plan(options: argparse.Namespace) -> Row:
@@ -62,8 +62,8 @@ def plan_thousand(options: argparse.Namespace) -> list[Row]:
         jobs = int(said.rpartition("total")[2].split()[0])
         what = f"plan of {jobs} jobs, {LABELS} labels"
         rows = [Row(what, statistics.median(planned), 5, True, " s", (min(planned), max(planned)), "CPU time")]
-        targets = [f"results/measures/{name}/first/many/clean.{kind_of(name)}" for name in ENDING[:-1]]
-        targets += [f"results/measures/cka/first/many/clean/{other}.csv" for other in ("first", "second")]
+        targets = [f"results/measures/{name}/first/many/clean.{kind_of(name)}" for name in ENDING]
+        targets.append("results/measures/cka/first/many/clean/first.csv")
         _snakemake(folder, "--until", "check_labels", "--", *targets)
         plan_of, said = _snakemake(folder, "--dry-run", "--", *targets)
         jobs = int(said.rpartition("total")[2].split()[0])
