@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -51,7 +50,7 @@ def newer(path, text=None):
 
 def test_what_is_as_it_was_written_is_not_read(folder):
     told = Told()
-    assert told.lost(LIST) == [] and told.whole(LIST)(None) == []
+    assert told.lost(LIST) == [] and told.whole(LIST)({}) == []
     assert told.read == told.words == told.again == []
 
 
@@ -79,7 +78,7 @@ def test_a_job_is_run_again_once_with_a_word_on_which_and_nothing_of_it_is_an_in
     told = Told()
     input_of = told.whole("results/tokens/{model}/d/{perturbation}.csv")
     for _ in range(2):
-        assert input_of(SimpleNamespace(model="m", perturbation="blur")) == []
+        assert input_of({"model": "m", "perturbation": "blur"}) == []
     assert told.again == [LIST]
     words = 'token files of a, b, the "dog", 0.1 and 1 more are gone, or not what they were; they are made again'
     assert told.words == [f"{LIST}: {words}"]

@@ -19,14 +19,14 @@ TYPES = (
     dict.fromkeys(("level", "label", "image", "among"), pa.string())
     | dict.fromkeys(("layer", "head", "common_clean", "common_perturbed"), pa.int16())
     | dict.fromkeys(("target", "prediction", "patches"), pa.int32())
-    | dict.fromkeys(("cosine", "norm_clean", "norm_perturbed", "distance_px", "entropy", "nmi"), pa.float32())
+    | dict.fromkeys(("cosine", "norm_clean", "norm_perturbed", "radius", "distance_px", "entropy", "nmi"), pa.float32())
     | dict.fromkeys(("shuffled_clean", "shuffled_perturbed", "uniform_px"), pa.float64())
     | {"correct": pa.int8()}
 )
 COUNTS = ("common_clean", "common_perturbed", "shuffled_clean", "shuffled_perturbed")
 MEASURES = {  # the columns of each, in the order that its files have them
     "accuracy": ("level", "label", "image", "target", "prediction", "correct"),
-    "alignment": ("level", "label", "image", "layer", "cosine", "norm_clean", "norm_perturbed", "correct"),
+    "alignment": ("level", "label", "image", "layer", "cosine", "norm_clean", "norm_perturbed", "radius", "correct"),
     "attention": ("layer", "head", "label", "image", "distance_px", "entropy", "nmi", "uniform_px", "patches"),
     "features": ("level", "label", "layer", "head", *COUNTS),
     "shift": ("level", "label", "image", "target", "among", "prediction", "correct"),
