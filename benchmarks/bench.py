@@ -58,6 +58,7 @@ ROWS = {  # those of `passes` come behind those of `layers`: with them this proc
     "hooks": memory.against_hooks,
     "many": memory.many_images,
     "plan": whole.plan,
+    "plan_thousand": whole.plan_thousand,
     "demo": whole.demo,
 }
 

@@ -35,9 +35,9 @@ def subspaces_and_angles(options: argparse.Namespace) -> Row:
     """From token files of 10 classes of 50 images, one thread, against SVD and angles in loops, all threads."""
     layers = options.layers
     with tempfile.TemporaryDirectory() as folder:
-        files = _write(Path(folder), layers, images=50)
-        ours, seconds = _timed(lambda: _with_one_thread(files, layers))
-        plain, plain_seconds = _timed(lambda: _with_scipy(files, layers))
+        _write(Path(folder), layers, images=50)
+        ours, seconds = _timed(lambda: _with_one_thread(Path(folder), layers))
+        plain, plain_seconds = _timed(lambda: _with_scipy(Path(folder), layers))
     error = float(np.abs(np.radians(ours) - plain).max())
     if error > 1e-5:
         raise SystemExit(f"angles differ from scipy's by {error:.1e} rad: their speed means nothing")
@@ -71,17 +71,15 @@ def memory(options: argparse.Namespace) -> Row:
     return Row("peak memory of subspaces, 5,000 over 500 images", many / few, 1.1, limit=True, remark=remark)
 
 
-def _write(folder: Path, layers: int, images: int) -> list[Path]:
+def _write(folder: Path, layers: int, images: int) -> None:
     """Token files like those of ViT-B/16 under a mask of 0.75, each class with ten directions of its own."""
-    paths = [folder / f"{label}.h5" for label in LABELS]
-    for number, path in enumerate(paths):
-        rng = np.random.default_rng(number)
+    for number, label in enumerate(LABELS):
+        path, rng = folder / f"{label}.h5", np.random.default_rng(number)
         with store.writing(path, [str(i) for i in range(images)], [0] * images, ["1"], {"config_hash": ""}) as writer:
             own = rng.standard_normal((K, DIM)).astype(np.float32)
             for start in range(0, images, BATCH):
                 tokens = np.stack([_tokens(rng, BATCH, own) for _ in range(layers)])
                 writer.write("1", start, {"patch": tokens})
-    return paths
 
 
 def _tokens(rng: np.random.Generator, images: int, own: np.ndarray | None = None) -> np.ndarray:
@@ -92,18 +90,18 @@ def _tokens(rng: np.random.Generator, images: int, own: np.ndarray | None = None
     return noise + rng.standard_normal((images, VISIBLE, len(own)), dtype=np.float32) @ own
 
 
-def _with_one_thread(paths: list[Path], layers: int) -> np.ndarray:
+def _with_one_thread(folder: Path, layers: int) -> np.ndarray:
     """All angles between classes (L, pairs, k), degrees; the split halves are made as well."""
-    files = store.token_files(LABELS, paths, "")
+    files = store.token_files(LABELS, folder, "")
     with threadpool_limits(1):
         found = subspaces.bases(store.streamer(files, "1", "patch"), layers, LABELS, K, "none")
         table = angle_table(found.whole, found.even, found.odd, LABELS, K, 1, 0)
     return table.loc[table["kind"] == "between", "angle_deg"].to_numpy().reshape(layers, -1, K)
 
 
-def _with_scipy(paths: list[Path], layers: int) -> np.ndarray:
+def _with_scipy(folder: Path, layers: int) -> np.ndarray:
     """The same in radians, as one would write it down, without the split halves."""
-    angles, files = [], store.token_files(LABELS, paths, "")
+    angles, files = [], store.token_files(LABELS, folder, "")
     for layer in range(1, layers + 1):
         bases = []
         for file in files.values():
@@ -125,7 +123,7 @@ def _timed(action: Callable) -> tuple[object, float]:
 
 def main(folder: str) -> None:
     """Peak memory of this process after the subspaces of a folder."""
-    _with_one_thread([Path(folder, f"{label}.h5") for label in LABELS], 1)
+    _with_one_thread(Path(folder), 1)
     print(json.dumps({"peak": resident("VmHWM")}))
 
 

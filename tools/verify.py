@@ -4,7 +4,7 @@ python tools/verify.py [CONFIG]     in the folder that has results/; CONFIG is c
 
 Every file is compared with the digest recorded when it was written, every token file read to its end, and the settings
 and files that each was made with with those of now. Names what is not whole and what to do; exit 1 if there is any.
-What results/kept/ has of extractions that have not ended, and results/models/.state/ of trainings, is named as well.
+What extractions and trainings have left that have not ended is named as well, and no fault.
 """
 
 import argparse
@@ -37,8 +37,8 @@ def planned(config: str | None, paths: list[str]) -> tuple[records.Judge, Callab
             def makes(path: str) -> bool:
                 return any(rule.is_producer(path) for rule in workflow.rules)
 
-            made = list(filter(makes, paths))
-            flow.dag(DAGSettings(targets=set({records.place(path, ()): path for path in made}.values())))
+            made = filter(makes, {records.place(path, ()) for path in paths})
+            flow.dag(DAGSettings(targets=set(made)))
             workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
             workflow._build_dag()
         except WorkflowError as error:
@@ -56,14 +56,16 @@ def of_job(job) -> records.Job:
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("config", nargs="?")
-words, paths = Counter(), records.found()
+words, left = Counter(), kept_labels.unended()
+unended = {str(path) for files in left.values() for path in files}
+paths = [path for path in records.found() if path not in unended]
 judge, makes = planned(parser.parse_args().config, paths)
 for path in progress.progress(paths, "verify", "file"):
     _, word, why = judge.verdict(path)
     words[word] += 1
     if word not in ("whole", "other"):
         print(f"{word}: {path}: {why}", flush=True)
-for remark in (*kept_labels.remarks(makes), *training_states.remarks(makes)):
+for remark in (*kept_labels.remarks(left, makes), *training_states.remarks(makes)):
     print(remark)
 print(", ".join(f"{count} {word}" for word, count in sorted(words.items())) or "nothing under results/")
 sys.exit(bool(set(words) - {"whole", "other"}))

@@ -20,7 +20,7 @@ def contents(path, arrays=None):
     if arrays is None:
         with h5py.File(path) as file:
             arrays = [(level, name) for level, group in file["levels"].items() for name in group]
-    tokens = store.token_files(["0"], [str(path)], "abc")["0"]
+    tokens = store.token_files(["0"], path.parent, "abc")["0"]
     said = {"blocks": np.concatenate(list(tokens.blocks("clean", "head", 1)))}
     with store.open_tokens(str(path), "abc") as tokens:
         said |= {pair: tokens.read(*pair) for pair in arrays}

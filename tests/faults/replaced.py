@@ -15,7 +15,7 @@ from maescope.tokens import store
 
 def values(path):
     """All values of a file, read array by array, which opens it as often."""
-    tokens = store.token_files(["0"], [path], "abc")["0"]
+    tokens = store.token_files(["0"], Path(path).parent, "abc")["0"]
     arrays = [tokens.read(level, name) for level in tokens.levels for name in ("mean", "head")]
     return {tokens.targets[0], *(float(value) for array in arrays for value in np.unique(array))}
 

@@ -357,7 +357,7 @@ class Weights:
         config["models"]["bright"] = model(self.paths["official"], preprocessing=bright)
         self.workflow.configure(config)
         names = [*IN_A_RUN, "bright"]
-        done = self.workflow.run("--keep-going", "--", *(f"{self.folder(name)}/cat.h5" for name in names))
+        done = self.workflow.run("--keep-going", "--", *(f"{self.folder(name)}.csv" for name in names))
         self.code, self.said = done.returncode, done.stdout
 
     @staticmethod

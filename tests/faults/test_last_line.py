@@ -43,16 +43,3 @@ def test_of_several_failed_jobs_each_says_why(broken):
     done = broken.run("results/images/pets.csv", "results/check_model/vit.json", "--keep-going", "--quiet", "rules")
     last = {line.split(": error: ")[0] for line in done.stdout.rstrip().splitlines()[-2:]}
     assert last == {"results/logs/sample/pets.log", "results/logs/check_model/vit.log"}, done.stdout
-
-
-def test_a_disk_that_fails_after_the_end_changes_nothing_of_it(broken):
-    """Among what is kept of extractions is a name that leaves no room for an ending: an error that even root gets."""
-    (broken / "results/kept/tokens" / ("x" * 255)).mkdir(parents=True)
-    (broken / "results/tokens").mkdir()
-    done = broken.run("results/images/pets.csv")
-    warning, last = "warning: after the end of the run: [Errno 36] File name too long", done.stdout.splitlines()[-1]
-    assert done.returncode == 1 and last.startswith("results/logs/sample/pets.log: error: "), done.stdout
-    assert warning in done.stdout and "Traceback" not in done.stdout
-    (broken / "../pets/dog/1.jpg").write_bytes((broken / "../pets/cat/1.jpg").read_bytes())
-    done = broken.run("results/images/pets.csv")
-    assert done.returncode == 0 and warning in done.stdout, done.stdout

@@ -47,7 +47,7 @@ def run(files, tmp_path_factory):
     workflow.configure(config)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUDA_VISIBLE_DEVICES", "")
-        tokens = (f"results/tokens/{name}/pets/clean/cat.h5" for name in ("other", "cuda", "auto", "cropped"))
+        tokens = (f"results/tokens/{name}/pets/clean.csv" for name in ("other", "cuda", "auto", "cropped"))
         workflow.said = workflow.run("--keep-going", "--", "results/images/vast.csv", *tokens).stdout
     return workflow
 
@@ -70,7 +70,7 @@ def test_row_18_weights_of_another_digest_are_refused_and_those_of_the_right_one
 
 
 def test_row_18_a_digest_that_is_set_later_makes_nothing_again(run):
-    config, tokens = run.config(), "results/tokens/auto/pets/clean/cat.h5"
+    config, tokens = run.config(), "results/tokens/auto/pets/clean.csv"
     try:
         for digest in (None, "0" * 64):
             auto = config["models"]["auto"] | {"sha256": digest}
@@ -82,17 +82,17 @@ def test_row_18_a_digest_that_is_set_later_makes_nothing_again(run):
 
 def test_another_study_or_other_images_of_one_dataset_make_the_tokens_of_no_other_again(run, files):
     """The check against the labels of that dataset is made again, that of the model is not."""
-    config, other = run.config(), "results/tokens/auto/others/clean/cat.h5"
+    config, other = run.config(), "results/tokens/auto/others/clean.csv"
     try:
         config["datasets"]["others"] = dataset(files / "pets")
         run.configure(config)
         run.must_run("--", other)
         run.configure(config | {"study": config["study"] | {"name": "another", "dataset": "others"}})
-        assert run.plan(other, "results/tokens/auto/pets/clean/cat.h5") == []
+        assert run.plan(other, "results/tokens/auto/pets/clean.csv") == []
         fewer = config["datasets"]["pets"] | {"count": 2}
         run.configure(config | {"datasets": config["datasets"] | {"pets": fewer}})
         assert run.plan(other) == []
-        again = run.plan("results/tokens/auto/pets/clean/cat.h5")
+        again = run.plan("results/tokens/auto/pets/clean.csv")
         assert [job[0] for job in again] == ["check_labels", "extract_pets", "sample"]
     finally:
         del config["datasets"]["others"]

@@ -264,19 +264,100 @@ def test_row_23_a_measure_refuses_a_file_of_a_study_with_other_settings(study, c
 
 
 def test_rows_23_and_24_nothing_is_made_of_them_and_once_deleted_all_is_as_it_was(study):
+    """As a disk damages them, which changes no time: only who reads them knows."""
     damage = {"blur": of_another_class, "occlusion": flipped}
     files = [study / f"results/tokens/vit/pets/{name}/cat.h5" for name in damage]
     for path, change in zip(files, damage.values(), strict=True):
+        then = path.stat()
         change(path)
-    said = study.run("--keep-going", "table_1", "figure_5")
+        os.utime(path, ns=(then.st_atime_ns, then.st_mtime_ns))
+    measures = [f"results/measures/accuracy/vit/pets/{name}.parquet" for name in damage]
+    for path in measures:
+        (study / path).unlink()
+    said = study.run("--keep-going", "--", *measures, "table_1", "figure_5")
     assert said.returncode == 1
     for path in files:
         assert f"error: {path.relative_to(study.folder)}: " in said.stdout
-    assert not any((study / f"results/measures/accuracy/vit/pets/{name}.parquet").exists() for name in damage)
+    assert not any((study / path).exists() for path in measures)
     assert not [name for name in study.half_made() if not name.startswith("tokens")]  # older tables are as they were
     for path in files:
         path.unlink()
-    # By name: Snakemake does not make again what lies between pictures and a table that is newer than them.
-    made = [f"results/measures/accuracy/vit/pets/{name}.parquet" for name in damage]
-    study.must_run(*made, "table_1", "figure_5")
+    study.must_run("--", *measures, "table_1", "figure_5")
+    assert study.differing() == []
+
+
+def deleted(path):
+    path.unlink()
+
+
+def of_another_study(path):
+    """A whole file, in the place of one that was made with other settings."""
+    with store.open_tokens(str(path)) as file:
+        arrays = {
+            level: {name: file.read(level, name) for name in file.file[f"levels/{level}"]} for level in file.levels
+        }
+        images, targets, levels = file.images, file.targets, file.levels
+        attributes = {name: file.attributes[name] for name in ("weights_sha256", "label", "seed", "origin")}
+    with store.writing(str(path), images, targets, levels, attributes | {"config_hash": "0" * 64}) as writer:
+        for level in levels:
+            writer.write(level, 0, arrays[level])
+
+
+LOST = [deleted, flipped, cut, of_another_class, of_zero_rows, without_rows, of_another_study]
+
+
+@pytest.mark.parametrize("damage", LOST)
+def test_rows_23_and_24_the_next_run_makes_a_label_again_alone(study, damage):
+    """What was deleted, or is newer than the list that says what it was; the other label stays as it is, and then so
+    does everything."""
+    folder = study / "results/tokens/vit/pets/blur"
+    then = (folder / "dog.h5").stat()
+    damage(folder / "cat.h5")
+    said = study.must_run("table_1")
+    line = "results/tokens/vit/pets/blur.csv: token files of cat are gone, or not what they were; they are made again"
+    assert said.count(line) == 1, said
+    other = (folder / "dog.h5").stat()
+    assert (other.st_ino, other.st_mtime_ns) == (then.st_ino, then.st_mtime_ns)
+    assert "1 of 2 labels" in (study / "results/logs/extract/vit/pets/blur.log").read_text()
+    assert study.differing() == []
+    assert "Nothing to be done" in study.must_run("--dry-run", "table_1", "figure_5", "figure_8", "table_3")
+
+
+def test_row_24_what_is_damaged_is_named_by_a_plan_which_changes_nothing(study):
+    folder = study / "results/tokens/vit/pets/blur"
+    (folder / "cat.h5").unlink()
+    flipped(folder / "dog.h5")
+    before = (folder / "dog.h5").read_bytes()
+    for _ in range(2):
+        said = study.must_run("--dry-run", "table_1")
+        assert "blur.csv: token files of cat, dog are gone, or not what they were" in said
+        rules = re.findall(r"^ *(?:local)?rule (\w+):", said, re.MULTILINE)
+        assert sorted(rules) == ["accuracy", "extract_pets", "table_1"]
+    assert (folder / "dog.h5").read_bytes() == before and (study / "results/tokens/vit/pets/blur.csv").is_file()
+
+
+def test_token_files_that_were_removed_once_measured_are_not_made_again(study):
+    """As where results were copied without them; what needs them says which list is to be deleted."""
+    shutil.rmtree(study / "results/tokens/vit/pets/blur")
+    assert "Nothing to be done" in study.must_run("--dry-run", "table_1", "figure_8")
+    measure = "results/measures/accuracy/vit/pets/blur.parquet"
+    (study / measure).unlink()
+    said = study.run("--latency-wait", "0", "--", measure)
+    where = "results/tokens/vit/pets/blur"
+    assert said.returncode == 1
+    assert f"error: {where}/cat.h5: is not there; delete {where}.csv to have it made again" in said.stdout
+    (study / f"{where}.csv").unlink()
+    study.must_run("--", measure, "table_1")
+    assert study.differing() == []
+
+
+def test_labels_without_their_list_are_taken_over(study):
+    """As where it was not copied along: they are read, and none is computed."""
+    where = study / "results/tokens/vit/pets/blur"
+    times = {path: path.stat().st_mtime_ns for path in where.iterdir()}
+    (study / "results/tokens/vit/pets/blur.csv").unlink()
+    assert "Nothing to be done" in study.must_run("--dry-run", "table_1")
+    study.must_run("results/tokens/vit/pets/blur.csv")
+    assert "2 of 2 labels" in (study / "results/logs/extract/vit/pets/blur.log").read_text()
+    assert {path: path.stat().st_mtime_ns for path in where.iterdir()} == times
     assert study.differing() == []

@@ -51,7 +51,7 @@ def test_case_7_three_classes_of_six_are_told_after_sampling_and_then_while_plan
     config = clone.config()
     config["analysis"]["perplexity"] = 5
     clone.configure(config)
-    made = clone.must_run("results/tokens/encoder/pets/mask/cat.h5")
+    made = clone.must_run("results/tokens/encoder/pets/mask.csv")
     assert "extract_pets encoder" in made and "sample" not in made
     config["analysis"]["perplexity"] = 18
     clone.configure(config)
@@ -59,7 +59,7 @@ def test_case_7_three_classes_of_six_are_told_after_sampling_and_then_while_plan
     assert said.returncode == 1 and "analysis.perplexity: 18 must be below the number of points" in said.stdout
     config["analysis"]["perplexity"] = 17
     clone.configure(config)
-    assert clone.plan("results/tokens/encoder/pets/mask/cat.h5") == []  # another perplexity makes no tokens again
+    assert clone.plan("results/tokens/encoder/pets/mask.csv") == []  # another perplexity makes no tokens again
 
 
 def test_case_7_folds_are_held_against_the_smallest_class(tmp_path):

@@ -29,7 +29,7 @@ SOAK = int(os.environ.get("MAESCOPE_SOAK", "1"))  # how many times as many kills
 IMPORTED = ["torch", "timm", "h5py", "pandas", "sklearn.linear_model", "matplotlib.pyplot", "scipy.stats"]
 TARGETS = ("figure_5", "figure_8", "table_1", "table_3", "training_curves")
 COPIES = re.compile(r"/[^'\"]*?/snakemake-runtime-cache/\w+/file(?=/)")
-VARYING = {"logs", "benchmarks", "kept", "overview.html", "study.html"}  # they tell the time, or of killed jobs
+VARYING = {"logs", "benchmarks", "overview.html", "study.html"}  # they tell the time, or of killed jobs
 OF_THIS_PROCESS = []  # the finished study, once it was asked for
 
 
@@ -87,13 +87,21 @@ class Finished(Workflow):
         return job
 
     def outputs(self, job):
-        """What a job makes, and the seconds that it takes for it."""
+        """What a job makes, and the seconds that it takes for it; an extraction makes all labels anew."""
+        for path in self.tokens(job):
+            path.unlink()
         before = {path: path.stat().st_mtime_ns for path in (self / "results").rglob("*") if path.is_file()}
         began = time.monotonic()
         assert finish(job.start()) == 0
         took = time.monotonic() - began
-        changed = [path for path, then in before.items() if path.stat().st_mtime_ns != then]
+        made = [path for path in (self / "results").rglob("*") if path.is_file()]
+        changed = [path for path in made if path.stat().st_mtime_ns != before.get(path)]
         return [path for path in changed if not VARYING & set(path.parts)], took
+
+    def tokens(self, job):
+        """The token files of an extraction."""
+        (of,) = re.findall(r"results/logs/extract/([\w/]+)\.log", job.script.read_text()) or [None]
+        return sorted((self / f"results/tokens/{of}").glob("*.h5")) if of else []
 
     def forget_table_1(self):
         """Remove the table and all tokens and measures that it is made of."""

@@ -101,7 +101,7 @@ def test_files_of_several_labels_and_batches_are_those_of_the_cpu(tmp_path):
         made = {label: str(tmp_path / device / f"{label}.h5") for label in LABELS}
         one = extractor(device, perturbation=perturbations.build(blur, 0, "photographs"))
         assert sum(extraction.extract(one, rows, made, None, {"config_hash": ""}, 4)) == len(names)
-        files[device] = store.token_files(LABELS, list(made.values()), "")
+        files[device] = store.token_files(LABELS, tmp_path / device, "")
     for label in LABELS:
         expected, found = ({level: arrays(own[label], level) for level in blur["levels"]} for own in files.values())
         assert_near(found, expected, 1e-4)

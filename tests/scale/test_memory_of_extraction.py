@@ -37,7 +37,7 @@ if stage == "extraction":
     for _ in extraction.extract(extractor, rows, outputs, None, {"config_hash": "h"}, 50):
         pass
 else:
-    files = store.token_files(labels, paths, "h")
+    files = store.token_files(labels, f"{folder}/{count}", "h")
     subspaces.bases(store.streamer(files, "clean", "patch"), 2, labels, 5, "none")
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """

@@ -84,8 +84,8 @@ def same(workflow: Workflow, undisturbed: Workflow, *perturbations: str) -> None
 
 def waits_at_the_gate(workflow: Workflow, *perturbations: str) -> None:
     for name in perturbations:
-        kept = workflow / f"results/kept/tokens/mae_finetuned/three/{name}"
-        wait_until(lambda kept=kept: len(list(kept.rglob("*.h5"))) > 1, 300, f"{name} to have a label")
+        folder = workflow / f"results/tokens/mae_finetuned/three/{name}"
+        wait_until(lambda folder=folder: len(list(folder.glob("*.h5"))) > 1, 300, f"{name} to have a label")
 
 
 def ends_soon(run: Run) -> str:

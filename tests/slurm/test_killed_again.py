@@ -121,7 +121,7 @@ def test_an_extraction_that_is_killed_and_preempted_again_and_again(slurm, many,
                 os.kill(process, signal.SIGKILL)
             )
             wait_until(lambda process=process: not Path(f"/proc/{process}").exists(), 60, "the process to end")
-            done = len(list((workflow / "results/kept").rglob("[0-9]*.h5")))
+            done = len(list((workflow / "results/tokens").rglob("[0-9]*.h5")))
             this = len({label for label, _, pid in _computed(workflow)[seen:] if int(pid) == process})
             seen = len(_computed(workflow))
             table.append((event, f"{time.monotonic() - began:.0f}", str(done), str(this)))

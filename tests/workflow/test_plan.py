@@ -114,9 +114,9 @@ def test_the_cluster_command_works_in_a_fresh_clone(workflow):
     assert with_gpu == {"extract"} and {rule for rule, _ in asked} > {"sample", "pretrain", "quality", "accuracy"}
 
 
-def resources_of(workflow, *arguments, of="digits/clean/0") -> dict[str, str]:
+def resources_of(workflow, *arguments, of="digits/clean") -> dict[str, str]:
     """What the extraction asks for in a dry run of the cluster command."""
-    target = f"results/tokens/mae_finetuned/{of}.h5"
+    target = f"results/tokens/mae_finetuned/{of}.csv"
     said = workflow.must_run("--profile", "slurm", "--dry-run", *arguments, "--", target)
     line = re.search(rf"rule extract_{of.split('/')[0]}:.*?resources: (.*)", said, re.DOTALL)[1]
     return dict(pair.split("=") for pair in line.splitlines()[0].split(", "))
@@ -244,7 +244,7 @@ def test_memory_and_time_grow_with_the_weights(paper):
     asked = []
     for size in (0, 350_000_000, 2_530_000_000):
         os.truncate(weights, size)
-        found = resources_of(paper, "--configfile", "paper.yaml", of="imagenet/blur/n01440764")
+        found = resources_of(paper, "--configfile", "paper.yaml", of="imagenet/blur")
         asked.append((int(found["mem_mb"]), int(found["runtime"])))
     (base, minutes), same, (memory, longer) = asked
     assert same == (base, minutes) and memory == base + 3 * (2530 - 350)
@@ -277,7 +277,7 @@ def test_weights_that_are_missing_stop_a_plan_but_not_their_download(paper):
 def test_without_any_folder_there_is_a_download_but_no_table_of_corruptions(paper):
     config = yaml.safe_load((paper / "paper.yaml").read_text())
     shutil.rmtree(config["folders"]["variants"])
-    for target in ("table_2", "claims", "results/tokens/mae_finetuned/imagenet/fog/n01440764.h5"):
+    for target in ("table_2", "claims", "results/tokens/mae_finetuned/imagenet/fog.csv"):
         refused = paper.run("--dry-run", "--configfile", "paper.yaml", "--", target)
         assert refused.returncode == 1
         assert "imagenet-c has none of the corruptions asked for" in refused.stdout, target

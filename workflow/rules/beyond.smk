@@ -5,7 +5,7 @@
 
 rule neural_collapse:
     input:
-        unpack(token_files(tokens=look.tokens)),
+        tokens=look.tokens,
     output:
         measure="results/measures/neural_collapse/{model}/{dataset}/{perturbation}.csv",
     log:
@@ -66,7 +66,7 @@ rule figure_neural_collapse:
 
 rule high_norms:
     input:
-        unpack(token_files(tokens=look.tokens)),
+        tokens=look.tokens,
     output:
         measure="results/measures/high_norms/{model}/{dataset}/{perturbation}.csv",
     log:
@@ -111,7 +111,7 @@ rule figure_high_norms:
 
 rule patch_components:
     input:
-        unpack(token_files(tokens=look.shown_tokens)),
+        tokens=look.tokens,
     output:
         measure=f"{RESULTS}/measures/patch_components/{{model}}/{{dataset}}/{{perturbation}}.csv",
     log:
@@ -157,7 +157,7 @@ rule figure_patches:
 
 rule out_of_distribution:
     input:
-        unpack(token_files(tokens=look.strange_tokens)),
+        tokens=look.strange_tokens,
     output:
         measure=f"{RESULTS}/measures/out_of_distribution/{{model}}/{{dataset}}/{{perturbation}}.csv",
     log:
@@ -273,7 +273,7 @@ rule figure_faithfulness:
 
 rule similarity:
     input:
-        unpack(token_files(tokens=look.similar_tokens)),
+        tokens=look.similar_tokens,
     output:
         measure=f"{RESULTS}/measures/similarity.csv",
     log:
@@ -316,8 +316,9 @@ rule table_similarity:
 
 rule knn:
     input:
-        unpack(token_files(tokens=look.tokens, reference=look.voting_tokens)),
         unpack(settled(f"{RESULTS}/measures/knn/{{model}}/{{dataset}}/{{perturbation}}.csv", weights=look.weights)),
+        tokens=look.tokens,
+        reference=look.voting_tokens,
         checked=look.check,
     output:
         measure=f"{RESULTS}/measures/knn/{{model}}/{{dataset}}/{{perturbation}}.csv",

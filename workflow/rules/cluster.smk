@@ -1,7 +1,6 @@
 # What Snakemake and Slurm have against this run, said before it begins; what a job asks for is in maescope.study.cluster_requests.
 
 import atexit
-import os
 import threading
 import time
 from importlib.util import find_spec
@@ -9,7 +8,7 @@ from importlib.util import find_spec
 from snakemake.scheduling.job_scheduler import JobScheduler
 
 from maescope.base import logs
-from maescope.study import cluster, cluster_watch, kept_labels
+from maescope.study import cluster, cluster_watch
 
 BEGUN = time.time() - 5  # clocks of a cluster's machines are that close
 TOGETHER = ("tokens_{model}", "measures_{model}")  # groups of jobs
@@ -18,8 +17,6 @@ ASKED = {  # of the profile and of the command line, by rules
     "set-threads": workflow.resource_settings.overwrite_threads,
     "groups": workflow.group_settings.overwrite_groups,
 }
-if not workflow.is_main_process:
-    os.environ[kept_labels.ON_CLUSTER] = "1"
 PROFILE = Path(str(workflow.current_basedir), "../../profiles/slurm/config.yaml")
 if workflow.resource_settings.nodes and PROFILE.is_file() and find_spec("snakemake_executor_plugin_slurm"):
     # on a cluster, before the plugin trips over it; in a dry run nothing tells which profile is in use
@@ -93,8 +90,6 @@ onstart:
 
 
 onsuccess:  # a workflow has one
-    with logs.whatever_disks_do():
-        kept_labels.forget_ended()
     page = Path(f"{RESULTS}/study.html")
     if page.is_file() and page.stat().st_mtime > BEGUN:
         say(f"Open {page}")
@@ -110,5 +105,3 @@ onerror:
         if partition_file():
             for words in cluster.explanations(Path(log[0]).read_text()):
                 print(f"What to change in the Slurm profile ({partition_file()}): {words}", file=sys.stderr)
-    with logs.whatever_disks_do():
-        kept_labels.forget_ended()

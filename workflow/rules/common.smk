@@ -1,6 +1,7 @@
 # What every stage needs: the checked configuration, what is looked up in it, and the code of a script as a param.
 
 import gc
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -45,10 +46,12 @@ for file in (
 
 from maescope.base import terminal, yaml_keys
 from maescope.base.errors import InputError
-from maescope.study import lookups, settings, target_lookups
+from maescope.study import kept_labels, lookups, settings, target_lookups
 from maescope.study.cluster_requests import ClusterRequests, growing
 from maescope.study.settled_inputs import SettledInputs
 
+if workflow.execution_settings:  # not in a dry run
+    os.environ[kept_labels.LATENCY_WAIT] = str(workflow.execution_settings.latency_wait)
 gc.freeze()  # Snakemake's own modules: to look through them again and again took a sixth of planning
 if workflow.is_main_process:
     terminal.take_over(logger, workflow.output_settings, whole=not workflow.modifier.is_main_snakefile())
@@ -95,8 +98,14 @@ def say(words):
         logger.warning(words)
 
 
-inputs = SettledInputs(ancient, workflow.rules, still_says, say)
-settled, token_files = inputs.settled, inputs.token_files
+def again(path):
+    """Let the job be run that makes a file, as Snakemake itself does where one is incomplete."""
+    workflow.dag.forcefiles.add(path)
+
+
+inputs = SettledInputs(ancient, workflow.rules, still_says, again, say)
+settled = inputs.settled
+whole = inputs.whole if workflow.is_main_process else lambda contents: []  # jobs plan again, and were told
 look = target_lookups.TargetLookUps(CONFIG)
 ask = ClusterRequests(look, slurm=bool(workflow.resource_settings.nodes) or workflow.remote_exec)
 SEED, STUDY, ANALYSIS = CONFIG["seed"], CONFIG["study"], CONFIG["analysis"]

@@ -17,19 +17,16 @@ wildcard_constraints:
 rule extract_by_convention:
     input:
         unpack(
-            settled(f"{OWN}/tokens/{{model}}/{{dataset}}/{{perturbation}}", images=look.images, weights=look.weights)
+            settled(
+                f"{OWN}/tokens/{{model}}/{{dataset}}/{{perturbation}}.csv", images=look.images, weights=look.weights
+            )
         ),
+        lost=whole(f"{OWN}/tokens/{{model}}/{{dataset}}/{{perturbation}}.csv"),
         sampled=look.check_sample,
         clean=[],  # no ranking of patches: occlusions are perturbations of their own
         checked=look.check,
         labelled=look.check_labels,
     output:
-        tokens=[
-            path.replace("results", OWN, 1)
-            for path in look.tokens_of(
-                "{model}", "{dataset}", "{perturbation}", look.datasets[STUDY["dataset"]]["labels"]
-            )
-        ],
         contents=f"{OWN}/tokens/{{model}}/{{dataset}}/{{perturbation}}.csv",
     log:
         f"{OWN}/logs/extract/{{model}}/{{dataset}}/{{perturbation}}.log",
@@ -68,7 +65,8 @@ rule extract_by_convention:
 
 use rule features as features_by_convention with:
     input:
-        unpack(token_files(clean=under.clean_tokens, perturbed=under.tokens)),
+        clean=under.clean_tokens,
+        perturbed=under.tokens,
     output:
         measure=f"{OWN}/measures/features/{{model}}/{{dataset}}/{{perturbation}}.parquet",
     log:
@@ -84,7 +82,7 @@ use rule features as features_by_convention with:
 
 use rule attention as attention_by_convention with:
     input:
-        unpack(token_files(tokens=under.tokens)),
+        tokens=under.tokens,
     output:
         measure=f"{OWN}/measures/attention/{{model}}/{{dataset}}/{{perturbation}}.parquet",
     log:
@@ -99,7 +97,7 @@ use rule attention as attention_by_convention with:
 
 use rule subspaces as subspaces_by_convention with:
     input:
-        unpack(token_files(tokens=under.tokens)),
+        tokens=under.tokens,
     output:
         bases=f"{OWN}/subspaces/{{model}}/{{dataset}}/{{perturbation}}.npz",
         singular_values=f"{OWN}/measures/singular_values/{{model}}/{{dataset}}/{{perturbation}}.csv",
@@ -158,7 +156,8 @@ rule final_norm:
 
 use rule alignment as alignment_by_convention with:
     input:
-        unpack(token_files(clean=under.clean_tokens, perturbed=under.tokens)),
+        clean=under.clean_tokens,
+        perturbed=under.tokens,
         norm=rules.final_norm.output.norm,
     output:
         measure=f"{OWN}/measures/alignment/{{model}}/{{dataset}}/{{perturbation}}.parquet",

@@ -6,7 +6,7 @@
 
 rule accuracy:
     input:
-        unpack(token_files(tokens=look.tokens)),
+        tokens=look.tokens,
     output:
         measure="results/measures/accuracy/{model}/{dataset}/{perturbation}.parquet",
     log:
@@ -32,7 +32,8 @@ rule accuracy:
 
 rule alignment:
     input:
-        unpack(token_files(clean=look.clean_tokens, perturbed=look.tokens)),
+        clean=look.clean_tokens,
+        perturbed=look.tokens,
     output:
         measure="results/measures/alignment/{model}/{dataset}/{perturbation}.parquet",
     log:
@@ -59,7 +60,7 @@ rule alignment:
 
 rule tsne:
     input:
-        unpack(token_files(tokens=look.asking("tsne", look.shown_tokens))),
+        tokens=look.asking("tsne", look.tokens),
     output:
         measure=f"{RESULTS}/measures/tsne/{{model}}/{{dataset}}/{{perturbation}}.csv",
     log:
@@ -68,7 +69,7 @@ rule tsne:
         "../../envs/cpu.yaml"
     threads: 12  # layers side by side, one thread each
     resources:
-        mem_mb=ask.measuring_mb,
+        mem_mb=ask.showing_mb,
         runtime=ask.measuring_minutes,
     params:
         code=code("measures/tsne"),
@@ -83,7 +84,8 @@ rule tsne:
 
 rule separation:
     input:
-        unpack(token_files(tokens=look.asking("separation", look.tokens), reference=look.reference_tokens)),
+        tokens=look.asking("separation", look.tokens),
+        reference=look.reference_tokens,
     output:
         measure=f"{RESULTS}/measures/separation/{{model}}/{{dataset}}/{{perturbation}}.csv",
     log:
@@ -108,7 +110,7 @@ rule separation:
 
 rule attention:
     input:
-        unpack(token_files(tokens=look.tokens)),
+        tokens=look.tokens,
     output:
         measure="results/measures/attention/{model}/{dataset}/{perturbation}.parquet",
     log:
@@ -133,7 +135,7 @@ rule attention:
 
 rule subspaces:
     input:
-        unpack(token_files(tokens=look.asking("subspaces", look.tokens))),
+        tokens=look.asking("subspaces", look.tokens),
     output:
         bases="results/subspaces/{model}/{dataset}/{perturbation}.npz",
         singular_values="results/measures/singular_values/{model}/{dataset}/{perturbation}.csv",
@@ -177,7 +179,7 @@ rule angles:
 
 rule mask_invariance:
     input:
-        unpack(token_files(tokens=look.asking("mask_invariance", look.tokens))),
+        tokens=look.asking("mask_invariance", look.tokens),
     output:
         measure="results/measures/mask_invariance/{model}/{dataset}/{perturbation}.csv",
     log:
@@ -199,7 +201,8 @@ rule mask_invariance:
 
 rule features:
     input:
-        unpack(token_files(clean=look.clean_tokens, perturbed=look.tokens)),
+        clean=look.clean_tokens,
+        perturbed=look.tokens,
     output:
         measure="results/measures/features/{model}/{dataset}/{perturbation}.parquet",
     log:
@@ -224,7 +227,7 @@ rule features:
 
 rule shift:
     input:
-        unpack(token_files(tokens=look.tokens)),
+        tokens=look.tokens,
     output:
         measure="results/measures/shift/{model}/{dataset}/{perturbation}.parquet",
     log:
@@ -274,7 +277,8 @@ rule quality:
 
 rule cka:
     input:
-        unpack(token_files(tokens=look.tokens, other=look.other_tokens)),
+        tokens=look.tokens,
+        other=look.other_tokens,
     output:
         measure="results/measures/cka/{model}/{dataset}/{perturbation}/{other}.csv",
     log:
@@ -299,7 +303,7 @@ rule cka:
 
 rule effective_rank:
     input:
-        unpack(token_files(tokens=look.tokens)),
+        tokens=look.tokens,
     output:
         measure="results/measures/effective_rank/{model}/{dataset}/{perturbation}.csv",
     log:
@@ -322,7 +326,7 @@ rule effective_rank:
 
 rule spectrum:
     input:
-        unpack(token_files(tokens=look.tokens)),
+        tokens=look.tokens,
     output:
         measure="results/measures/spectrum/{model}/{dataset}/{perturbation}.csv",
     log:
@@ -348,7 +352,7 @@ rule spectrum:
 
 rule class_attention:
     input:
-        unpack(token_files(tokens=look.tokens_with_cls)),
+        tokens=look.tokens_with_cls,
     output:
         measure="results/measures/class_attention/{model}/{dataset}/{perturbation}.csv",
     log:

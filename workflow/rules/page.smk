@@ -51,7 +51,7 @@ CAPTION_FILES = {name: of_project(f"workflow/report/{name}.rst") for name in RES
 rule thumbnails:
     input:
         unpack(settled(f"{RESULTS}/thumbnails.json", images=look.images_of(STUDY["dataset"]))),
-        unpack(token_files(tokens=look.followed_tokens)),
+        tokens=look.followed_tokens,
         accuracy=look.measured("accuracy", look.first, ["clean", STUDY["blur"], look.occlusion]),
     output:
         pictures=f"{RESULTS}/thumbnails.json",

@@ -1,4 +1,5 @@
-# Tokens: images + weights -> results/tokens/{model}/{dataset}/{perturbation}/{label}.h5, the only stage with a GPU.
+# Tokens: images + weights -> results/tokens/{model}/{dataset}/{perturbation}/{label}.h5, the only stage with a GPU;
+# {perturbation}.csv, which is written once all of them are there, lists what they say, and stands for them in all rules.
 # Each model from elsewhere is checked before any long job: weights -> results/check_model/{model}.json, for all of its
 # tokens; with a few images of a dataset -> results/check_labels/{model}/{dataset}.json, for those of that dataset.
 
@@ -58,21 +59,25 @@ rule check_labels:
         "../scripts/tokens/check_labels.py"
 
 
-# One job per model, dataset and perturbation walks all levels and labels. Labels differ between datasets and outputs
-# cannot be functions, so there is one rule per dataset, which is wildcard {dataset} as in all other rules.
+# One job per model, dataset and perturbation walks all levels and labels. There is one rule per dataset, which is
+# wildcard {dataset} as in all other rules, so that a cluster's profile may ask for more where there are more images.
 for dataset in look.datasets:
 
     rule:
         name:
             f"extract_{dataset}"
         input:
-            unpack(token_files(clean=look.rollout)),
-            unpack(settled("results/tokens/{model}/{dataset}/{perturbation}", images=look.images, weights=look.weights)),
+            unpack(
+                settled(
+                    "results/tokens/{model}/{dataset}/{perturbation}.csv", images=look.images, weights=look.weights
+                )
+            ),
+            clean=look.rollout,
+            lost=whole("results/tokens/{model}/{dataset}/{perturbation}.csv"),
             sampled=look.check_sample,
             checked=look.check,  # not ancient: Snakemake would then overlook other reasons
             labelled=look.check_labels,
         output:
-            tokens=look.tokens_of("{model}", "{dataset}", "{perturbation}", look.datasets[dataset]["labels"]),
             contents="results/tokens/{model}/{dataset}/{perturbation}.csv",
         log:
             "results/logs/extract/{model}/{dataset}/{perturbation}.log",

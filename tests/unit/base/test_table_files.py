@@ -37,14 +37,14 @@ def written(path, *frames):
 def test_rows_come_back_as_written_with_text_kept_as_text(tmp_path):
     frames = rows("null"), rows("1e3")
     frames[1].loc[0, "cosine"] = np.nan
-    path = written(tmp_path / "results/measures/alignment/nan/NA/null.parquet", *frames)
+    path = written(tmp_path / "results/measures/mine/nan/NA/null.parquet", *frames)
     found, expected = tidy.read([path]), pd.concat(frames, ignore_index=True)[COLUMNS]
     pd.testing.assert_frame_equal(found.drop(columns="cosine"), expected.drop(columns="cosine"), check_dtype=False)
     assert (found["cosine"].dtype, found["layer"].dtype, found["correct"].dtype) == ("float64", "int64", "int64")
     np.testing.assert_array_equal(found["cosine"], expected["cosine"].astype(np.float32))
     told = tidy.read([path, path], "model", "dataset", "perturbation")
     assert len(told) == 24 and told[["model", "dataset", "perturbation"]].iloc[0].tolist() == ["nan", "NA", "null"]
-    assert [path.name for path in (tmp_path / "results/measures/alignment/nan/NA").iterdir()] == ["null.parquet"]
+    assert [path.name for path in (tmp_path / "results/measures/mine/nan/NA").iterdir()] == ["null.parquet"]
 
 
 def test_columns_and_the_last_layer_are_read_alone(tmp_path):
@@ -86,6 +86,23 @@ def test_a_file_with_other_columns_is_named_with_what_to_do(tmp_path):
     pq.write_table(pa.table({"level": ["1"], "cosine": [0.5]}), path)
     with pytest.raises(InputError, match=r"\(cosine is not as this version writes it\); delete it"):
         table_files.read(path)
+
+
+@pytest.mark.parametrize("measure", table_files.MEASURES)
+def test_a_file_of_another_measure_in_its_place_is_named_with_what_to_do(tmp_path, measure):
+    """Whatever is read of it: a KeyError, or rows that count twice, would not say which file it was."""
+    columns = table_files.MEASURES[measure]
+    frame = pd.DataFrame({name: pd.Series(dtype=table_files.TYPES[name].to_pandas_dtype()) for name in columns})
+    for place in table_files.MEASURES:
+        path = tmp_path / f"results/measures/{place}/m/d/blur.parquet"
+        with table_files.writing(path, *columns) as write:
+            write(frame)
+        if place == measure:
+            assert list(tidy.read([path])) == list(columns)
+            continue
+        line = rf"{place}/m/d/blur\.parquet: of another version or measure \(.+\); delete it"
+        with pytest.raises(InputError, match=line):
+            tidy.read([path], "model")
 
 
 def test_a_file_that_is_not_there_is_no_damaged_one(tmp_path):

@@ -13,13 +13,11 @@ from maescope.tokens import store
 
 
 def token_files(folder, labels=("a", "b"), layers=2, images=3, visible=2, dim=4, levels=("1",)):
-    """Paths of token files with numbers that tell their place apart."""
+    """A folder with token files of numbers that tell their place apart."""
     rng = np.random.default_rng(0)
-    paths = []
     for label in labels:
-        paths.append(folder / f"{label}.h5")
         names = [f"{number}.png" for number in range(images)]
-        with store.writing(paths[-1], names, [0] * images, levels, {"config_hash": "h"}) as writer:
+        with store.writing(folder / f"{label}.h5", names, [0] * images, levels, {"config_hash": "h"}) as writer:
             for level in levels:
                 for start in range(0, images, 2):
                     size = min(2, images - start)
@@ -30,7 +28,7 @@ def token_files(folder, labels=("a", "b"), layers=2, images=3, visible=2, dim=4,
                         "visible": np.tile(np.arange(visible) * 3, (size, 1)),
                     }
                     writer.write(level, start, {k: v.astype("f4") if k != "visible" else v for k, v in arrays.items()})
-    return [str(path) for path in paths]
+    return folder
 
 
 @pytest.mark.parametrize("token", ["cls", "mean"])
@@ -60,8 +58,8 @@ def test_mean_tokens_are_one_an_image_without_a_patch(tmp_path):
 
 
 def test_blocks_are_the_layer_in_pieces(tmp_path):
-    path = token_files(tmp_path, labels=("a",), images=5)[0]
-    with store.open_tokens(path, "h") as file:
+    token_files(tmp_path, labels=("a",), images=5)
+    with store.open_tokens(str(tmp_path / "a.h5"), "h") as file:
         pieces = list(file.blocks("1", "patch", 2))
         assert [len(piece) for piece in pieces] == [2, 2, 1]
         assert np.array_equal(np.concatenate(pieces), file.read("1", "patch", 2))
@@ -72,11 +70,11 @@ def test_blocks_are_the_layer_in_pieces(tmp_path):
 
 def test_a_study_may_have_more_labels_than_a_process_may_have_files(tmp_path):
     labels = [f"n{number:03d}" for number in range(24)]
-    paths = token_files(tmp_path, labels=labels)
+    token_files(tmp_path, labels=labels)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 10, hard))
     try:
-        files = store.token_files(labels, paths, "h")
+        files = store.token_files(labels, tmp_path, "h")
         assert embeddings.collect(files, "1", "mean", 1).values.shape == (72, 4)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -1,5 +1,6 @@
 """What the rules look up in a configuration: each answer written out, without a workflow."""
 
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -105,9 +106,8 @@ def test_models_by_what_they_are(look):
 
 def test_what_a_job_reads(look):
     masked = of(model="mae_pretrained", dataset="three", perturbation="mask")
-    assert look.tokens(masked) == [f"results/tokens/mae_pretrained/three/mask/{n}.h5" for n in "012"]
-    assert look.clean_tokens(masked) == [f"results/tokens/mae_pretrained/three/clean/{n}.h5" for n in "012"]
-    assert look.shown_tokens(masked) == [f"results/tokens/mae_pretrained/three/mask/{n}.h5" for n in "02"]
+    assert look.tokens(masked) == "results/tokens/mae_pretrained/three/mask.csv"
+    assert look.clean_tokens(masked) == "results/tokens/mae_pretrained/three/clean.csv"
     assert look.images(masked) == "results/images/three.csv"
     assert look.made(masked) == ["results/data/digits/test"]
     assert look.weights(masked) == "results/models/mae_pretrained.safetensors"
@@ -203,14 +203,15 @@ def test_strange_images_are_those_that_a_model_sees_anyway(look):
     assert list(found) == ["clean", "blur", "occlusion", "gaussian_noise", "frost", "images of shifted"]
     assert found["frost"]["paired"] and not found["images of shifted"]["paired"]
     assert found["images of shifted"] == {
-        "folder": "results/tokens/mae_finetuned/shifted/clean",
+        "tokens": "results/tokens/mae_finetuned/shifted/clean.csv",
         "labels": ["0", "1", "2"],
         "config_hash": look.config_hash_of("mae_finetuned", "shifted", "clean"),
         "paired": False,
     }
     without = look_up(shifts={}, corruptions=[])
     assert list(without.strange(of(model="mae_finetuned"))) == ["clean", "blur", "occlusion"]
-    assert len(without.strange_tokens(of(model="mae_finetuned"))) == 9
+    tokens = [f"results/tokens/mae_finetuned/three/{name}.csv" for name in ("clean", "blur", "occlusion")]
+    assert without.strange_tokens(of(model="mae_finetuned")) == tokens
 
 
 def test_a_model_that_is_not_tuned_is_shown_scenes_for_figure_3_and_is_told_them_from_clean_images():
@@ -221,11 +222,11 @@ def test_a_model_that_is_not_tuned_is_shown_scenes_for_figure_3_and_is_told_them
     found = own.strange(job)
     assert list(found) == ["clean", "images of three_train"] and not found["images of three_train"]["paired"]
     assert not own.has_head(job) and own.has_head(of(model="mae_finetuned"))
-    folders = {part["folder"] for part in found.values()}
+    tokens = {part["tokens"] for part in found.values()}
     for path in own.figure_3(of()):  # each of the attention of tokens that are extracted for it
         _, model, dataset, _ = path.removeprefix("results/measures/").removesuffix(".parquet").split("/")
-        assert model != job.model or f"results/tokens/{model}/{dataset}/clean" in folders
-    assert {path.rsplit("/", 1)[0] for path in own.strange_tokens(job)} == folders
+        assert model != job.model or f"results/tokens/{model}/{dataset}/clean.csv" in tokens
+    assert set(own.strange_tokens(job)) == tokens
     assert len([path for path in own.figure_3(of()) if job.model in path]) == len(found)
 
 
@@ -240,7 +241,7 @@ def test_rankings_of_cls_and_dropped_patches_are_left_out_of_models_that_cannot_
 def test_an_occlusion_by_gradient_takes_its_own_pass_and_asks_for_no_clean_tokens():
     own = look_up()
     ranked = of(model="mae_finetuned", dataset="three", perturbation="occlusion")
-    assert len(own.rollout(ranked)) == 3
+    assert own.rollout(ranked) == "results/tokens/mae_finetuned/three/clean.csv"
     own.perturbations["occlusion"]["rollout"] = "gradient"
     assert own.rollout(ranked) == []
 
@@ -261,7 +262,7 @@ def test_similarity_is_of_each_two_models_and_of_perturbed_images(look):
         (("mae_finetuned", "blur"), ("mae_finetuned", "clean")),
         (("mae_finetuned", "occlusion"), ("mae_finetuned", "clean")),
     ]
-    assert len(look.similar_tokens(of())) == 5 * 3
+    assert len(set(look.similar_tokens(of()))) == len(look.similar_tokens(of())) == 5
     assert list(look.similar_of(of()))[-1] == "mae_finetuned/occlusion"
     with pytest.raises(InputError, match=r"study\.compared"):
         look_up(compared=[]).similar_tokens(of())
@@ -341,7 +342,7 @@ def test_a_target_that_a_study_does_not_name_is_refused_with_its_key():
 def test_what_the_study_page_reads(look):
     names = ["clean", "blur", "occlusion", "occlusion_random", "gaussian_noise", "frost"]
     assert look.conditions(of()) == [f"{ACCURACY}{name}.parquet" for name in names]
-    tokens = [f"results/tokens/mae_finetuned/three/{name}/{label}.h5" for name in names[:3] for label in "012"]
+    tokens = [f"results/tokens/mae_finetuned/three/{name}.csv" for name in names[:3]]
     assert look.followed == ["0", "1", "2"] and look.followed_tokens(of()) == tokens
     assert list(look.followed_hashes(of())) == names[:3]
     assert look.followed_hashes(of())["blur"] == look.config_hash_of("mae_finetuned", "three", "blur")
@@ -350,14 +351,29 @@ def test_what_the_study_page_reads(look):
     assert many.followed == [str(number) for number in range(0, 1000, 42)] and len(many.followed) == 24
 
 
-def test_what_jobs_ask_for_grows_with_their_work_and_with_each_attempt(look):
-    ask = ClusterRequests(look)
-    job, files = of(model="mae_finetuned", dataset="three", perturbation="blur"), SimpleNamespace(size_mb=400)
+class Files(list):
+    """What Snakemake gives a resource of a job's input."""
+
+    size_mb = 400
+
+
+def test_what_jobs_ask_for_grows_with_their_work_and_with_each_attempt(look, tmp_path):
+    """By the token files that stand behind a list, which itself is small."""
+    tokens, ask = tmp_path / "blur.csv", ClusterRequests(look)
+    with pytest.raises(FileNotFoundError):  # Snakemake asks again once it is there
+        ask.measuring_mb(of(), [str(tokens)], attempt=1)
+    tokens.touch()
+    (tmp_path / "blur").mkdir()
+    for label in "01":
+        (tmp_path / f"blur/{label}.h5").touch()
+        os.truncate(tmp_path / f"blur/{label}.h5", 200_000_000)
+    job, files = of(model="mae_finetuned", dataset="three", perturbation="blur"), Files([str(tokens)])
     assert growing(2000)(job, attempt=3) == 6000
     assert ask.gpus(job) == 0  # device: cpu
     assert ask.extraction_mb(job, attempt=1) == 4000  # weights that are not there count as a ViT-B's; crops of 16 px
     assert ask.extraction_minutes(job, attempt=2) == 2 * 20  # 24 small pictures
     assert (ask.measuring_mb(job, files, attempt=1), ask.measuring_minutes(job, files, attempt=1)) == (2100, 24)
+    assert ask.showing_mb(job, files, attempt=2) == 2 * round(2000 + 400 * 2 / 3 / 4)  # two of three labels
     angles = 3 * 2 * 5  # pairs of three labels, layers, 2 and 3 dimensions
     assert ask.angles_mb(lambda wildcards: [2, 3])(job, files, attempt=1) == round(2400 + 330e-6 * angles)
     assert look.every_angle(job)
@@ -376,7 +392,7 @@ def test_a_convention_reads_its_own_tokens_only_where_it_changes_the_forward_pas
     job = of(model="mae_finetuned", dataset="three", perturbation="blur")
     own, study = (of(**vars(job), convention=name) for name in ("heads_without_cls", "k_1"))
     folder = "results/smoke/conventions/heads_without_cls"
-    assert under.tokens(own) == [f"{folder}/tokens/mae_finetuned/three/blur/{n}.h5" for n in "012"]
+    assert under.tokens(own) == f"{folder}/tokens/mae_finetuned/three/blur.csv"
     assert under.tokens(study) == look.tokens(job)
     assert under.config_hash(study) == look.config_hash(job)
     assert under.config_hash(own) == provenance.fingerprint(look.config_hash(job), {"heads_without_cls": True})
@@ -430,7 +446,7 @@ def test_images_that_vote_are_those_of_the_reference_without_patches():
     name = "three_train"  # whose labels are those of three
     look = look_up(reference=name)
     job = of(model="mae_pretrained", dataset="three", perturbation="mask")
-    assert look.reference_tokens(job)[0] == f"results/tokens/mae_pretrained/{name}/mask/0.h5"
+    assert look.reference_tokens(job) == f"results/tokens/mae_pretrained/{name}/mask.csv"
     assert look.reference_hash(job) == look.config_hash_of("mae_pretrained", name, "mask")
     theirs = of(model="mae_pretrained", dataset=name, perturbation="mask")
     assert look.reference_tokens(theirs) == []

@@ -297,16 +297,16 @@ def test_a_value_that_is_not_finite_leaves_no_file(beside, pets, tmp_path, monke
     assert not list(tmp_path.glob("*.h5*"))
 
 
-def test_the_disk_on_which_tokens_end_is_asked_for_room_as_well(pets, tmp_path, monkeypatch):
-    """For all images that it will hold, be they ten times those that are still to be made."""
-    asked = {}
-    monkeypatch.setattr(extraction.disk, "require_space", lambda folder, size: asked.update({folder: size}))
+def test_the_disk_is_asked_for_the_room_of_what_is_still_to_be_made(pets, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(extraction.disk, "require_space", lambda folder, size: asked.append((folder, size)))
     extractor = extraction.Extractor(tiny(), perturbations.Clean(), PREPROCESSING)
-    outputs = {label: str(tmp_path / f"kept/{label}.h5") for label in LABELS}
-    more = {"elsewhere": {tmp_path / "other": 10 * len(pets)}}
-    done = extraction.extract(extractor, pets, outputs, None, {"config_hash": "h"}, 2, **more)
-    assert sum(done) == len(pets)
-    assert asked[tmp_path / "other"] == 10 * asked[tmp_path / "kept"] > 0
+    for labels in (LABELS, ["dog"]):
+        outputs = {label: str(tmp_path / f"{label}.h5") for label in labels}
+        list(extraction.extract(extractor, pets, outputs, None, {"config_hash": "h"}, 2))
+    (folder, every), (_, some) = asked
+    assert folder == tmp_path
+    assert some / every == pytest.approx(pets["label"].eq("dog").mean())
 
 
 def test_batches_are_as_large_as_each_other_and_take_no_room_for_what_is_not_there(pets, tmp_path):

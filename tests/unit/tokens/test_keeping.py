@@ -10,20 +10,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from maescope.base.errors import InputError
 from maescope.study import kept_labels
 from maescope.tokens import store
 from maescope.tokens.keeping import Keeper
 
 OUTPUTS = {label: f"results/tokens/m/d/clean/{label}.h5" for label in ("cat", "dog", "hen")}
 ATTRIBUTES = {"model": "m", "config_hash": "h", "weights_sha256": "w", "threads": 2, "prefix_tokens": np.int64(1)}
-LISTED = Path("results/tokens/m/d/clean.csv")
+FOLDER, LISTED = Path("results/tokens/m/d/clean"), Path("results/tokens/m/d/clean.csv")
 
 
 @pytest.fixture
 def rows(tmp_path, monkeypatch):
     """Two pictures a label, in the folder of a run."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(kept_labels.ON_CLUSTER, raising=False)
     listed = [(label, f"{label}{number}.png") for label in OUTPUTS for number in (1, 2)]
     for _, name in listed:
         Path(name).write_bytes(b"pixels")
@@ -35,29 +35,34 @@ def keeper(rows, outputs=OUTPUTS, attributes=ATTRIBUTES, **decides):
     return Keeper(outputs, rows, lambda part: part["path"], attributes, decides)
 
 
-def extract(kept, rows, *labels, attributes=ATTRIBUTES):
-    """What an extraction writes of some labels."""
+def extract(kept, rows, *labels):
+    """What an extraction writes of some of the labels that it lacks."""
+    missing = kept.missing()
     for label in labels:
         own = rows[rows["label"] == label]
-        described = attributes | {"label": label}
-        with store.writing(
-            kept.missing()[label], list(own["image"]), list(own["target"]), ["clean"], described
-        ) as file:
+        described = kept.attributes | {"label": label}
+        with store.writing(missing[label], list(own["image"]), list(own["target"]), ["clean"], described) as file:
             file.write("clean", 0, {"cls": np.full((1, 2, 4), len(label) + ord(label[0]), np.float32)})
 
 
-def test_finished_labels_of_a_killed_attempt_are_taken_over_and_nothing_is_in_its_place_before_all_are(rows):
+def done(rows, *labels):
+    """An attempt that was killed once it had made these."""
+    kept = keeper(rows)
+    extract(kept, rows, *labels)
+    return kept
+
+
+def test_finished_labels_of_a_killed_attempt_are_taken_over_as_they_are(rows):
     first = keeper(rows)
     assert first.take_over() == 0 and list(first.missing()) == list(OUTPUTS)
-    extract(first, rows, "cat", "hen")
+    extract(keeper(rows), rows, "cat", "hen")
+    then = {path.name: path.stat() for path in FOLDER.iterdir()}
     second = keeper(rows)
     assert second.take_over() == 4 and list(second.missing()) == ["dog"]
-    assert not any(Path(path).exists() for path in OUTPUTS.values())
-    written = {path.name: path.read_bytes() for path in second.own.iterdir()}
-    extract(second, rows, "dog")
-    assert not second.missing() and second.hand_over()
-    assert {name: Path("results/tokens/m/d/clean", name).read_bytes() for name in written} == written
-    assert sorted(os.listdir("results/tokens/m/d/clean")) == ["cat.h5", "dog.h5", "hen.h5"]
+    extract(keeper(rows), rows, "dog")
+    assert not second.missing()
+    assert all(path.stat().st_ino == then.get(path.name, path.stat()).st_ino for path in FOLDER.iterdir())
+    assert sorted(os.listdir(FOLDER)) == ["cat.h5", "dog.h5", "hen.h5"]
 
 
 @pytest.mark.parametrize(
@@ -71,11 +76,20 @@ def test_finished_labels_of_a_killed_attempt_are_taken_over_and_nothing_is_in_it
     ],
 )
 def test_what_was_made_otherwise_is_not_taken_over_but_removed(rows, attributes, decides, caplog):
-    first = keeper(rows)
-    extract(first, rows, "cat")
+    done(rows, "cat", "dog")
     other = keeper(rows, attributes=attributes, **decides)
     assert other.take_over() == 0 and list(other.missing()) == list(OUTPUTS)
-    assert not first.own.exists() and "other settings, weights, code or devices" in caplog.text
+    assert not os.listdir(FOLDER)  # their room is free
+    assert f"{FOLDER}: 2 labels of other settings, weights, code or devices; made again" in caplog.text
+
+
+def test_files_of_a_version_that_told_no_origin_are_made_again(rows, caplog):
+    done(rows, *OUTPUTS)
+    for path in OUTPUTS.values():
+        with h5py.File(path, "a") as file:
+            del file.attrs["origin"]
+    assert keeper(rows).take_over() == 0
+    assert "cat.h5: is of other settings, weights, code or devices; made again" in caplog.text
 
 
 def cut(path):
@@ -93,6 +107,16 @@ def flip(path):
 
 def relabel(path):
     path.write_bytes((path.parent / "hen.h5").read_bytes())
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def lead_nowhere(path):
+    """A link, as of a file that was brought elsewhere."""
+    path.unlink()
+    path.symlink_to("nowhere")
 
 
 def unweigh(path):
@@ -124,135 +148,91 @@ def link(path):
     os.utime("cat2.png", (1, 1), follow_symlinks=False)
 
 
-@pytest.mark.parametrize("damage", [cut, flip, relabel, unweigh, touch, exchange, rename, link])
-def test_a_kept_label_that_is_not_what_it_should_be_is_made_again_and_named(rows, damage, caplog):
-    first = keeper(rows)
-    extract(first, rows, "cat", "hen")
+@pytest.mark.parametrize("damage", [cut, flip, relabel, empty, unweigh, touch, exchange, rename, link])
+def test_a_label_that_is_not_what_it_should_be_is_made_again_and_named(rows, damage, caplog):
+    done(rows, "cat", "hen")
     time.sleep(0.05)  # several ticks of the clock that files have
-    damage(first.own / "cat.h5")
+    damage(Path(OUTPUTS["cat"]))
     second = keeper(rows)
     assert second.take_over() == 2 and list(second.missing()) == ["cat", "dog"]
-    assert f"{first.own}/cat.h5: " in caplog.text and "made again" in caplog.text
+    assert f"{OUTPUTS['cat']}: " in caplog.text and "made again" in caplog.text
+    extract(keeper(rows), rows, "cat", "dog")
+    assert keeper(rows).take_over() == 6
+
+
+def test_a_link_that_leads_nowhere_is_put_aside(rows):
+    done(rows, "cat")
+    lead_nowhere(Path(OUTPUTS["cat"]))
+    second = keeper(rows)
+    assert second.take_over() == 0 and not os.listdir(FOLDER)
+    extract(second, rows, *OUTPUTS)
+    assert not second.missing()
 
 
 def test_pictures_that_are_as_they_were_are_no_reason(rows):
     """Of whatever time, read again meanwhile, and of a time that they were given before."""
-    first = keeper(rows)
-    extract(first, rows, *OUTPUTS)
+    done(rows, *OUTPUTS)
     for path in rows["path"]:
         Path(path).read_bytes()
     assert keeper(rows).take_over() == 6
 
 
 def test_a_picture_that_is_gone_is_left_to_the_reader(rows, caplog):
-    first = keeper(rows)
-    extract(first, rows, "cat", "hen")
+    done(rows, "cat", "hen")
     Path("cat2.png").unlink()
     second = keeper(rows)
     assert second.take_over() == 2 and list(second.missing()) == ["cat", "dog"]
-    assert f"{first.own}/cat.h5: cat2.png cannot be read any more; made again" in caplog.text
+    assert f"{OUTPUTS['cat']}: cat2.png cannot be read any more; made again" in caplog.text
 
 
 def test_other_images_of_a_label_are_made_again(rows, caplog):
-    first = keeper(rows)
-    extract(first, rows, "cat")
+    done(rows, "cat")
     assert keeper(rows[rows["image"] != "cat2.png"]).take_over() == 0
     assert "cat.h5: is of other images" in caplog.text
 
 
-def test_what_another_attempt_has_handed_over_meanwhile_is_made_again(rows):
-    """One that lived on: both write the same files, and each label has one owner at a time."""
+def test_two_attempts_at_the_same_take_what_the_other_has_made(rows):
+    """One that lived on: whoever is first ends with all of them, and nothing is wrong for the other."""
     one, other = keeper(rows), keeper(rows)
-    extract(one, rows, *OUTPUTS)
-    assert other.take_over() == 6 and one.hand_over()
-    assert not other.hand_over() and list(other.missing()) == list(OUTPUTS)
-    extract(other, rows, *OUTPUTS)
-    assert other.hand_over() and not any(other.own.iterdir())
+    assert list(one.missing()) == list(other.missing()) == list(OUTPUTS)
+    extract(keeper(rows), rows, "cat", "dog")
+    extract(keeper(rows), rows, "hen")
+    assert not one.missing() and not other.missing()
 
 
-def test_of_a_group_on_a_cluster_labels_stay_kept_until_the_run_has_ended(rows, monkeypatch):
-    monkeypatch.setenv(kept_labels.ON_CLUSTER, "1")
-    first = keeper(rows)
-    extract(first, rows, *OUTPUTS)
-    assert first.hand_over()
-    for path in map(Path, OUTPUTS.values()):
-        assert path.stat().st_nlink == 2  # no byte twice
-        path.unlink()  # as Snakemake does where another job of the group was killed
-    kept_labels.forget_ended()
-    again = keeper(rows)
-    assert again.take_over() == 6 and again.hand_over()
-    LISTED.write_text("label,content\n")
-    kept_labels.forget_ended()
-    assert not kept_labels.KEPT.exists() and all(Path(path).is_file() for path in OUTPUTS.values())
+def test_an_attempt_whose_labels_another_one_replaces_ends_instead_of_making_them_for_ever(rows):
+    """As an orphan, whose configuration was edited meanwhile, and the run with the new one."""
+    old, new = keeper(rows), keeper(rows, code="edited")
+    extract(old, rows, *OUTPUTS)
+    assert not old.missing()
+    assert new.take_over() == 0
+    with pytest.raises(InputError, match=r"cat\.h5: another extraction, of other settings, writes here too; end it"):
+        old.missing()
+    extract(new, rows, *OUTPUTS)
+    assert not new.missing()
 
 
-def test_where_there_are_no_hard_links_a_label_is_moved(rows, monkeypatch):
-    monkeypatch.setenv(kept_labels.ON_CLUSTER, "1")
-    monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(PermissionError("no links here")))
-    first = keeper(rows)
-    extract(first, rows, *OUTPUTS)
-    assert first.hand_over() and all(Path(path).is_file() for path in OUTPUTS.values())
-    assert sorted(os.listdir("results/tokens/m/d/clean")) == ["cat.h5", "dog.h5", "hen.h5"]
+def test_a_file_of_a_label_that_is_no_longer_asked_for_stays(rows):
+    done(rows, *OUTPUTS)
+    fewer = {label: path for label, path in OUTPUTS.items() if label != "hen"}
+    keeper(rows[rows["label"] != "hen"], fewer, code="edited").take_over()
+    assert os.listdir(FOLDER) == ["hen.h5"]
 
 
-def test_what_is_kept_of_an_extraction_that_has_not_ended_stays(rows):
-    first = keeper(rows)
-    extract(first, rows, "cat")
-    kept_labels.forget_ended()
-    assert keeper(rows).take_over() == 2
-
-
-@pytest.fixture
-def other_disk(rows, tmp_path):
-    """Where results/tokens leads to: a folder of another file system."""
-    folder = Path("/dev/shm", f"maescope-{os.getpid()}-{tmp_path.name}")
-    if not os.access("/dev/shm", os.W_OK) or os.stat("/dev/shm").st_dev == os.stat(tmp_path).st_dev:
-        pytest.skip("no second file system")
-    folder.mkdir()
-    Path("results").mkdir()
-    Path("results/tokens").symlink_to(folder)
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.mark.parametrize("on_cluster", [False, True])
-def test_labels_are_copied_to_another_disk_and_stay_kept_until_all_are_there(rows, other_disk, on_cluster, monkeypatch):
-    if on_cluster:
-        monkeypatch.setenv(kept_labels.ON_CLUSTER, "1")
-    first = keeper(rows)
-    extract(first, rows, *OUTPUTS)
-    written = {path.name: path.read_bytes() for path in first.own.iterdir()}
-    assert first.elsewhere() == {Path("results/tokens/m/d/clean"): 6}
-    (first.own / "hen.h5").rename("hen.h5")
-    assert not first.hand_over() and first.elsewhere() == {Path("results/tokens/m/d/clean"): 2}
-    assert sorted(os.listdir(first.own)) == ["cat.h5", "dog.h5"]  # Snakemake removes their copies if it is killed now
-    Path("hen.h5").rename(first.own / "hen.h5")
-    assert first.hand_over()
-    assert {path.name: path.read_bytes() for path in (other_disk / "m/d/clean").iterdir()} == written
-    assert sorted(os.listdir(first.own)) == (sorted(written) if on_cluster else [])
-
-
-def test_on_one_disk_no_other_needs_room(rows):
-    assert keeper(rows).elsewhere() == {}
-
-
-def test_what_is_kept_is_named_with_whom_it_is_for(rows):
-    """By its list, whether it has ended; by the configuration, whether something makes it."""
-    assert list(kept_labels.remarks(bool)) == []
-    first = keeper(rows)
-    extract(first, rows, "cat", "hen")
-    size = sum(path.stat().st_size for path in first.own.iterdir())
-    (first.own / "cat.h5").write_bytes(bytes(3_000_000 + (first.own / "cat.h5").stat().st_size - size))
-    (first.own / ".tmp.here.1.dog.h5").touch()
-    place = "kept: results/kept/tokens/m/d/clean: 2 labels, 0.003 GB: "
+def test_what_has_not_ended_is_named_with_whom_it_is_for(rows):
+    """By the list that is written last, whether it has ended; by the configuration, whether something makes it."""
+    assert kept_labels.unended() == {}
+    done(rows, "cat", "hen")
+    os.truncate(OUTPUTS["cat"], 3_000_000 - Path(OUTPUTS["hen"]).stat().st_size)
+    (FOLDER / ".tmp.here.1.dog.h5").touch()
+    left = kept_labels.unended()
+    assert left == {FOLDER: [FOLDER / "cat.h5", FOLDER / "hen.h5"]}
     asked = []
-    (goes_on,) = kept_labels.remarks(lambda path: not asked.append(path))
-    (not_made,) = kept_labels.remarks(lambda path: False)
-    assert goes_on == f"{place}the extraction has not ended; its next attempt takes them over"
+    (goes_on,) = kept_labels.remarks(left, lambda path: not asked.append(path))
+    (not_made,) = kept_labels.remarks(left, lambda path: False)
+    place = "kept: results/tokens/m/d/clean: 2 labels, 0.003 GB: "
+    assert goes_on == f"{place}the extraction has not ended; its next attempt takes over what fits"
     assert not_made.startswith(f"{place}nothing makes them with this configuration; if no other study does")
     assert asked == [str(LISTED)]
-    LISTED.parent.mkdir(parents=True)
     LISTED.touch()
-    os.link(first.own / "cat.h5", "results/tokens/m/d/cat.h5")  # so that nothing is freed
-    (ended,) = kept_labels.remarks(bool)
-    assert ended.endswith("2 labels, 0.000 GB: the extraction has ended; the end of the next run removes them")
+    assert kept_labels.unended() == {}

@@ -4,6 +4,8 @@ import itertools
 import os
 import platform
 import shutil
+import threading
+import time
 from types import SimpleNamespace
 
 import h5py
@@ -263,7 +265,7 @@ def test_a_file_of_another_label_in_its_place_is_refused(tmp_path):
 def test_a_file_replaced_or_deleted_between_two_reads_is_refused_by_name(tmp_path):
     path = tmp_path / "0.h5"
     write(path)
-    tokens = store.token_files(["0"], [str(path)], "abc")["0"]
+    tokens = store.token_files(["0"], tmp_path, "abc")["0"]
     tokens.read("10", "mean")
     write(path, contents={level: arrays(seed=7) for level in LEVELS})
     with pytest.raises(InputError, match=r"0\.h5: was replaced while it was being read; run this job again"):
@@ -438,7 +440,7 @@ def test_the_content_of_a_file_is_what_it_says_and_not_its_bytes(tmp_path):
     write(tmp_path / "b/0.h5", {"10": arrays(0), "9": arrays(2)})
     assert store.content(str(tmp_path / "b/0.h5")) not in said
     listed = str(tmp_path / "a.csv")
-    tidy.write(store.contents([str(tmp_path / "a/0.h5")]), listed)
+    tidy.write(store.contents({"0": str(tmp_path / "a/0.h5")}), listed)
     assert (tmp_path / "a.csv").read_text() == f"label,content\n0,{said[0]}\n"
     assert store.still_says(str(tmp_path / "a/0.h5"), listed) and not store.still_says(str(tmp_path / "b/0.h5"), listed)
     lose(tmp_path / "a/0.h5", "9", "mean", 0)
@@ -450,10 +452,9 @@ def test_the_content_of_a_file_is_what_it_says_and_not_its_bytes(tmp_path):
 def test_labels_of_other_weights_than_the_first_are_refused(tmp_path):
     for label, weights in (("0", "def"), ("1", "def"), ("2", "ghi")):
         write(tmp_path / f"{label}.h5", label=label, weights_sha256=weights)
-    paths = [str(tmp_path / f"{label}.h5") for label in "012"]
-    store.token_files(["0", "1"], paths[:2], "abc")
+    store.token_files(["0", "1"], tmp_path, "abc")
     with pytest.raises(InputError, match=r"2\.h5: was made with other weights than .*0\.h5; delete both"):
-        store.token_files(["0", "1", "2"], paths, "abc")
+        store.token_files(["0", "1", "2"], tmp_path, "abc")
 
 
 @pytest.mark.parametrize("name", ["mean", "head", "logits", "visible", "image", "target"])
@@ -481,22 +482,39 @@ def test_masks_of_nothing_are_no_lost_block(tmp_path):
     assert not read_all(tmp_path / "0.h5")[2]["9"]["masked"].any()
 
 
-def test_files_in_another_order_have_the_labels_of_their_names(tmp_path):
-    labels, paths = ["a", "b.c", "d e"], []
-    written = {}
-    for number, label in enumerate(labels):
-        paths.append(str(tmp_path / f"{label}.h5"))
-        written[label] = write(paths[-1], {level: arrays(number) for level in LEVELS}, label=label)
-    for order in itertools.permutations(paths):
-        files = store.token_files(labels, order, "abc")
-        assert list(files) == labels
-        for label in labels:
-            assert (files[label].read("10", "mean") == written[label]["10"]["mean"]).all()
+def test_a_list_stands_for_the_files_of_its_folder(tmp_path):
+    """Labels may have dots and spaces; the result has the order that is asked for."""
+    for number, label in enumerate(["a", "b.c", "d e"]):
+        write(tmp_path / f"blur/{label}.h5", {level: arrays(number) for level in LEVELS}, label=label)
+    for where in (tmp_path / "blur", str(tmp_path / "blur"), tmp_path / "blur.csv"):
+        files = store.token_files(["d e", "a"], where, "abc")
+        assert list(files) == ["d e", "a"]
+        assert (files["d e"].read("10", "mean") == arrays(2)["mean"]).all()
+    assert store.places(["b.c"], "results/tokens/m/d/blur.csv") == {"b.c": "results/tokens/m/d/blur/b.c.h5"}
 
 
-@pytest.mark.parametrize("names", [["a"], ["a", "c"], ["a", "b", "c"]])
-def test_files_of_other_labels_are_refused(names, tmp_path):
-    for name in names:
-        write(tmp_path / f"{name}.h5", label=name)
-    with pytest.raises(ValueError, match="but the labels are a, b"):
-        store.token_files(["a", "b"], [str(tmp_path / f"{name}.h5") for name in names], "abc")
+def test_a_file_that_another_node_has_written_is_waited_for(tmp_path, monkeypatch, caplog):
+    """As where the list is seen before the last files; how long is Snakemake's `--latency-wait`."""
+    monkeypatch.setenv("MAESCOPE_LATENCY_WAIT", "30")
+    caplog.set_level("INFO")
+    write(tmp_path / "blur/0.h5")
+    write(tmp_path / "1.h5", label="1")
+    late = threading.Timer(0.3, lambda: (tmp_path / "1.h5").rename(tmp_path / "blur/1.h5"))
+    late.start()
+    began = time.monotonic()
+    assert list(store.token_files(["0", "1"], tmp_path / "blur.csv", "abc")) == ["0", "1"]
+    assert 0.2 < time.monotonic() - began < 20
+    late.join()
+    (said,) = (line for line in caplog.messages if "not seen yet" in line)
+    assert said == f"{tmp_path}/blur/1.h5: not seen yet, nor 0 others; waiting 30 s at most"
+
+
+def test_a_file_that_does_not_come_is_named_with_what_makes_it_again(tmp_path, monkeypatch):
+    write(tmp_path / "blur/0.h5")
+    line = rf"^{tmp_path}/blur/1\.h5: is not there; delete {tmp_path}/blur\.csv to have it made again$"
+    for seconds in ("0", "0.5"):
+        monkeypatch.setenv("MAESCOPE_LATENCY_WAIT", seconds)
+        with pytest.raises(InputError, match=line):
+            store.token_files(["0", "1"], tmp_path / "blur.csv", "abc")
+    with pytest.raises(InputError, match=r"of_none/0\.h5: is not there"):
+        store.paths(["0"], tmp_path / "of_none.csv")

@@ -11,8 +11,7 @@ logs.begin(snakemake)
 params, clean = snakemake.params, []
 among = [params.outputs.index(label) for label in params.labels] if params.among == "labels" else None
 files = store.token_files(params.labels, snakemake.input.tokens, params.config_hash)
-columns = ["level", "label", "image", "target", "prediction", "correct"]
-with table_files.writing(snakemake.output.measure, *columns) as write:
+with table_files.writing(snakemake.output.measure, *table_files.MEASURES["accuracy"]) as write:
     for label, tokens in files.items():
         frames = []
         for level in tokens.levels:

@@ -12,9 +12,8 @@ logs.begin(snakemake)
 params = snakemake.params
 among = [params.outputs.index(label) for label in params.labels] if params.among == "labels" else None
 norm = final_norm.read(snakemake.input.get("norm"))
-clean_paths, paths = (store.by_label(snakemake.input[name]) for name in ("clean", "perturbed"))
-columns = ["level", "label", "image", "layer", "cosine", "norm_clean", "norm_perturbed", "radius", "correct"]
-with table_files.writing(snakemake.output.measure, *columns) as write:
+clean_paths, paths = (store.paths(params.labels, snakemake.input[name]) for name in ("clean", "perturbed"))
+with table_files.writing(snakemake.output.measure, *table_files.MEASURES["alignment"]) as write:
     for label in params.labels:
         frames = []
         with (

@@ -12,8 +12,7 @@ logs.begin(snakemake)
 NAMES = ("distance", "entropy", "key_entropy")
 params = snakemake.params
 files = store.token_files(params.labels, snakemake.input.tokens, params.config_hash)
-columns = ["layer", "head", "label", "image", "distance_px", "entropy", "nmi", "uniform_px", "patches"]
-with table_files.writing(snakemake.output.measure, *columns) as write:
+with table_files.writing(snakemake.output.measure, *table_files.MEASURES["attention"]) as write:
     for label, tokens in files.items():
         distance, entropy, keys = (tokens.read("clean", f"attention_{name}") for name in NAMES)
         layer, image, head = np.indices(distance.shape).reshape(3, -1)  # each (L, B, H)

@@ -14,9 +14,8 @@ for label in params.labels:
 first, labels = after[params.labels[0]], [label for label, file in before.items() for _ in file.images]
 k = params.features["k"] or features.scaled_k(first.shape(first.levels[0], "head")[-1])
 clean = features.all_top_dims((file.read("clean", "head") for file in before.values()), k)
-counts = [f"{kind}_{of}" for kind in ("common", "shuffled") for of in ("clean", "perturbed")]
 how = params.features["threshold"], params.features["shuffles"], seed
-with table_files.writing(snakemake.output.measure, "level", "label", "layer", "head", *counts) as write:
+with table_files.writing(snakemake.output.measure, *table_files.MEASURES["features"]) as write:
     for level in first.levels:  # one at a time, with the same shuffles: all of them would not fit a large study
         perturbed = features.all_top_dims((file.read(level, "head") for file in after.values()), k)
         write(features.table(clean, perturbed, labels, *how).assign(level=level))

@@ -12,10 +12,9 @@ params, frames, first, clean = snakemake.params, [], None, {}
 arrays = ("logits", "mean") if params.head else ("mean",)
 comparison = out_of_distribution.Comparison(params.k)
 for shifted, of in params.conditions.items():
-    paths = store.by_label(path for path in snakemake.input.tokens if path.startswith(f"{of['folder']}/"))
     parts = {}
-    for label in of["labels"]:
-        with store.open_tokens(paths[label], of["config_hash"]) as tokens:
+    for label, path in store.paths(of["labels"], of["tokens"]).items():
+        with store.open_tokens(path, of["config_hash"]) as tokens:
             first = first or tokens
             store.require_same_weights(first, tokens)
             if of["paired"]:

@@ -12,8 +12,7 @@ params = snakemake.params
 own = [params.outputs.index(label) for label in params.labels]
 choices = {f"masked{len(own)}": own, f"full{len(params.outputs)}": None}
 files = store.token_files(params.labels, snakemake.input.tokens, params.config_hash)
-columns = ["level", "label", "image", "target", "among", "prediction", "correct"]
-with table_files.writing(snakemake.output.measure, *columns) as write:
+with table_files.writing(snakemake.output.measure, *table_files.MEASURES["shift"]) as write:
     for label, tokens in files.items():
         frames = []
         for level in tokens.levels:

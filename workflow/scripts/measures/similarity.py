@@ -10,10 +10,7 @@ from maescope.tokens import store
 logs.begin(snakemake)
 
 params, rows = snakemake.params, []
-files = {}
-for name, of in params.of.items():
-    paths = [path for path in snakemake.input.tokens if path.startswith(f"{of['folder']}/")]
-    files[name] = store.token_files(params.labels, paths, of["config_hash"])
+files = {name: store.token_files(params.labels, of["tokens"], of["config_hash"]) for name, of in params.of.items()}
 most = max(2, similarity.MOST // len(params.labels))
 for name, other in params.pairs:
     own, clean = files[name], files[other]

@@ -33,8 +33,8 @@ paths, conditions = (
     {name: perturbations.build(entry, params.seed, params.dataset) for name, entry in params.entries.items()},
 )
 files = {
-    name: store.token_files(params.labels, [path for path in given.tokens if Path(path).parent.name == name], made_with)
-    for name, made_with in params.config_hash.items()
+    Path(tokens).stem: store.token_files(params.labels, tokens, params.config_hash[Path(tokens).stem])
+    for tokens in given.tokens
 }
 for label, part in own.reset_index(drop=True).groupby("label", sort=False):
     crops = np.stack([followed[index] for index in part.index])

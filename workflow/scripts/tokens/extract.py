@@ -1,7 +1,6 @@
 """Images through a perturbation and a model into token files, one per label."""
 
 from functools import partial
-from pathlib import Path
 
 import torch
 
@@ -45,8 +44,9 @@ attributes = {
     "device": str(extractor.device),
 }
 decides = provenance.deciding() | {"batch_size": snakemake.resources.batch_size, "kind": devices.kind(extractor.device)}
+outputs = store.places(params.labels, snakemake.output.contents)
 kept = keeping.Keeper(
-    store.by_label(snakemake.output.tokens),
+    outputs,
     rows,
     partial(extraction.pictures, perturbation),
     attributes,
@@ -55,20 +55,18 @@ kept = keeping.Keeper(
 memory.keep_freed()
 with progress.counting(f"{snakemake.wildcards.model} {name}", "image", len(rows)) as count:
     count(kept.take_over())
-    while (missing := kept.missing()) or not kept.hand_over():
+    while missing := kept.missing():
         done = extraction.extract(
             extractor,
             rows,
             missing,
-            store.by_label(snakemake.input.clean) if snakemake.input.clean else None,
-            attributes,
+            store.paths(params.labels, snakemake.input.clean) if snakemake.input.clean else None,
+            kept.attributes,
             snakemake.resources.batch_size,
             spec["tokens_dtype"],
             params.clean_hash,
             snakemake.threads,
-            kept.elsewhere(),
         )
         for images in done:
             count(images)
-tidy.write(store.contents(snakemake.output.tokens), snakemake.output.contents)
-provenance.record(Path(snakemake.output.tokens[0]).parent)
+tidy.write(store.contents(outputs), snakemake.output.contents)

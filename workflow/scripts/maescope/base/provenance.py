@@ -2,7 +2,8 @@
 
 A script's job begins with `logs.begin`. From then on each file that it writes leaves a record with its digest in
 results/provenance/, under the same path, and figures and tables carry the short form of it, `stamp`, in themselves.
-Token files have checksums of their own: all those of a folder share one record, as do the pictures of a folder.
+Token files have checksums of their own: the list beside their folder is recorded for them. The pictures of a folder
+share one record.
 """
 
 import hashlib
@@ -68,7 +69,7 @@ def deciding() -> dict:
 
 
 def record(path: str | Path) -> None:
-    """Write the record of a file, or of a folder of pictures or token files, that this job has made."""
+    """Write the record of a file, or of a folder of pictures, that this job has made."""
     content = {"file": str(path), "sha256": digest(path), **_job}
     with atomic.replacing(record_path(path)) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n")
@@ -157,7 +158,7 @@ def stamp() -> str:
 
 
 def digests(paths: Iterable[str]) -> dict[str, str]:
-    """What each path holds; token files count together, by the record of their folder.
+    """What each path holds.
 
     Returns
     -------
@@ -165,7 +166,7 @@ def digests(paths: Iterable[str]) -> dict[str, str]:
     from elsewhere their mere name, which stays when they, or the workflow, are moved
     """
     found: dict[str, str] = {}
-    for place in dict.fromkeys(path.parent if path.suffix == ".h5" else path for path in map(Path, paths)):
+    for place in map(Path, dict.fromkeys(map(str, paths))):
         name = str(place) if place.is_relative_to(RESULTS) else place.name
         folder = place.is_dir() or not place.suffix
         record = recorded(place) if folder or not place.exists() else None
@@ -177,12 +178,10 @@ def digests(paths: Iterable[str]) -> dict[str, str]:
 
 
 def digest(path: str | Path) -> str:
-    """SHA-256 of a file, or of the names and contents of all files in a folder but token and hidden files."""
+    """SHA-256 of a file, or of the names and contents of all files in a folder but hidden files."""
     path = Path(path)
     if path.is_dir():
-        files = sorted(
-            file for file in path.rglob("*") if file.is_file() and file.name[0] != "." and file.suffix != ".h5"
-        )
+        files = sorted(file for file in path.rglob("*") if file.is_file() and file.name[0] != ".")
         return fingerprint([(str(file.relative_to(path)), digest(file)) for file in files])
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -222,7 +221,7 @@ def versions() -> dict[str, str]:
 
 
 def _heard(path: Path) -> None:
-    """A file was written: token files are left to `record` of their folder."""
+    """A file was written: token files are told of by the list of their folder."""
     path = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     hidden = any(part.startswith(".") for part in path.parts)  # as the states of trainings are, which are no results
     if path.is_relative_to(RESULTS) and not (path.is_relative_to(RECORDS) or path.suffix == ".h5" or hidden):

@@ -23,6 +23,14 @@ TYPES = (
     | dict.fromkeys(("shuffled_clean", "shuffled_perturbed", "uniform_px"), pa.float64())
     | {"correct": pa.int8()}
 )
+COUNTS = ("common_clean", "common_perturbed", "shuffled_clean", "shuffled_perturbed")
+MEASURES = {  # the columns of each, in the order that its files have them
+    "accuracy": ("level", "label", "image", "target", "prediction", "correct"),
+    "alignment": ("level", "label", "image", "layer", "cosine", "norm_clean", "norm_perturbed", "radius", "correct"),
+    "attention": ("layer", "head", "label", "image", "distance_px", "entropy", "nmi", "uniform_px", "patches"),
+    "features": ("level", "label", "layer", "head", *COUNTS),
+    "shift": ("level", "label", "image", "target", "among", "prediction", "correct"),
+}
 AGAIN = "delete it to have it made again"
 
 
@@ -43,13 +51,16 @@ def writing(path: str, *columns: str) -> Iterator[Callable[[pd.DataFrame], None]
         yield lambda rows: writer.write_table(pa.Table.from_pandas(rows, schema, preserve_index=False))
 
 
-def read(path: str, columns: Sequence[str] | None = None, last: str | None = None) -> pd.DataFrame:
+def read(
+    path: str, columns: Sequence[str] | None = None, last: str | None = None, measure: str | None = None
+) -> pd.DataFrame:
     """Rows of a file, in the order they were written.
 
     Parameters
     ----------
     columns : which of them, None for all
     last : a column of numbers: only rows where it is the highest of the file, as of the last layer
+    measure : whose file it must be, all of whose columns it has and no other
 
     Raises
     ------
@@ -58,7 +69,7 @@ def read(path: str, columns: Sequence[str] | None = None, last: str | None = Non
     """
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            _require(path, file.schema_arrow, {*(columns or ()), *([last] if last else ())})
+            _require(path, file.schema_arrow, {*(columns or ()), *([last] if last else ())}, MEASURES.get(measure))
             asked = [*(columns or file.schema_arrow.names)]
             table = file.read([*dict.fromkeys(asked)]) if last is None else _of_last(file, asked, last)
     except (pa.ArrowException, OSError) as error:
@@ -80,12 +91,14 @@ def _of_last(file: pq.ParquetFile, columns: list[str], last: str) -> pa.Table:
     return pa.concat_tables(rows) if rows else file.read(columns)
 
 
-def _require(path: str, schema: pa.Schema, columns: set[str]) -> None:
-    """Refuse a file without some columns, or with others than are written."""
-    missing = sorted(columns - set(schema.names))
+def _require(path: str, schema: pa.Schema, columns: set[str], whole: Sequence[str] | None) -> None:
+    """Refuse a file without some columns, with others than are written, or, of a measure, than that one has."""
+    missing = sorted((columns | {*(whole or ())}) - set(schema.names))
     other = [field.name for field in schema if TYPES.get(field.name) != field.type]
-    if missing or other:
-        why = f"no column {', '.join(missing)}" if missing else f"{other[0]} is not as this version writes it"
+    strange = [name for name in schema.names if whole and name not in whole]
+    if missing or other or strange:
+        wrong = [*other, *strange]
+        why = f"no column {', '.join(missing)}" if missing else f"{wrong[0]} is not as this version writes it"
         raise InputError(f"{path}: of another version or measure ({why}); {AGAIN}")
 
 

@@ -44,7 +44,8 @@ def _csv(path: str) -> pd.DataFrame:
 def _rows(path: str, columns: Sequence[str] | None, last: str | None) -> pd.DataFrame:
     from maescope.base import table_files  # pyarrow is imported where there are such files
 
-    return table_files.read(path, columns, last)
+    place = _place(path)
+    return table_files.read(path, columns, last, place and place.groupdict().get("measure"))
 
 
 def told_by(path: str, column: str) -> str:
@@ -55,10 +56,14 @@ def told_by(path: str, column: str) -> str:
     InputError
         where the path does not say
     """
-    found = next((match for place in PLACES if (match := place.search(Path(path).as_posix()))), None)
+    found = _place(path)
     if found is None or found.groupdict().get(column) is None:
         raise InputError(f"{path}: the path does not tell the {column}; results keep the paths of the workflow's rules")
     return found[column]
+
+
+def _place(path: str) -> re.Match | None:
+    return next((match for place in PLACES if (match := place.search(Path(path).as_posix()))), None)
 
 
 def write(frame: pd.DataFrame, path: str) -> None:

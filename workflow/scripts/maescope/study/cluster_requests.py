@@ -5,6 +5,8 @@ others. Memory is in MB, time in minutes.
 """
 
 import math
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from maescope.base import grid
@@ -111,11 +113,16 @@ class ClusterRequests:
 
     def measuring_mb(self, wildcards, input, attempt) -> int:
         """Python, and a quarter of the token files, of which these measures hold no more at a time."""
-        return attempt * round(2000 + input.size_mb / 4)
+        return attempt * round(2000 + read_mb(input) / 4)
 
     def measuring_minutes(self, wildcards, input, attempt) -> int:
         """A gigabyte of token files in ten minutes."""
-        return attempt * round(20 + input.size_mb / 100)
+        return attempt * round(20 + read_mb(input) / 100)
+
+    def showing_mb(self, wildcards, input, attempt) -> int:
+        """As `measuring_mb`, of the labels that t-SNE shows alone."""
+        share = len(self.look.shown(wildcards)) / len(self.look.labels(wildcards))
+        return attempt * round(2000 + read_mb(input) * share / 4)
 
     def angles_mb(self, k):
         """A resource: Python, the bases, and the angles of each two of a dataset's labels; `k` tells that of a job."""
@@ -138,6 +145,22 @@ class ClusterRequests:
     def _ten_layers(self, wildcards) -> float:
         width = sizes.width_of(self.look.models[wildcards.model]) or 1024
         return 40e-6 * width * self.look.images_asked(wildcards.dataset)
+
+
+def read_mb(input: Iterable[str]) -> float:
+    """Size of a job's files, and of the token files of those that are lists of them.
+
+    Raises
+    ------
+    FileNotFoundError
+        where there is none yet: Snakemake asks again once they are made
+    """
+    sizes_of = [os.stat(path).st_size for path in input]
+    for folder in {path.removesuffix(".csv") for path in input}:
+        if os.path.isdir(folder):
+            with os.scandir(folder) as entries:
+                sizes_of += [entry.stat().st_size for entry in entries if entry.name.endswith(".h5")]
+    return sum(sizes_of) / 1e6
 
 
 def growing(size: int):

@@ -72,19 +72,16 @@ class ConventionLookUps:
     def clean_hash(self, wildcards) -> str:
         return self.config_hash_of(wildcards, "clean")
 
-    def tokens_of(self, wildcards, perturbation: str) -> list[str]:
-        """The token files that a convention's measure reads, its own or the study's."""
-        dataset = self.look.study["dataset"]
-        labels = self.look.datasets[dataset]["labels"]
-        paths = self.look.tokens_of(wildcards.model, dataset, perturbation, labels)
+    def tokens_of(self, wildcards, perturbation: str) -> str:
+        """The tokens that a convention's measure reads, its own or the study's."""
+        path = self.look.tokens_of(wildcards.model, self.look.study["dataset"], perturbation)
         folder = self.folder.format(convention=wildcards.convention)
-        own = self.kind(wildcards) in OPTIONS
-        return [path.replace("results", folder, 1) for path in paths] if own else paths
+        return path.replace("results", folder, 1) if self.kind(wildcards) in OPTIONS else path
 
-    def tokens(self, wildcards) -> list[str]:
+    def tokens(self, wildcards) -> str:
         return self.tokens_of(wildcards, wildcards.perturbation)
 
-    def clean_tokens(self, wildcards) -> list[str]:
+    def clean_tokens(self, wildcards) -> str:
         return self.tokens_of(wildcards, "clean")
 
     def claims(self, wildcards) -> list[str]:

@@ -333,11 +333,11 @@ class LookUps:
 
     # ---- Tokens
 
-    def tokens(self, wildcards) -> list[str]:
-        """Token files of a model, a dataset and a perturbation, one per label."""
-        return self.tokens_of(wildcards.model, wildcards.dataset, wildcards.perturbation, self.labels(wildcards))
+    def tokens(self, wildcards) -> str:
+        """The list of a job's token files, which lie in the folder of its name; it is there once all of them are."""
+        return self.tokens_of(wildcards.model, wildcards.dataset, wildcards.perturbation)
 
-    def tokens_with_cls(self, wildcards) -> list[str]:
+    def tokens_with_cls(self, wildcards) -> str:
         """Those of a model that has a CLS token.
 
         Raises
@@ -350,19 +350,15 @@ class LookUps:
             raise InputError(f"models.{wildcards.model}: {name} has no CLS token, whose attention this target is of")
         return self.tokens(wildcards)
 
-    def tokens_of(self, model: str, dataset: str, perturbation: str, labels: Iterable[str]) -> list[str]:
-        return [f"results/tokens/{model}/{dataset}/{perturbation}/{label}.h5" for label in labels]
+    def tokens_of(self, model: str, dataset: str, perturbation: str) -> str:
+        return f"results/tokens/{model}/{dataset}/{perturbation}.csv"
 
-    def clean_tokens(self, wildcards) -> list[str]:
-        return self.tokens_of(wildcards.model, wildcards.dataset, "clean", self.labels(wildcards))
+    def clean_tokens(self, wildcards) -> str:
+        return self.tokens_of(wildcards.model, wildcards.dataset, "clean")
 
-    def shown_tokens(self, wildcards) -> list[str]:
-        """Token files of the labels that t-SNE shows."""
-        return self.tokens_of(wildcards.model, wildcards.dataset, wildcards.perturbation, self.shown(wildcards))
-
-    def other_tokens(self, wildcards) -> list[str]:
-        """Clean token files of the other model of CKA."""
-        return self.tokens_of(wildcards.other, wildcards.dataset, "clean", self.labels(wildcards))
+    def other_tokens(self, wildcards) -> str:
+        """The clean tokens of the other model of CKA."""
+        return self.tokens_of(wildcards.other, wildcards.dataset, "clean")
 
     def images(self, wildcards) -> str:
         """The sampled list of images; a job's corruption must be there or possible."""
@@ -377,8 +373,8 @@ class LookUps:
         crops.require_ssim(wildcards.model, self.crop(wildcards))
         return self.images_of(wildcards.dataset)
 
-    def rollout(self, wildcards) -> list[str]:
-        """The clean token files, for perturbations that rank patches by them."""
+    def rollout(self, wildcards) -> str | list:
+        """The clean tokens, for perturbations that rank patches by them."""
         entry = self.perturbation(wildcards)
         ranked = entry["kind"] == "occlusion" and entry["order"] in ("most", "least") and entry["rollout"] != "gradient"
         return self.clean_tokens(wildcards) if ranked else []

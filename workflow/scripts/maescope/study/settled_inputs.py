@@ -5,6 +5,7 @@ it and would make it again; here it becomes `ancient` where its content is what 
 is told by the small file that is written with it, an ordinary input.
 """
 
+import csv
 import os
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -24,14 +25,14 @@ class SettledInputs:
     ancient : Snakemake's
     rules : all that there are, each with `is_producer(path)`
     still_says : whether a token file says what the list of its folder has, both given as paths
-    say : told once, in a sentence
+    again : let the job be run that makes a path
+    say : tell a sentence
     """
 
-    def __init__(self, ancient: Callable, rules: Iterable, still_says: Callable, say: Callable):
-        self._ancient, self._rules, self._still_says, self._say = ancient, rules, still_says, say
+    def __init__(self, ancient: Callable, rules: Iterable, still_says: Callable, again: Callable, say: Callable):
+        self._ancient, self._rules, self._still_says, self._again, self._say = ancient, rules, still_says, again, say
         self._said = False
-        self._written_together, self._written = cache(self._written_together), cache(self._written)
-        self._as_written = cache(self._as_written)
+        self._written_together, self._require = cache(self._written_together), cache(self._require)
 
     def settled(self, made: str, **files: str | Callable) -> Input:
         """Files by name, each a path with wildcards or a function of them, and `beside` them what is written with them.
@@ -53,17 +54,39 @@ class SettledInputs:
 
         return own
 
-    def token_files(self, **files: Callable) -> Input:
-        """Token files by name, and `contents` beside each folder, which decide instead of times."""
+    def whole(self, contents: str) -> Callable[[object], list]:
+        """No input, but a look at the token files of a list, with wildcards: its job is run if some have changed.
 
-        def own(wildcards) -> dict:
-            named = {name: of(wildcards) for name, of in files.items()}
-            folders = dict.fromkeys(path.rpartition("/")[0] for paths in named.values() for path in paths)
-            lists = {folder: f"{folder}.csv" for folder in folders}
-            contents = [lists[name] for name in folders if self._written(lists[name]) or not provenance.times(name)]
-            return {name: [*map(self._as_written, paths)] for name, paths in named.items()} | {"contents": contents}
+        They are no outputs: a thousand labels are a thousand files for each job, which Snakemake would match with each
+        other. So it neither knows when one is missing, nor removes them before a job or after it failed.
+        """
 
-        return own
+        def none(wildcards) -> list:
+            self._require(contents.format(**wildcards))
+            return []
+
+        return none
+
+    def _require(self, contents: str) -> None:
+        lost = self.lost(contents)
+        if lost:
+            names = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
+            self._say(f"{contents}: token files of {names} are gone, or not what they were; they are made again")
+            self._again(contents)
+
+    def lost(self, contents: str) -> list[str]:
+        """Labels whose token files are gone, or say something else than the list of their folder has of them.
+
+        Where the list is not there, or all files are gone, as when only measures were copied, nothing is lost.
+        """
+        folder = contents.removesuffix(".csv")
+        times = provenance.times(folder)
+        if not os.path.isfile(contents) or not any(name.endswith(".h5") for name in times):
+            return []
+        written = os.stat(contents).st_mtime_ns
+        with open(contents, encoding="utf-8", newline="") as file:
+            labels = [row["label"] for row in csv.DictReader(file)]
+        return [label for label in labels if not self._as_written(f"{folder}/{label}.h5", contents, times, written)]
 
     def _beside(self, path: str, made: str) -> list[str] | None:
         """The small file written with a large one, in a list; empty where it is no input, None if there is no such."""
@@ -82,21 +105,15 @@ class SettledInputs:
             self._say_that_it_is_read(path)
         return self._ancient(path) if provenance.made_from(path, made) else path
 
-    def _written(self, contents: str) -> int | None:
-        """When the contents of a folder of token files were written, in ns; None where they are not there."""
-        return os.stat(contents).st_mtime_ns if os.path.isfile(contents) else None
-
-    def _as_written(self, path: str):
-        """A token file, whose time is no reason to make anything again while it says what was written."""
-        folder, _, name = path.rpartition("/")
-        contents, time = f"{folder}.csv", provenance.times(folder).get(name)
-        if time is None or self._written(contents) is None:
-            return path
-        if time > self._written(contents):
-            self._say_that_it_is_read(path)
-            if not self._still_says(path, contents):
-                return path
-        return self._ancient(path)
+    def _as_written(self, path: str, contents: str, times: dict[str, int], written: int) -> bool:
+        """Whether a token file is there, and says what was written: it is read where it is newer than the list."""
+        time = times.get(path.rpartition("/")[2])
+        if time is None:
+            return False
+        if time <= written:
+            return True
+        self._say_that_it_is_read(path)
+        return self._still_says(path, contents)
 
     def _say_that_it_is_read(self, path: str) -> None:
         """Once: each plan reads what is newer than what was made from it, as long as it is."""

@@ -174,20 +174,18 @@ class TargetLookUps(LookUps):
         return pairs + [((model, name), (model, "clean")) for model in self.study["finetuned"] for name in conditions]
 
     def similar_tokens(self, wildcards) -> list[str]:
-        """Their token files."""
+        """Their tokens."""
         self.at_least(1, "compared")
-        dataset, sides = self.study["dataset"], dict.fromkeys(side for pair in self.similar() for side in pair)
-        labels = self.datasets[dataset]["labels"]
-        return [path for side in sides for path in self.tokens_of(side[0], dataset, side[1], labels)]
+        return [of["tokens"] for of in self.similar_of(wildcards).values()]
 
     def similar_of(self, wildcards) -> dict[str, dict]:
-        """Of each side of a comparison its model, perturbation, folder of token files and fingerprint."""
+        """Of each side of a comparison its model, perturbation, tokens and fingerprint."""
         dataset = self.study["dataset"]
         return {
             f"{model}/{name}": {
                 "model": model,
                 "perturbation": name,
-                "folder": f"results/tokens/{model}/{dataset}/{name}",
+                "tokens": self.tokens_of(model, dataset, name),
                 "config_hash": self.config_hash_of(model, dataset, name),
             }
             for pair in self.similar()
@@ -235,10 +233,8 @@ class TargetLookUps(LookUps):
         return labels[:: -(-len(labels) // FOLLOWED)]
 
     def followed_tokens(self, wildcards) -> list[str]:
-        """Token files of these labels: of the first fine-tuned model, clean, blurred and occluded."""
-        of = self.first, self.study["dataset"]
-        names = dict.fromkeys(("clean", self.study["blur"], self.occlusion))
-        return [path for name in names for path in self.tokens_of(*of, name, self.followed)]
+        """The tokens that tell of it: of the first fine-tuned model, clean, blurred and occluded."""
+        return [self.tokens_of(self.first, self.study["dataset"], name) for name in self.followed_hashes(wildcards)]
 
     def followed_hashes(self, wildcards) -> dict[str, str]:
         """Of each of these perturbations the fingerprint of its token files."""
@@ -278,7 +274,7 @@ class TargetLookUps(LookUps):
 
         Returns
         -------
-        name -> folder, labels and config_hash of its token files, and whether they are the study's images, perturbed
+        name -> tokens, labels and config_hash, and whether they are the study's images, perturbed
         """
         model, study = wildcards.model, self.study
         perturbed = study["blur"], self.occlusion, *self.corruptions_of(model)
@@ -288,7 +284,7 @@ class TargetLookUps(LookUps):
         pairs += [(name, "clean") for name in others if name != study["dataset"]]
         return {
             name if (paired := dataset == study["dataset"]) else f"images of {dataset}": {
-                "folder": f"results/tokens/{model}/{dataset}/{name}",
+                "tokens": self.tokens_of(model, dataset, name),
                 "labels": self.datasets[dataset]["labels"],
                 "config_hash": self.config_hash_of(model, dataset, name),
                 "paired": paired,
@@ -297,8 +293,8 @@ class TargetLookUps(LookUps):
         }
 
     def strange_tokens(self, wildcards) -> list[str]:
-        """The token files of `strange`."""
-        return [f"{of['folder']}/{label}.h5" for of in self.strange(wildcards).values() for label in of["labels"]]
+        """The tokens of `strange`."""
+        return [of["tokens"] for of in self.strange(wildcards).values()]
 
     def every_angle(self, wildcards) -> bool:
         """Whether all angles between each two of a dataset's labels are kept, or of all but the smallest quantiles."""
@@ -309,13 +305,13 @@ class TargetLookUps(LookUps):
         """The sampled list of the study's images, where those of this dataset vote for their classes."""
         return self.images_of(self.study["dataset"]) if wildcards.dataset == self.study["reference"] else []
 
-    def reference_tokens(self, wildcards) -> list[str]:
-        """Token files of the images that vote for the classes of the study's; none where there are none."""
+    def reference_tokens(self, wildcards) -> str | list:
+        """The tokens of the images that vote for the classes of the study's; none where there are none."""
         name = self.study["reference"]
         asked = name is not None and wildcards.dataset == self.study["dataset"]
-        return self.tokens_of(wildcards.model, name, wildcards.perturbation, self.labels(wildcards)) if asked else []
+        return self.tokens_of(wildcards.model, name, wildcards.perturbation) if asked else []
 
-    def voting_tokens(self, wildcards) -> list[str]:
+    def voting_tokens(self, wildcards) -> str | list:
         """The same, of a measure that is of nothing else."""
         self.named("reference")
         return self.reference_tokens(wildcards)

@@ -3,7 +3,7 @@
 import logging
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -160,7 +160,6 @@ def extract(
     tokens_dtype: str = "float32",
     clean_hash: str = "",
     workers: int = 2,
-    elsewhere: Mapping[Path, int] | None = None,
 ) -> Iterator[int]:
     """Write one token file per label, all levels of it, reading each image once and the next ones ahead of their use.
 
@@ -172,7 +171,6 @@ def extract(
     attributes : root attributes of every file
     clean_hash : settings that the clean token files must have been made with
     workers : threads that decode
-    elsewhere : folder on another disk, to which token files go in the end -> how many images it will hold
 
     Yields
     ------
@@ -196,8 +194,7 @@ def extract(
                 ranks = None if ranking is None else ranking[batch]
                 for level, arrays in extractor.passes(next(pixels), names[batch], ranks, tokens_dtype, read.levels):
                     if number == 0 and read.start == 0 and level == levels[0]:
-                        room = {Path(path).parent: total} | dict(elsewhere or {})
-                        _require_space(room, arrays(), len(read.pictures), len(levels))
+                        _require_space(Path(path).parent, arrays(), len(read.pictures), total * len(levels))
                     write(file, level, read.start, arrays)
                 if read.levels[-1] == levels[-1]:
                     yield len(read.pictures)
@@ -273,10 +270,9 @@ def _reader(extractor: Extractor) -> Callable[[str | addresses.Address], np.ndar
     return lambda picture: reading.read(picture, extractor.preprocessing)
 
 
-def _require_space(room: Mapping, arrays: dict[str, np.ndarray], images: int, levels: int) -> None:
-    """The first batch tells how much room the whole job needs, in each folder for so many images."""
-    for folder, count in room.items():
-        disk.require_space(folder, sum(array.nbytes for array in arrays.values()) * count * levels // images)
+def _require_space(folder: Path, arrays: dict[str, np.ndarray], images: int, passes: int) -> None:
+    """The first batch tells how much room the whole job needs, of so many images and levels."""
+    disk.require_space(folder, sum(array.nbytes for array in arrays.values()) * passes // images)
 
 
 def _half(images: int) -> int:

@@ -11,8 +11,10 @@ each patch on itself). Older files have no digests; they are read, but zeros in 
 
 import hashlib
 import json
+import logging
 import math
 import os
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,7 +27,10 @@ import pandas as pd
 from maescope.base import provenance, tidy
 from maescope.base.atomic import replacing
 from maescope.base.errors import InputError, StaleError
+from maescope.study.kept_labels import LATENCY_WAIT
 from maescope.tokens.disk import Disk
+
+log = logging.getLogger(__name__)
 
 SCHEMA = 2
 LAYER_FIRST = {"cls", "mean", "head", "patch", "attention_distance", "attention_entropy"}
@@ -287,9 +292,19 @@ def content(path: str) -> str:
         return provenance.fingerprint(said, {name: str(value) for name, value in _attributes(file).items()})
 
 
-def contents(paths: Iterable[str]) -> pd.DataFrame:
-    """`content` of token files: label, content. The workflow keeps it beside their folder, under its name and .csv."""
-    return pd.DataFrame([{"label": label, "content": content(path)} for label, path in by_label(paths).items()])
+def origin(path: str) -> str | None:
+    """What a token file says that it was made with (`tokens.keeping`); None where it says nothing that can be read."""
+    try:
+        with h5py.File(path, "r") as file:
+            said = file.attrs.get("origin")
+            return said.decode() if isinstance(said, bytes) else None
+    except (OSError, RuntimeError, ValueError):
+        return None
+
+
+def contents(files: Mapping[str, str]) -> pd.DataFrame:
+    """`content` of token files by label: label, content. It is kept beside their folder, as its name and .csv."""
+    return pd.DataFrame([{"label": label, "content": content(path)} for label, path in files.items()])
 
 
 def still_says(path: str, contents: str) -> bool:
@@ -342,26 +357,57 @@ def _checked(path: str, file: h5py.File, config_hash: str | None) -> TokenFile:
     return tokens
 
 
-def by_label(paths: Iterable[str]) -> dict[str, str]:
-    """Paths of token files by their labels, which are their names."""
-    return {Path(path).stem: path for path in paths}
+def places(labels: Iterable[str], where: str | os.PathLike) -> dict[str, str]:
+    """Label -> path of its token file, there or not, in a folder, which the list beside it stands for as well."""
+    folder = os.fspath(where).removesuffix(".csv")
+    return {label: f"{folder}/{label}.h5" for label in labels}
 
 
-def token_files(labels: Sequence[str], paths: Sequence[str], config_hash: str) -> dict[str, TokenFile]:
+def paths(labels: Sequence[str], where: str | os.PathLike) -> dict[str, str]:
+    """`places`, once all are there: files of another node may be seen later than the list that was written after them.
+
+    Raises
+    ------
+    InputError
+        naming one that is not there after the seconds that Snakemake waits for files, its `--latency-wait`
+    """
+    found, seconds = places(labels, where), float(os.environ.get(LATENCY_WAIT, 0))
+    end, said = time.monotonic() + seconds, False
+    while absent := _absent(found):
+        if time.monotonic() >= end:
+            folder = os.fspath(where).removesuffix(".csv")
+            raise InputError(f"{absent[0]}: is not there; delete {folder}.csv to have it made again")
+        if not said:
+            log.info("%s: not seen yet, nor %d others; waiting %g s at most", absent[0], len(absent) - 1, seconds)
+            said = True
+        time.sleep(min(0.5, seconds / 10))
+    return found
+
+
+def _absent(files: Mapping[str, str]) -> list[str]:
+    """Those of some files that are not there, by what is in their folders: to ask for one may tell what was before."""
+    inside: dict[str, set[str]] = {}
+    for path in files.values():
+        folder = os.path.dirname(path)
+        if folder not in inside:
+            inside[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+    unseen = [path for path in files.values() if os.path.basename(path) not in inside[os.path.dirname(path)]]
+    return [path for path in unseen if not os.path.exists(path)]  # of a file system with other forms of letters
+
+
+def token_files(labels: Sequence[str], where: str | os.PathLike, config_hash: str) -> dict[str, TokenFile]:
     """The token files of several labels, by label, checked as by `open_tokens`.
 
     None stays open: a study may have more labels than a process may have files. All must be of the same weights.
 
     Parameters
     ----------
-    labels : all of them, in the order of the result
-    paths : in any order: the name of a file is its label
+    labels : in the order of the result
+    where : the folder of the files, or the list of it that is written once all of them are there
     """
-    files, own = {}, by_label(paths)
-    if sorted(own) != sorted(labels) or len(own) < len(paths):
-        raise ValueError(f"token files of {', '.join(map(str, paths))}, but the labels are {', '.join(labels)}")
-    for label in labels:
-        with open_tokens(own[label], config_hash) as tokens:
+    files = {}
+    for label, path in paths(labels, where).items():
+        with open_tokens(path, config_hash) as tokens:
             files[label] = tokens
     first = next(iter(files.values()))
     for tokens in files.values():

@@ -15,7 +15,7 @@ from maescope.study.weight_files import HUB, RANDOM
 from maescope.tokens import store
 
 APART = re.compile(  # what is no result, of all studies, of one, and of one of its conventions
-    r"(logs|benchmarks|provenance|kept)/|[^/]+/logs/|[^/]+/conventions/[^/]+/(logs|benchmarks)/"
+    r"(logs|benchmarks|provenance)/|[^/]+/logs/|[^/]+/conventions/[^/]+/(logs|benchmarks)/"
 )
 SHARED = ("tokens", "measures", "models", "images", "data", "subspaces")  # by studies
 SHARED += ("check_model", "check_labels", "check_sample")
@@ -61,9 +61,9 @@ def apart(path: str) -> bool:
 
 
 def place(path: str, folders: Iterable[str]) -> str:
-    """What has the record of a file: the file, or its folder where all of it has one."""
+    """What has the record of a file: the file, the list of a token file, or its folder where all of it has one."""
     if path.endswith(".h5"):
-        return str(Path(path).parent)
+        return f"{Path(path).parent}.csv"
     return next((folder for folder in folders if path.startswith(f"{folder}/")), path)
 
 
@@ -89,7 +89,7 @@ class Judge:
             return Verdict(path, "foreign", "a job that runs, or was killed, left it; delete it if none runs")
         if path.endswith(".h5") and word in ("whole", "stale", "other"):
             job = self.jobs.get(where)
-            own = _of_tokens(path, job) if job else _to_its_end(path, provenance.recorded(where))
+            own = _of_tokens(path, where, job) if job else _to_its_end(path, provenance.recorded(where))
             word, why = own if own[0] == "damaged" or word == "whole" else (word, why)
         return Verdict(path, word, why)
 
@@ -160,7 +160,7 @@ def _as_written(path: str) -> tuple[str, str]:
     return "whole", ""
 
 
-def _of_tokens(path: str, job: Job) -> tuple[str, str]:
+def _of_tokens(path: str, where: str, job: Job) -> tuple[str, str]:
     """A token file, all of it read: its settings, its checksums, its weights and its images."""
     try:
         tokens = store.read_all(path, job.settings["config_hash"])
@@ -168,7 +168,7 @@ def _of_tokens(path: str, job: Job) -> tuple[str, str]:
         return "stale", str(error).removeprefix(f"{path}: ")
     except InputError as error:
         return "damaged", str(error).removeprefix(f"{path}: ")
-    weights, known = tokens.attributes["weights_sha256"], provenance.recorded(Path(path).parent)["inputs"].values()
+    weights, known = tokens.attributes["weights_sha256"], provenance.recorded(where)["inputs"].values()
     if weights not in known and not job.settings["model"]["weights"].startswith((HUB, RANDOM)):
         return "stale", f"made with weights of SHA-256 {weights[:12]}..., which are not the model's; {DELETE}"
     listed = Path(f"results/images/{job.settings['dataset']}.csv")
