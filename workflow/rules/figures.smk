@@ -338,7 +338,7 @@ if look.trained:
         input:
             losses=expand("results/models/{model}.loss.csv", model=look.trained),
         output:
-            **figure("training_curves", "Models", "Training loss"),
+            **figure("training_curves", "Models", "Training loss", "numbers"),
         log:
             f"{RESULTS}/logs/training_curves.log",
         retries: 0
@@ -367,7 +367,7 @@ if look.pretrained_here:
                 )
             ),
         output:
-            **figure("reconstruction", "Models", "Reconstructions"),
+            **figure("reconstruction", "Models", "Reconstructions", "numbers"),
         log:
             f"{RESULTS}/logs/reconstruction.log",
         conda:
