@@ -8,6 +8,7 @@ training sees in an epoch; by itself what the configuration says, or 1300 of eac
 
 import argparse
 import copy
+import multiprocessing
 import os
 import statistics
 import sys
@@ -17,9 +18,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import photographs
+import psutil
 import torch
 import yaml
-from row import Row, alternate, ratio
+from row import Row, ratio
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
@@ -49,10 +52,10 @@ def gpu_row(options: argparse.Namespace) -> Row:
 
 
 def _row(what: str, options: argparse.Namespace, device: torch.device, precision: str, size: int, rounds: int) -> Row:
-    """Both in turns: the engine from its first picture to its last step, and as many steps on one batch."""
+    """The engine's steps but for the first, in which readers start, and as many on one batch, in turns."""
     memory.keep_freed()
     entry = pretraining(size, precision)
-    cores, batches = len(os.sched_getaffinity(0)), STEPS * size
+    cores, batches = len(os.sched_getaffinity(0)), (1 + STEPS) * size
     with tempfile.TemporaryDirectory() as folder:
         rows = photographs.rows(Path(folder), ["any"], batches, min(batches, 256))
         objective = built(entry)
@@ -65,34 +68,45 @@ def _row(what: str, options: argparse.Namespace, device: torch.device, precision
             0,
             objective.hidden,
         )
-        cpu: list[float] = []
-
-        def counted(action: Callable[[], object]) -> Callable[[], None]:
-            """CPU time as well, of this process and of those that read and have ended."""
-
-            def run() -> None:
-                before = sum(os.times()[:4])
-                action()
-                cpu.append(sum(os.times()[:4]) - before)
-
-            return run
-
         bare = step(copy.deepcopy(objective), entry["training"], device, size)
-        plain, ours = counted(lambda: [bare() for _ in range(STEPS)]), counted(lambda: training.train(how, images))
-        times = alternate(plain, ours, rounds)
-    columns = [batches / statistics.median(column) for column in zip(*times, strict=True)]
-    own = _in_turns(cpu[2:])
-    remark = (
-        f"{columns[1]:.3g} images/s, bare {columns[0]:.3g}; of CPU time {ratio(own)['measured']:.3g}, {cores} cores"
-    )
-    details = {"images_per_s": columns[1], "bare_images_per_s": columns[0], "cpu_ratio": ratio(own)["measured"]}
-    return Row(what, target=0.95, remark=remark, details=details, **ratio(times))
+        taken = _in_turns(
+            lambda: _of_steps(lambda: [bare() for _ in range(1 + STEPS)]),
+            lambda: _of_steps(lambda: training.train(how, images)),
+            rounds,
+        )
+    wall, cpu = ([tuple(one[clock] for one in pair) for pair in taken] for clock in (0, 1))
+    bare_rate, rate = (STEPS * size / statistics.median(column) for column in zip(*wall, strict=True))
+    of_cpu = ratio(cpu)["measured"]
+    remark = f"{rate:.3g} images/s, bare {bare_rate:.3g}; of CPU time {of_cpu:.3g}, {cores} cores"
+    details = {"images_per_s": rate, "bare_images_per_s": bare_rate, "cpu_ratio": of_cpu}
+    return Row(what, target=0.95, remark=remark, details=details, **ratio(wall))
 
 
-def _in_turns(taken: list[float]) -> list[tuple[float, float]]:
-    """Pairs of plain and ours, whose order changes from round to round as in `row.alternate`."""
-    pairs = [taken[start : start + 2] for start in range(0, len(taken), 2)]
-    return [(one, other) if number % 2 == 0 else (other, one) for number, (one, other) in enumerate(pairs)]
+def _of_steps(action: Callable[[], object]) -> tuple[float, float]:
+    """Seconds, and CPU seconds of this process and its readers, from the end of the first step to that of the last."""
+    ends: list[tuple[float, float]] = []
+
+    def ended(*_: object) -> None:
+        readers = (psutil.Process(child.pid).cpu_times() for child in multiprocessing.active_children())
+        ends.append((time.perf_counter(), time.process_time() + sum(own.user + own.system for own in readers)))
+
+    handle = register_optimizer_step_post_hook(ended)
+    try:
+        action()
+    finally:
+        handle.remove()
+    return ends[-1][0] - ends[0][0], ends[-1][1] - ends[0][1]
+
+
+def _in_turns(plain: Callable, ours: Callable, rounds: int) -> list[tuple]:
+    """What both return, round by round after one that does not count, each first in turn."""
+    plain(), ours()
+    found = []
+    for number in range(rounds):
+        first = ours() if number % 2 else None
+        other = plain()
+        found.append((other, first or ours()))
+    return found
 
 
 def pretraining(batch: int, precision: str, architecture: str = "vit_small_patch16_224") -> dict:

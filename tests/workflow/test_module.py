@@ -110,3 +110,29 @@ def test_a_rule_with_another_input_runs_again_when_its_code_is_edited(outer):
     said = snakemake(outer, "--dry-run", target)
     assert "rule sample_with_pictures:" in said and "rule pictures:" not in said
     assert "Params have changed" in said
+
+
+LATE = """
+
+rule late:
+    output:
+        "late.txt",
+    shell:
+        "true"
+"""
+
+
+def test_told_to_end_while_it_waits_for_a_file_it_ends(outer):
+    """SIGTERM, as a Slurm job gets in which Snakemake runs: while it waits, it holds what its own answer asks for."""
+    with (outer / "Snakefile").open("a") as file:
+        file.write(LATE)
+    command = [warm.COMMANDS / "snakemake", "--cores", "1", "--nocolor", "--latency-wait", "8", "late.txt"]
+    how = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, cwd=outer, **how) as running:
+        assert any("Waiting at most 8 seconds" in line for line in running.stdout)
+        running.terminate()
+        try:
+            said, _ = running.communicate(timeout=60)
+        finally:
+            running.kill()
+    assert running.returncode == 1 and "late.txt" in said

@@ -2,8 +2,11 @@
 
 import atexit
 import os
+import threading
 import time
 from importlib.util import find_spec
+
+from snakemake.scheduling.job_scheduler import JobScheduler
 
 from maescope.base import logs
 from maescope.study import cluster, cluster_watch, kept_labels
@@ -53,6 +56,17 @@ def refusals():
             account = workflow.resource_settings.default_resources.get("slurm_account").raw
             gpu = "--gpus=1" if limits.get("max_gpu") else ""
             yield cluster.refusal(name, gpu, f"--account={account}" if account else "")
+
+
+def end_when_told(scheduler, *signal):
+    """At SIGTERM begin no more jobs. Snakemake's own answer takes a lock that the same thread holds while it waits for the
+    files of a job that has ended, and then waits for ever; the thread is for the lock of its semaphore."""
+    scheduler._user_kill = "graceful"
+    threading.Thread(target=scheduler._open_jobs.release).start()
+
+
+if hasattr(JobScheduler, "exit_gracefully"):
+    JobScheduler.exit_gracefully = end_when_told
 
 
 def without_timers(scheduler):
