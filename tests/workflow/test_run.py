@@ -26,7 +26,7 @@ EXTRACTED = [("mae_finetuned", name) for name in MEASURED]
 EXTRACTED.append(("mae_pretrained", "mask"))
 COLUMNS = {
     "accuracy": ["level", "label", "image", "target", "prediction", "correct"],
-    "alignment": ["level", "label", "image", "layer", "cosine", "norm_clean", "norm_perturbed", "correct"],
+    "alignment": ["level", "label", "image", "layer", "cosine", "norm_clean", "norm_perturbed", "radius", "correct"],
     "quality": ["level", "label", "image", "psnr_db", "ssim"],
     "features": ["level", "label", "layer", "head", "common_clean", "common_perturbed"],
     "shift": ["level", "label", "image", "target", "among", "prediction", "correct"],

@@ -61,13 +61,16 @@ def test_conclusions_by_cka_are_held_against_two_other_measures(compared):
     path = compared / "results/smoke/measures/similarity.csv"
     assert formats.faults(path, "`similarity`") == []
     measured = tidy.read([path])
-    assert len(measured) == (2 + 3 + 3) + 2 * (2 + 3)  # layers of each two models; of two, at five levels
+    whole = measured[measured["left_out"].isna()]
+    assert len(whole) == (2 + 3 + 3) + 2 * (2 + 3)  # layers of each two models; of two, at five levels
+    assert len(measured) - len(whole) == 6 * (3 + 2 * 2)  # six pairs of twelve images; last layers, and first ones
     nothing = measured[(measured["perturbation"] == "occlusion") & (measured["level"] == "0")]
     assert nothing[["cka", "mutual_knn", "procrustes"]].to_numpy() == pytest.approx(1, abs=1e-6)
     table = tidy.read([compared / "results/smoke/tables/table_similarity.csv"])
     assert set(table["measure"]) == {"cka", "mutual_knn", "procrustes"}
     assert table["conclusion"].nunique() == 3 + 3  # of a perturbed model, and of each of three beside the others
     assert not table.loc[table["measure"] == "cka", "flips"].any()
+    assert table[["low", "high"]].notna().all(axis=None) and (table["low"] <= table["difference"]).all()
 
 
 def matrix(compared):

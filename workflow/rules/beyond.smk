@@ -163,7 +163,7 @@ rule out_of_distribution:
     log:
         f"{RESULTS}/logs/out_of_distribution/{{model}}/{{dataset}}/{{perturbation}}.log",
     wildcard_constraints:
-        model=lookups.pattern(STUDY["finetuned"]),
+        model=lookups.pattern(look.sees_strange),
         dataset=STUDY["dataset"],
         perturbation="clean",
     group:
@@ -176,6 +176,7 @@ rule out_of_distribution:
     params:
         code=code("measures/out_of_distribution"),
         conditions=look.strange,
+        head=look.has_head,
         k=ANALYSIS["neighbours"],
     script:
         "../scripts/measures/out_of_distribution.py"
@@ -183,7 +184,7 @@ rule out_of_distribution:
 
 rule figure_out_of_distribution:
     input:
-        measures=look.measured("out_of_distribution", STUDY["finetuned"], "clean"),
+        measures=look.measured("out_of_distribution", look.sees_strange, "clean"),
     output:
         **figure("figure_out_of_distribution", "Beyond the paper", "Strange images told from clean ones", "numbers"),
     log:
@@ -308,6 +309,7 @@ rule table_similarity:
     params:
         code=code("tables/table_similarity"),
         finetuned=STUDY["finetuned"],
+        confidence=ANALYSIS["confidence"],
     script:
         "../scripts/tables/table_similarity.py"
 

@@ -351,3 +351,13 @@ def test_one_class_of_many_images_holds_no_resamples_in_float64():
     assert peak < 8e6
     assert (low + high) / 2 == pytest.approx(values.mean(), abs=1e-3)
     assert high - low == pytest.approx(2 * 1.96 * values.std() / 4000**0.5, rel=0.1)
+
+
+def test_the_jackknife_of_a_mean_is_students_interval():
+    """Leaving out one image at a time, as on paper: its error is that of the mean."""
+    values = np.random.default_rng(0).normal(3, 2, 12)
+    left_out = (values.sum() - values) / 11
+    assert statistics.jackknife(values.mean(), left_out, 0.9) == pytest.approx(statistics.t_interval(values, 0.9))
+    assert statistics.jackknife(values.mean(), left_out + 5, 0.9) == pytest.approx(statistics.t_interval(values, 0.9))
+    for few in ([], [1.0], [1.0, np.nan]):
+        assert np.isnan(statistics.jackknife(1.0, few)).all()

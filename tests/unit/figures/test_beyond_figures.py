@@ -41,6 +41,20 @@ def test_conditions_are_rows_and_layers_and_logits_columns_at_the_last_level():
     ]
     assert [label.get_text() for label in first.get_xticklabels()] == ["1", "2", "3", "softmax", "energy"]
     assert first.get_images()[0].get_array()[1].tolist() == [0.5, 0.9, 0.5, 0.5, 0.5]
+    assert "no head" not in [text.get_text() for text in first.texts]
+
+
+def test_a_model_without_a_head_has_its_layers_beside_one_with(tmp_path):
+    by_layer = grid(model=["tuned", "mae"], shifted=["clean", "images of far"], level=["clean"], layer=[1, 2])
+    by_logits = grid(model=["tuned"], shifted=["clean", "images of far"], level=["clean"], score=["softmax", "energy"])
+    frame = pd.concat([by_logits.assign(layer=pd.NA), by_layer.assign(score="neighbour")], ignore_index=True)
+    figure = figure_out_of_distribution(written_and_read(frame.assign(auroc=0.75), tmp_path))
+    figure.draw_without_rendering()
+    tuned, mae = figure.axes[:2]
+    assert [axis.get_title() for axis in (tuned, mae)] == ["tuned", "mae"]
+    assert [text.get_text() for text in tuned.texts] == [".75"] * 8
+    assert [text.get_text() for text in mae.texts] == ["no head"] + [".75"] * 4
+    assert np.isnan(np.ma.filled(mae.get_images()[0].get_array(), np.nan)[:, 2:]).all()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 from maescope.measures import alignment
 
@@ -49,3 +50,37 @@ def test_the_table_has_one_row_an_image_and_layer_with_layers_from_one():
     assert table["norm_clean"].tolist() == [5, 1, 2, 1]
     assert table["norm_perturbed"].tolist() == [5, 2, 2, 5]
     assert table["correct"].tolist() == [1, 0, 1, 0]
+
+
+def unit(points):
+    return points / np.linalg.norm(points, axis=-1, keepdims=True)
+
+
+def test_the_smallest_ball_of_two_points_is_half_their_distance_and_of_orthogonal_ones_known():
+    rng = np.random.default_rng(0)
+    pair = rng.normal(size=(2, 3, 7))  # of three images
+    expected = np.linalg.norm(unit(pair)[0] - unit(pair)[1], axis=-1) / 2
+    assert alignment.radius(pair) == pytest.approx(expected)
+    assert alignment.radius(pair) == pytest.approx(np.sqrt((1 - alignment.cosine(*pair)) / 2))
+    for m in range(1, 6):
+        assert alignment.radius(3 * np.eye(m)[:, None]) == pytest.approx([np.sqrt(1 - 1 / m)])
+    assert alignment.radius(np.array([[[1.0, 0]], [[-2, 0]], [[0, 1]]])) == pytest.approx([1])  # opposite ones
+
+
+def test_a_point_within_the_ball_changes_nothing_and_the_same_points_have_none():
+    ends, between = np.array([[[1.0, 0]], [[0, 1]]]), np.array([[[1.0, 1]]])
+    assert alignment.radius(np.concatenate([ends, between, ends])) == pytest.approx(alignment.radius(ends))
+    assert alignment.radius(np.repeat(between, 9, axis=0)) == pytest.approx([0], abs=1e-7)
+    assert np.isnan(alignment.radius(np.array([[[1.0, 0]], [[0, 0]]]))).all()
+
+
+@pytest.mark.parametrize("spread", [3, 0.3, 1e-3])
+def test_the_smallest_ball_is_that_of_an_optimiser_of_its_centre(spread):
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(1, 4, 5)) + spread * rng.normal(size=(7, 4, 5))
+    for found, own in zip(alignment.radius(points), np.moveaxis(unit(points), 1, 0), strict=True):
+        scaled = (own - own.mean(0)) / spread
+        held = {"type": "ineq", "fun": lambda x, scaled=scaled: x[-1] - np.square(scaled - x[:-1]).sum(1)}
+        how = {"constraints": held, "method": "SLSQP", "options": {"ftol": 1e-14, "maxiter": 500}}
+        best = minimize(lambda x: x[-1], [0] * 5 + [9], **how)  # the centre, and the squared radius
+        assert found == pytest.approx(spread * np.sqrt(best.x[-1]), rel=1e-5)

@@ -126,6 +126,16 @@ def test_conditions_are_compared_with_clean_images_which_come_first():
     assert set(comparison.add("others", {"I": gathered()["clean"]}, False)["outside"]) == {10}
 
 
+def test_a_model_without_a_head_is_told_by_its_layers_alone():
+    parts = {}
+    for _ in range(2):
+        measure.gather(parts, Tokens(), 2, ("mean",))
+    comparison, whole = measure.Comparison(1), measure.Comparison(1)
+    found, expected = comparison.add("clean", parts, True), whole.add("clean", gathered(), True)
+    assert found["score"].tolist() == ["neighbour"] * 2 and found["layer"].tolist() == [1, 2]
+    assert found.equals(expected[expected["score"] == "neighbour"].reset_index(drop=True))
+
+
 def test_the_table_has_a_row_per_score_and_layer():
     clean = [("softmax", None, np.array([0.0, 1])), ("neighbour", 1, np.array([0.0, 1]))]
     far = [("softmax", None, np.array([0.0, 1])), ("neighbour", 1, np.array([2.0, 3, 4]))]

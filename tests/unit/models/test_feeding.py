@@ -58,6 +58,27 @@ def test_more_images_for_a_step_in_parts_than_there_are_is_refused():
         feeding.Order(16, 32, 1, 0, 1, 4)
 
 
+@pytest.mark.parametrize(("images", "further", "said"), [
+    (0, {}, "0 images, but a step takes 1 or more; give more"),
+    (1, {"normed": True}, r"1 image, but a step takes 2 or more \(with the batch norm of a probe\); give more"),
+    (1, {"mixed": True}, r"1 image, but a step takes 2 or more \(mixed by twos\); give more"),
+    (1, {"size": 2}, r"1 image, but a step takes 2 or more \(on 2 gpus\); give more"),
+    (11, {"size": 2, "accumulation": 3, "mixed": True},
+     r"11 images, but a step takes 12 or more \(on 2 gpus, in 3 parts, mixed by twos\); give more"),
+])  # fmt: skip
+def test_too_few_images_for_a_step_are_told_with_what_it_takes_them_for(images, further, said):
+    with pytest.raises(InputError, match=f"^training.dataset: {said}$"):
+        feeding.Order(images, 24, 1, 0, **further)
+    one_more = max(2, images + 1)
+    if "accumulation" not in further:
+        assert feeding.Order(one_more, 24, 1, 0, **further).steps == 1
+
+
+def test_one_image_alone_is_enough_where_nothing_is_mixed_or_normalised():
+    ((_, _, _, which),) = of(feeding.Order(1, 32, 1, 0))
+    assert which == [0]
+
+
 def test_fewer_images_than_a_step_takes_are_one_step_and_it_is_said_aloud(caplog):
     ((_, _, _, which),) = of(feeding.Order(15, 32, 1, 0, mixed=True))
     assert len(which) == 14
@@ -161,6 +182,20 @@ def test_random_crops_take_the_areas_that_are_asked_for_and_flip_half():
     assert 0.35 < (spans < 0).mean() < 0.65
     widths = np.abs(spans) / 31 * 32 / 240  # the root of area times a ratio of 3 / 4 to 4 / 3
     assert 0.35 < widths.min() < 0.5 and 0.9 < widths.max() < 1.03
+
+
+def test_the_papers_randaugment_leaves_no_bit_of_a_few_pictures_and_goes_on():
+    """Magnitude 9 with noise is cut at 10, where PosterizeIncreasing keeps none: timm asks Pillow, which refuses."""
+    picture = Image.fromarray(np.random.default_rng(0).integers(1, 256, (16, 16, 3), np.uint8))
+    how = RAND | {"policy": "rand-m10-n1-p1-inc1", "erasing": 0.0, "area": [1.0, 1.0]}
+    augment = augmentation.WholePictures(how, Preprocessing(8, 8, "bicubic", (0,) * 3, (1,) * 3))
+    black = [seed for seed in range(60) if augment(picture, seed).max() == 0]
+    assert 1 <= len(black) <= 12  # of 15 operations one
+
+    assert np.asarray(augmentation.posterize(picture, 0)).tolist() == np.zeros((16, 16, 3)).tolist()
+    for bits in range(1, 9):
+        kept = np.asarray(picture) >> (8 - bits) << (8 - bits)
+        assert np.array_equal(augmentation.posterize(picture, bits, fillcolor=(0, 0, 0)), kept)
 
 
 def test_normalised_pixels_are_those_of_extraction():

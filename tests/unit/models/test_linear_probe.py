@@ -8,6 +8,7 @@ from test_ranks import two
 from torch import nn
 from torch.nn import functional as F
 
+from maescope.base.errors import InputError
 from maescope.models import architectures, checkpoints, linear_probe, objectives, ranks, states
 
 ARGUMENTS = {"img_size": 16, "patch_size": 4, "embed_dim": 24, "depth": 2, "num_heads": 3}
@@ -178,3 +179,18 @@ def test_two_processes_probe_as_one_at_the_same_batch(monkeypatch):
     assert first == second
     assert first[0] == pytest.approx(alone[0], rel=1e-4, abs=1e-5)
     assert [row["loss"] for row in first[1]] == pytest.approx([row["loss"] for row in alone[1]], rel=1e-5)
+
+
+def test_a_probe_on_one_image_is_one_line_that_names_the_key_and_on_two_it_is_trained():
+    """Torch's batch norm would raise a ValueError."""
+    said = r"^training\.dataset: 1 image, but a step takes 2 or more \(with the batch norm of a probe\); give more$"
+    with pytest.raises(InputError, match=said):
+        trainings.train(probing(), PROBE, given=trainings.problem(1))
+    found = trainings.train(probing(), PROBE, given=trainings.problem(2), validation=trainings.problem(1))
+    assert len(found.history) == 8 and found.weights.isfinite().all()
+
+
+@pytest.mark.parametrize("objective", [trainings.pretraining, trainings.classification])
+def test_other_trainings_go_on_one_image(objective):
+    found = trainings.train(objective(), trainings.recipe(epochs=2), given=trainings.problem(1))
+    assert len(found.history) == 2 and found.weights.isfinite().all()

@@ -91,7 +91,7 @@ def test_fewer_images_to_validate_on_than_processes_are_refused_before_any_waits
     def run(world):
         train(pretraining(), OWN, validation=tuple(part[:1] for part in problem()), world=world)
 
-    said = "training.validation: 1 images for 2 gpus; give each one at least"
+    said = "training.validation: 1 image for 2 gpus; give each one at least"
     assert two(run, monkeypatch) == {0: said, 1: said}
 
 

@@ -6,7 +6,9 @@ MAESCOPE_SOAK multiplies the kills.
 import multiprocessing
 import os
 import random
+import resource
 import signal
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ from maescope.base import atomic
 from maescope.base.errors import InputError
 from maescope.models import states
 
+NO_LIMIT = resource.RLIM_INFINITY
 SOAK = int(os.environ.get("MAESCOPE_SOAK", "1"))
 IDENTITY = {"recipe": {"epochs": 6, "batch_size": 8}, "model": {}, "images": "a", "validation": None, "initial": None}
 IDENTITY |= {"code": "c"}
@@ -34,13 +37,15 @@ def run(kept=True, **further):
     return train(objective, OWN, validation=problem(8), states=own, **further)
 
 
-def in_a_process(folder, pause=0, **further):
+def in_a_process(folder, pause=0, before=None, **further):
     """Start that training in a process of its own, which leaves its end, or what it says of it, in a file."""
 
     def work():
         os.chdir(folder)
         os.setsid()  # a group of its own, as jobs have
         torch.set_num_threads(1)
+        if before:
+            before()
         take = torch.optim.AdamW.step
         torch.optim.AdamW.step = lambda *given: (time.sleep(pause), take(*given))
         try:
@@ -48,6 +53,7 @@ def in_a_process(folder, pause=0, **further):
         except InputError as error:
             Path("said").write_text(str(error))
             raise SystemExit(1) from error
+        resource.setrlimit(resource.RLIMIT_FSIZE, (NO_LIMIT, NO_LIMIT))
         torch.save({"weights": found.weights, "history": found.history}, "end")
 
     process = multiprocessing.get_context("fork").Process(target=work)
@@ -253,6 +259,68 @@ def test_a_full_disk_ends_no_training_and_loses_no_state(here, monkeypatch, capl
     lines = [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"]
     assert len(lines) == 1 and "disk is full" in lines[0] and "\n" not in lines[0]
     assert {path.name: path.read_bytes() for path in here.glob("*.pt")} == there
+
+
+def test_a_state_that_no_byte_more_can_be_written_of_ends_no_training_and_loses_none(tmp_path, undisturbed):
+    """The kernel refuses to let files grow beyond a size, as beyond a quota."""
+    process = in_a_process(tmp_path, pause=0.02)
+    disturb(process, tmp_path, signal.SIGKILL, 3, 0)
+    folder = tmp_path / states.STATES / "vit"
+    there = {path.name: path.read_bytes() for path in folder.glob("*.pt")}
+    process = in_a_process(tmp_path, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, NO_LIMIT)))
+    process.join()
+    assert {path.name: path.read_bytes() for path in folder.glob("*.pt")} == there and len(there) == 2
+    assert [path.suffix for path in folder.iterdir()] == [".pt"] * 2
+    assert torch.equal(end(tmp_path)[0], undisturbed[0])
+
+
+def test_an_old_state_that_cannot_be_removed_ends_no_training(here, monkeypatch, caplog):
+    """A folder cannot, whoever asks; nor can a file that another client of the disk holds."""
+    wanted = run(kept=False)
+    with pytest.raises(Ended):
+        interrupted(monkeypatch, 3)
+    (here / "000000000.0123456789abcdef.pt").mkdir()
+    with pytest.raises(Ended):
+        interrupted(monkeypatch, 4)
+    lines = [record.getMessage() for record in caplog.records if "cannot be removed" in record.getMessage()]
+    assert lines and "000000000.0123456789abcdef.pt: an old state" in lines[0] and "the training goes on" in lines[0]
+    assert [int(path.name[:9]) for path in sorted(here.glob("*.pt"))] == [0, 4, 5]
+    found = run()
+    assert torch.equal(found.weights, wanted.weights) and found.history == wanted.history
+
+
+@pytest.mark.parametrize(("event", "count"), [("os.remove", 1), ("os.remove", 2), ("os.rename", 4), ("os.rename", 7)])
+def test_killed_while_a_state_takes_its_place_or_an_old_one_goes_it_loses_nothing(tmp_path, undisturbed, event, count):
+    """SIGKILL in the very call, of a state that is removed or of a file that is renamed, the first time or later."""
+
+    def kill():
+        seen = []
+
+        def hear(name, arguments):
+            of_a_state = name == event and ".state" in str(arguments[0])
+            if of_a_state and (event == "os.rename" or str(arguments[0]).endswith(".pt")):
+                seen.append(1)
+                if len(seen) == count:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(hear)
+
+    process = in_a_process(tmp_path, before=kill)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert [path for path in (tmp_path / states.STATES).glob("vit/*.pt") if states._read(path)]
+    in_a_process(tmp_path).join()
+    weights, history = end(tmp_path)
+    assert torch.equal(weights, undisturbed[0]) and history == undisturbed[1]
+
+
+def test_an_error_of_torch_that_no_disk_made_is_not_passed_over(here, monkeypatch):
+    def fails(*given):
+        raise RuntimeError("of torch alone")
+
+    monkeypatch.setattr(states.torch, "save", fails)
+    with pytest.raises(RuntimeError, match="of torch alone"):
+        run()
 
 
 def test_told_to_end_where_no_state_can_be_saved_it_says_so(here, monkeypatch):

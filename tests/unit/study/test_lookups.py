@@ -248,6 +248,22 @@ def test_strange_images_are_those_that_a_model_sees_anyway(look):
     assert len(without.strange_tokens(of(model="mae_finetuned"))) == 9
 
 
+def test_a_model_that_is_not_tuned_is_shown_scenes_for_figure_3_and_is_told_them_from_clean_images():
+    assert look_up().sees_strange == look_up(scenes="three").sees_strange == ["mae_finetuned"]
+    own = look_up(scenes="three_train")
+    assert own.sees_strange == ["mae_finetuned", "mae_pretrained"]
+    job = of(model="mae_pretrained", dataset="three", perturbation="clean")
+    found = own.strange(job)
+    assert list(found) == ["clean", "images of three_train"] and not found["images of three_train"]["paired"]
+    assert not own.has_head(job) and own.has_head(of(model="mae_finetuned"))
+    folders = {part["folder"] for part in found.values()}
+    for path in own.figure_3(of()):  # each of the attention of tokens that are extracted for it
+        _, model, dataset, _ = path.removeprefix("results/measures/").removesuffix(".parquet").split("/")
+        assert model != job.model or f"results/tokens/{model}/{dataset}/clean" in folders
+    assert {path.rsplit("/", 1)[0] for path in own.strange_tokens(job)} == folders
+    assert len([path for path in own.figure_3(of()) if job.model in path]) == len(found)
+
+
 def test_rankings_of_cls_and_dropped_patches_are_left_out_of_models_that_cannot_have_them(look):
     names = ["occlusion", "occlusion_random", "occlusion_cls"]
     assert look.rankings(of()) == [f"{ACCURACY}{name}.parquet" for name in names]

@@ -2,9 +2,17 @@
 
 import copy
 
+import numpy as np
 import pytest
+from PIL import Image
+from test_refusals import SCHEMA, changed
+from timm.data.auto_augment import rand_augment_transform
 
-from maescope.study import recipes, training_states
+from maescope.base.errors import InputError
+from maescope.images.reading import Preprocessing
+from maescope.models.architectures import recorded_preprocessing
+from maescope.models.augmentation import WholePictures
+from maescope.study import recipes, settings, training_states
 
 
 def entry(recipe="pretrain", crop=224, architecture="vit_base_patch16_224", **stated):
@@ -108,12 +116,161 @@ def of(**changes):
         ({"smallest_learning_rate": 1.0}, "smallest_learning_rate: 1 is above the peak of 0.000125; lower it"),
         ({"epochs": 30, "warmup_epochs": 40}, "warmup_epochs: 40 are more than its 30 epochs; lower it"),
         ({"augmentation": {"kind": "crop", "area": [1.0, 0.2]}}, "area: 1 is more than 0.2; write the smaller one"),
-        ({"recipe": "pretrain", "drop_path": 0.1}, "drop_path: only with labels, not for recipe pretrain"),
+        ({"optimizer": "lars"}, "optimizer: lars is of recipe probe, not finetune; leave it out"),
     ],
 )
 def test_what_cannot_be_trained_is_one_line(changes, said):
     words = of(**changes)
     assert f"models.vit.training.{said}" in words.replace("training.augmentation.", "training.") and "\n" not in words
+
+
+EVERY, LABELS, LEARNING = (
+    {"pretrain", "finetune", "scratch", "probe"},
+    {"finetune", "scratch", "probe"},
+    {"finetune", "scratch"},
+)
+KEYS = {  # of an entry: a value that is right, and the recipes that it changes something of
+    "recipe": (None, EVERY),
+    "dataset": ("pets", EVERY),
+    "validation": ("pets", EVERY),
+    "initial": ("mae", {"finetune", "probe"}),
+    "seed": (3, EVERY),
+    "seeds": ([3], EVERY),
+    "mask_ratio": (0.5, {"pretrain"}),
+    "norm_pix_loss": (True, {"pretrain"}),
+    "decoder": ({"width": 32}, {"pretrain"}),
+    "epochs": (2, EVERY),
+    "batch_size": (32, EVERY),
+    "learning_rate": (0.01, EVERY),
+    "base_learning_rate": (0.01, EVERY),
+    "smallest_learning_rate": (1e-9, EVERY),
+    "warmup": (0.2, EVERY),
+    "warmup_epochs": (1, EVERY),
+    "weight_decay": (0.1, EVERY),
+    "optimizer": ("lars", {"probe"}),
+    "betas": ([0.8, 0.9], EVERY - {"probe"}),  # of a probe with adamw alone
+    "layer_decay": (0.9, {"finetune"}),
+    "clip": (1.0, EVERY),
+    "average": (0.9, EVERY),
+    "precision": ("bfloat16", EVERY),
+    "smoothing": (0.2, LEARNING),
+    "mixup": (0.5, LABELS),
+    "cutmix": (0.5, LABELS),
+    "drop_path": (0.1, LEARNING),
+    "augmentation": ({"kind": "crop"}, EVERY),
+    "device": ("cpu", EVERY),
+    "gpus": (2, EVERY),
+    "accumulation": (2, EVERY),
+    "state_minutes": (5, EVERY),
+}
+
+
+def checked(recipe, **stated):
+    """What the checker says of a model with that entry, beside another to begin with."""
+    config = changed("least", [])
+    begun = {"initial": "mae"} if recipe in ("finetune", "probe") else {}
+    entry = {"recipe": recipe, "dataset": "pets", "epochs": 2} | begun | stated
+    vit = {"architecture": "vit_tiny_patch16_224", "num_classes": 2 * (recipe != "pretrain"), "training": entry}
+    mae = {"architecture": "vit_tiny_patch16_224", "weights": "/nowhere/mae.pth"}
+    config["models"] |= {"mae": mae, "trained": vit}
+    try:
+        return settings.check(config, SCHEMA, recorded_preprocessing)["models"]
+    except InputError as error:
+        return str(error).removeprefix("the configuration is not usable:\n  ")
+
+
+@pytest.mark.parametrize("recipe", sorted(EVERY))
+@pytest.mark.parametrize("key", KEYS)
+def test_each_key_of_an_entry_is_of_use_to_its_recipe_or_refused(key, recipe):
+    value, of_use = KEYS[key]
+    found = checked(recipe, **{} if key == "recipe" else {key: value})
+    if recipe in of_use:
+        assert isinstance(found, dict), found
+        return
+    assert found.startswith(f"models.trained.training.{key}: ") and "leave" in found and "\n" not in found
+
+
+def test_the_table_above_has_every_key():
+    assert KEYS.keys() == SCHEMA["$defs"]["training"]["properties"].keys()
+
+
+def test_none_of_a_key_says_what_is_so_anyway():
+    assert isinstance(checked("pretrain", mixup=0, cutmix=0, drop_path=0, smoothing=0, initial=None), dict)
+    assert isinstance(checked("scratch", norm_pix_loss=False, decoder={}), dict)
+
+
+def test_a_probe_has_betas_where_adamw_trains_it_and_none_else():
+    tuned = checked("probe", optimizer="adamw", betas=[0.8, 0.9])["trained"]["training"]
+    assert tuned["betas"] == [0.8, 0.9] and "betas" not in checked("probe")["trained"]["training"]
+
+
+RIGHT = [
+    "rand-m9-mstd0.5-inc1",
+    "rand-m5",
+    "rand-n3-p0.7",
+    "rand-m15-mmax20",
+    "rand-mstd101-m0-n0-p1",
+    "rand-m10-p0-inc0",
+]
+RIGHT += ["rand-m9-tweights-inc1", "rand-m9-t3a", "rand-t3aw-n1"]
+WRONG = {
+    "rand-m": "m is no part of RandAugment",
+    "rand-m9.5": "m9.5 is no part",
+    "rand-m9-inc": "inc is no part",
+    "rand-m9-inc2": "inc2 is no part",
+    "rand-m9-x1": "x1 is no part",
+    "rand-m9-mtsd0.5": "mtsd0.5 is no part",
+    "rand-m9-p1.5": "p1.5 is no part",
+    "rand-m9-mstd0.5.5": "mstd0.5.5 is no part",
+    "rand-m9-w0": "w0 is no part",
+    "rand-m9-tfoo": "tfoo names no set of transforms; write tweights, t3a, t3aw, or leave it out",
+    "rand-m9-t": "t names no set of transforms",
+    "rand-m9-m5": "has m twice; leave one of them out",
+    "rand-m15": "m15 would be cut to 10; lower it, or raise mmax",
+    "rand-m9-mmax5": "m9 would be cut to 5",
+}
+
+PASSED_OVER = [
+    "rand-m",
+    "rand-m9-inc",
+    "rand-m9-inc2",
+    "rand-m9-p1.5",
+    "rand-m9-tfoo",
+    "rand-m9-t",
+    "rand-m9-m5",
+    "rand-m15",
+]
+PASSED_OVER += ["rand-m9-mmax5"]
+
+
+def policy(words, recipe="finetune"):
+    return checked(recipe, augmentation={"kind": "randaugment", "policy": words})
+
+
+@pytest.mark.parametrize("words", RIGHT)
+def test_a_policy_that_is_accepted_is_one_that_timm_augments_by(words):
+    assert isinstance(policy(words), dict)
+    how = {"kind": "randaugment", "area": [0.5, 1.0], "flip": 0.5, "policy": words, "erasing": 0.25}
+    augment = WholePictures(how, Preprocessing(8, 8, "bicubic", (0.5,) * 3, (0.5,) * 3))
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8))
+    assert all(np.isfinite(augment(picture, seed)).all() for seed in range(60))
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_a_policy_that_timm_stumbles_over_or_passes_over_is_refused_while_planning(words):
+    said = policy(words)
+    assert said.startswith(f"models.trained.training.augmentation.policy: {WRONG[words]}") and "\n" not in said
+    if words not in PASSED_OVER:
+        with pytest.raises((AssertionError, ValueError)):
+            rand_augment_transform(words, {})
+
+
+@pytest.mark.parametrize(
+    "words", ["m9-mstd0.5", "rand", "rand-", "rand-m9-", "rand-9", "rand m9", "augmix-m3", "rand-M9"]
+)
+def test_what_is_no_policy_at_all_is_refused_with_an_example(words):
+    said = policy(words)
+    assert said.endswith("will not do; write RandAugment as timm does, such as rand-m9-mstd0.5-inc1"), said
 
 
 def test_what_can_be_trained_is_not_refused():

@@ -819,7 +819,7 @@ def test_what_pretraining_cannot_do_is_refused_and_training_with_labels_takes_it
     training = {"recipe": "pretrain", "dataset": "pets", "epochs": 1, "decoder": changes.pop("decoder", {})}
     config["models"]["mae"] = {"architecture": "vit_tiny", "training": training} | changes
     assert said.replace("models.vit", "models.mae") in problems(config)
-    scratch = training | {"recipe": "scratch"}
+    scratch = training | {"recipe": "scratch", "decoder": {}}
     config["models"]["mae"] |= {"training": scratch, "num_classes": 2}
     settings.check(config, SCHEMA)
 

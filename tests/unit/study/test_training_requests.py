@@ -112,7 +112,7 @@ def test_a_probe_of_small_pictures_has_adamw_and_is_trained_by_its_own_rule():
         (probe(initial=None), {}, r"training\.initial: None is not among models"),
         (probe(batch_size=1), {}, r"training\.batch_size: a probe's batch norm needs 2 images"),
         (probe(batch_size=6, accumulation=6), {}, r"training\.batch_size: a probe's batch norm needs 2 images"),
-        (probe(drop_path=0.1), {}, r"training\.drop_path: a probe's encoder is frozen"),
+        (probe(drop_path=0.1), {}, r"training\.drop_path: only for recipe finetune and scratch, not probe"),
         (probe(), {"pooling": "map"}, r"training\.recipe: a probe reads CLS or the mean"),
         ({"optimizer": "lars"}, {}, r"training\.optimizer: lars is of recipe probe, not finetune"),
     ],

@@ -14,6 +14,8 @@ def measured(clean, perturbed, correct, level="I", layers=1):
     stack = [np.stack([a[::-1]] * (layers - 1) + [a]) for a in (clean, perturbed)]
     images = [f"{n}.png" for n in range(len(clean))]
     frame = alignment.table(*stack, images, np.array(correct, bool))
+    spread = alignment.radius(np.stack([clean, perturbed]))
+    frame.loc[frame["layer"] == layers, "radius"] = spread
     return frame.assign(level=level, label="a", model="m", perturbation="blur")
 
 
@@ -67,6 +69,18 @@ def test_over_images_only_those_count_that_are_right_when_clean():
     assert row["count"] == 5
     assert row["correlation"] == pytest.approx(np.corrcoef([1, 2, 3, 4, 5], [1.5, 1.5, 3, 4.5, 4.5])[0, 1])
     assert row["low"] < row["correlation"] < row["high"] <= 1
+
+
+def test_the_divergence_radius_foretells_over_images_alone():
+    frames, right = conditions([np.linspace(0.1, 0.6, 6)] * 2, [(3, 4, 5), (4, 5)])
+    frames["radius"] = frames["image"].str[0].astype(float).rsub(9)  # the other way round than what they lose
+    found = table_drift.table(frames, right, 0.95).set_index(["over", "drift"])["correlation"]
+    assert (
+        found["images", "radius"] == pytest.approx(-found["images", "euclidean"]) and found["images", "radius"] < -0.8
+    )
+    assert ("conditions", "radius") not in found.index
+    shown = table_drift.printed(table_drift.table(frames, right, 0.95))
+    assert shown.iloc[-1][["over", "drift"]].tolist() == ["6 images", "divergence radius"]
 
 
 def test_rank_correlations_have_the_interval_of_their_formula():

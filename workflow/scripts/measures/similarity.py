@@ -1,5 +1,6 @@
 """Linear CKA, mutual k-NN and Procrustes of layers: of models with each other, of perturbed images with clean ones."""
 
+import numpy as np
 import pandas as pd
 
 from maescope.base import logs, seeds, tidy
@@ -20,16 +21,18 @@ for name, other in params.pairs:
     for label in params.labels:
         store.require_same_images(clean[label], own[label])
     layers, others = first.shape(first.levels[0], "mean")[0], second.shape("clean", "mean")[0]
+    which = {"model": params.of[name]["model"], "other": params.of[other]["model"]}
+    which |= {"perturbation": params.of[name]["perturbation"]}
+    sizes = [min(most, len(own[label].images)) for label in params.labels]
+    labels = np.repeat(params.labels, sizes)
+    order = seeds.generator(params.seed, "similarity").permutation(len(labels))
     for layer in range(1, layers + 1):
         known = embeddings.values(clean, "clean", "mean", similarity.deeper(layer, layers, others), most)
-        order = seeds.generator(params.seed, "similarity").permutation(len(known))
+        asked = similarity.concluded(which["perturbation"], layer, layers)
         for level in first.levels:
-            compared = similarity.compare(embeddings.values(own, level, "mean", layer, most), known, order)
-            row = {
-                "model": params.of[name]["model"],
-                "other": params.of[other]["model"],
-                "layer": layer,
-                "level": level,
-            }
-            rows.append(row | {"perturbation": params.of[name]["perturbation"]} | compared)
-tidy.write(pd.DataFrame(rows), snakemake.output.measure)
+            compared = embeddings.values(own, level, "mean", layer, most)
+            parts = labels if asked and level == first.levels[-1] else None
+            rows.append(similarity.compare(compared, known, order, parts).assign(layer=layer, level=level, **which))
+columns = [*similarity.WHICH, "left_out", *similarity.NAMES]
+columns += [f"chance_{measure}" for measure in similarity.NAMES]
+tidy.write(pd.concat(rows)[columns], snakemake.output.measure)

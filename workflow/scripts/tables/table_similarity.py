@@ -7,6 +7,8 @@ from maescope.tables import table_similarity, writing
 logs.begin(snakemake)
 
 measured = tidy.read([snakemake.input.measure])
-table = table_similarity.table(similarity.conclusions(measured, snakemake.params.finetuned))
+params = snakemake.params
+table = table_similarity.table(similarity.conclusions(measured, params.finetuned, params.confidence))
 title = "Do conclusions by linear CKA survive another measure of similarity?"
-writing.write_table(table, table_similarity.printed(table), title, table_similarity.notes(table), snakemake.output)
+notes = table_similarity.notes(table, params.confidence)
+writing.write_table(table, table_similarity.printed(table), title, notes, snakemake.output)

@@ -213,6 +213,29 @@ def t_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, flo
     return float(low), float(high)
 
 
+def jackknife(value: float, left_out: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of what no image has by itself, from its values with each group of images left out in turn.
+
+    The jackknife's variance, (g - 1) / g times the sum of squares about the mean of g values (Tukey 1958; of groups,
+    Kott 2001), and Student's t of g - 1. No image is in twice, as in a bootstrap, where it would be its own nearest
+    neighbour; that all values are of fewer images than the whole moves them together, and the interval by nothing.
+
+    Parameters
+    ----------
+    left_out : (g,) where all groups are of as many images, or nearly
+
+    Returns
+    -------
+    low, high : NaN of fewer than two groups, or where a value is missing
+    """
+    left_out = np.asarray(left_out, np.float64)
+    if len(left_out) < 2 or np.isnan(left_out).any():
+        return np.nan, np.nan
+    error = np.sqrt((len(left_out) - 1) * left_out.var())
+    half = stdtrit(len(left_out) - 1, 0.5 + confidence / 2) * error
+    return float(value - half), float(value + half)
+
+
 class Contrast(NamedTuple):
     """A weighted sum of means, its interval, and the two-sided p of it being zero: of one method, so they agree."""
 

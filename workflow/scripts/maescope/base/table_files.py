@@ -19,7 +19,7 @@ TYPES = (
     dict.fromkeys(("level", "label", "image", "among"), pa.string())
     | dict.fromkeys(("layer", "head", "common_clean", "common_perturbed"), pa.int16())
     | dict.fromkeys(("target", "prediction", "patches"), pa.int32())
-    | dict.fromkeys(("cosine", "norm_clean", "norm_perturbed", "distance_px", "entropy", "nmi"), pa.float32())
+    | dict.fromkeys(("cosine", "norm_clean", "norm_perturbed", "radius", "distance_px", "entropy", "nmi"), pa.float32())
     | dict.fromkeys(("shuffled_clean", "shuffled_perturbed", "uniform_px"), pa.float64())
     | {"correct": pa.int8()}
 )

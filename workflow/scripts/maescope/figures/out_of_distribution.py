@@ -39,12 +39,17 @@ def _map(axis: Axes, part: pd.DataFrame) -> AxesImage:
     layers = [str(layer) for layer in sorted(part["layer"].dropna().astype(int).unique())]
     names = {name: f"{name}, {level}" for name, level in part[["shifted", "level"]].drop_duplicates().to_numpy()}
     names = {name: CONTROL if name == "clean" else words.removesuffix(", clean") for name, words in names.items()}
-    values = part.pivot(index="shifted", columns="column", values="auroc").loc[list(names), [*layers, *LOGITS]]
+    values = part.pivot(index="shifted", columns="column", values="auroc").reindex(
+        list(names), columns=[*layers, *LOGITS]
+    )
     image = axis.imshow(values, vmin=0, vmax=1, cmap="PuOr", aspect="auto")
     axis.set_xticks(range(values.shape[1]), [*layers, *LOGITS.values()], fontsize=6)
     axis.set_yticks(range(len(values)), names.values(), fontsize=6)
     axis.axvline(len(layers) - 0.5, color="black", linewidth=0.8)
     axis.grid(False)
+    if values[list(LOGITS)].isna().all(axis=None):
+        middle = len(layers) + (len(LOGITS) - 1) / 2, (len(values) - 1) / 2
+        axis.text(*middle, "no head", ha="center", va="center", fontsize=6)
     for (row, column), value in pd.DataFrame(values.to_numpy()).stack().dropna().items():
         shade = "white" if abs(value - 0.5) > 0.3 else "black"
         axis.text(column, row, f"{value:.2f}".removeprefix("0"), ha="center", va="center", fontsize=5, color=shade)

@@ -1,4 +1,4 @@
-"""Clean and perturbed embeddings of the same image: cosine and norms (Table III of the paper)."""
+"""Clean and perturbed embeddings of the same image: cosine and norms (Table III of the paper), and their spread."""
 
 from collections.abc import Sequence
 
@@ -24,6 +24,28 @@ def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def _cosine(products: np.ndarray, *norms: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         return np.clip(products / (norms[0] * norms[1]), -1, 1)
+
+
+def radius(points: np.ndarray) -> np.ndarray:
+    """Radius of the smallest ball that holds an image's points, all brought to length 1: (m, n, D) -> (n,), in [0, 1].
+
+    The divergence radius of Liu et al. (2026). Of points on the unit sphere the centre is the point of their convex
+    hull that is nearest to 0, as any weights w of sum 1 give a bound on the squared radius, 1 - |sum w p|^2. That is a
+    problem of least squares with weights that are not negative: of |sum u p|^2 + (sum u - 1)^2, but for the scale of u.
+
+    NaN where one of an image's points is zero.
+    """
+    from scipy.optimize import nnls  # here for the reason given in `base.statistics`
+
+    found = np.full(points.shape[1], np.nan)
+    for number, own in enumerate(np.moveaxis(points, 1, 0).astype(np.float64)):  # (m, D)
+        lengths = norm(own)
+        if lengths.all():
+            held = np.column_stack([own / lengths[:, None], np.ones(len(own))])  # (m, D + 1)
+            weights = nnls(held.T, np.eye(held.shape[1])[-1])[0]
+            centre = weights @ held[:, :-1] / weights.sum()
+            found[number] = np.sqrt(max(0.0, 1 - centre @ centre))
+    return found
 
 
 def table(clean: np.ndarray, perturbed: np.ndarray, images: Sequence[str], correct: np.ndarray) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""How well a model tells images of another distribution from clean ones: by its logits, and layer by layer by distance.
+"""How well a model tells images of another distribution from clean ones: layer by layer by distance, and by its logits.
 
 Scores are higher the stranger an image: minus the largest softmax probability (Hendrycks and Gimpel 2017), minus the
 energy's log sum exp of logits (Liu et al. 2020), the distance to the k-th nearest clean image (Sun et al. 2022).
@@ -85,11 +85,21 @@ def with_intervals(measured: pd.DataFrame, confidence: float) -> pd.DataFrame:
     return measured.assign(low=low.clip(0, 1), high=high.clip(0, 1))
 
 
-def gather(parts: dict[str, dict[str, list[np.ndarray]]], tokens: TokenFile, labels: int) -> None:
-    """Add logits and mean tokens of one label's first images to those of other labels: level -> array -> parts."""
+def gather(
+    parts: dict[str, dict[str, list[np.ndarray]]],
+    tokens: TokenFile,
+    labels: int,
+    arrays: Sequence[str] = ("logits", "mean"),
+) -> None:
+    """Add arrays of one label's first images to those of other labels: level -> array -> parts.
+
+    Parameters
+    ----------
+    arrays : logits, which a model without a head has none of, and mean
+    """
     images = min(max(2, MOST // labels), len(tokens.images))
     for level in tokens.levels:
-        for name in ("logits", "mean"):
+        for name in arrays:
             array = tokens.read(level, name, images=images)
             parts.setdefault(level, {}).setdefault(name, []).append(array)
 
@@ -97,8 +107,8 @@ def gather(parts: dict[str, dict[str, list[np.ndarray]]], tokens: TokenFile, lab
 def every_other(parts: dict[str, list[np.ndarray]], first: int | None) -> dict[str, np.ndarray]:
     """Every second image of each label, from `first` on, or all for None: logits (n, C), mean (L, n, D) at length 1."""
     every = slice(first, None, None if first is None else 2)
-    logits, mean = (np.concatenate([part[..., every, :] for part in parts[name]], -2) for name in ("logits", "mean"))
-    return {"logits": logits, "mean": at_length_1(mean)}
+    found = {name: np.concatenate([part[..., every, :] for part in own], -2) for name, own in parts.items()}
+    return found | {"mean": at_length_1(found["mean"])}
 
 
 def scores(images: Mapping[str, np.ndarray], bank: np.ndarray, k: int) -> Iterator[tuple[str, int | None, np.ndarray]]:
@@ -109,8 +119,9 @@ def scores(images: Mapping[str, np.ndarray], bank: np.ndarray, k: int) -> Iterat
     images : of `every_other`
     bank : (L, m, D), clean images that distances are taken to
     """
-    yield "softmax", None, softmax_score(images["logits"])
-    yield "energy", None, energy_score(images["logits"])
+    if "logits" in images:
+        yield "softmax", None, softmax_score(images["logits"])
+        yield "energy", None, energy_score(images["logits"])
     for layer, (known, points) in enumerate(zip(bank, images["mean"], strict=True), 1):
         yield "neighbour", layer, neighbour_score(known, points, k)
 

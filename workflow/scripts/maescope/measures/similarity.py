@@ -3,22 +3,41 @@
 import numpy as np
 import pandas as pd
 
+from maescope.base import statistics
 from maescope.measures import cka
 from maescope.measures.embeddings import collapsed
 
 K = 10  # nearest neighbours of mutual k-NN
 MOST = 4000  # images that are compared: neighbours cost their square
+GROUPS = 20  # of images that are left out in turn, at most
+NAMES = ("cka", "mutual_knn", "procrustes")
+WHICH = ["model", "other", "perturbation", "level", "layer"]
 
 
-def neighbours(features: np.ndarray, k: int) -> np.ndarray:
-    """The k nearest other images of each by cosine: (n, D) -> (n, n) bool."""
+def ranked(features: np.ndarray, count: int) -> np.ndarray:
+    """The other images of each, the nearest by cosine first, so many: (n, D) -> (n, count)."""
     units = features.astype(np.float64)
     units = units / np.maximum(np.linalg.norm(units, axis=1, keepdims=True), 1e-12)
-    likeness = units @ units.T
-    np.fill_diagonal(likeness, -np.inf)
-    near = np.zeros(likeness.shape, bool)
-    np.put_along_axis(near, np.argpartition(-likeness, k - 1, axis=1)[:, :k], True, axis=1)
-    return near
+    distance = -(units @ units.T)
+    np.fill_diagonal(distance, np.inf)
+    near = np.argpartition(distance, count - 1, axis=1)[:, :count]
+    order = np.argsort(np.take_along_axis(distance, near, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(near, order, axis=1)
+
+
+def neighbours(near: np.ndarray, k: int, kept: np.ndarray) -> np.ndarray:
+    """The k nearest of each image among those kept, and none of others: (n, n) bool.
+
+    Parameters
+    ----------
+    near : of `ranked`, so many that k are kept
+    kept : (n,) bool
+    """
+    there = kept[near]
+    there &= np.cumsum(there, axis=1) <= k
+    found = np.zeros((len(near), len(near)), bool)
+    np.put_along_axis(found, near, there, axis=1)
+    return found & kept[:, None]
 
 
 def mutual_knn(a: np.ndarray, b: np.ndarray) -> float:
@@ -39,27 +58,56 @@ def procrustes(a: cka.Features, b: cka.Features) -> float:
     return float(np.linalg.svd(a.values.T @ b.values, compute_uv=False).sum())
 
 
-def compare(a: np.ndarray, b: np.ndarray, order: np.ndarray) -> dict[str, float]:
-    """All measures of two representations (n, D) of the same images, and each when b is in a random order.
+def compare(a: np.ndarray, b: np.ndarray, order: np.ndarray, labels: np.ndarray | None = None) -> pd.DataFrame:
+    """All measures of two representations (n, D) of the same images, each when b is in a random order, and with parts.
+
+    Parameters
+    ----------
+    order : a random one of the images
+    labels : (n,) their classes, where values without a part of the images are wanted, of which intervals are made
 
     Returns
     -------
-    cka, mutual_knn, procrustes, and each with `chance_` before it; NaN where either says the same of all images
+    left_out, cka, mutual_knn, procrustes, and each with `chance_` before it: a row of all images, and one without each
+    group and without chance; NaN where either side says the same of all images
     """
-    names = ("cka", "mutual_knn", "procrustes")
+    n, chances = len(a), [f"chance_{name}" for name in NAMES]
+    out = groups(labels, order) if labels is not None and n >= 8 else np.zeros(n, int)
     if collapsed(a) or collapsed(b):
-        return dict.fromkeys([*names, *(f"chance_{name}" for name in names)], np.nan)
-    k = min(K, len(a) - 2)  # all but one of few
-    first, second, shuffled = cka.prepare(a), cka.prepare(b), cka.prepare(b[order])
-    near, others = neighbours(a, k), neighbours(b, k)
-    return {
-        "cka": cka.cka(first, second)[0],
-        "mutual_knn": mutual_knn(near, others),
-        "procrustes": procrustes(first, second),
-        "chance_cka": cka.cka(first, shuffled)[0],
-        "chance_mutual_knn": k / (len(a) - 1),
-        "chance_procrustes": procrustes(first, shuffled),
-    }
+        return pd.DataFrame([{"left_out": pd.NA, **dict.fromkeys([*NAMES, *chances], np.nan)}])
+    k, every = min(K, n - 2), np.ones(n, bool)  # all but one of few
+    most = min(n - 1, k + np.bincount(out).max() * bool(out.any()))
+    near, others = ranked(a, most), ranked(b, most)
+    rows = [{"left_out": pd.NA, **_values(a, b, near, others, every)}]
+    first, shuffled = cka.prepare(a), cka.prepare(b[order])
+    by_chance = cka.cka(first, shuffled)[0], k / (n - 1), procrustes(first, shuffled)
+    rows[0] |= dict(zip(chances, by_chance, strict=True))
+    for group in range(1, out.max() + 1):
+        rows.append({"left_out": group, **_values(a, b, near, others, out != group)})
+    return pd.DataFrame(rows)
+
+
+def groups(labels: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Groups of images that are left out in turn, each with as many of every class as can be: (n,), from 1.
+
+    Parameters
+    ----------
+    order : in which images of a class go to groups; any but that of the files, which may tell something
+    """
+    sorted_by_class = order[np.argsort(np.asarray(labels)[order], kind="stable")]
+    found = np.empty(len(order), int)
+    found[sorted_by_class] = 1 + np.arange(len(order)) % min(GROUPS, len(order) // 2)
+    return found
+
+
+def _values(a: np.ndarray, b: np.ndarray, near: np.ndarray, others: np.ndarray, kept: np.ndarray) -> dict[str, float]:
+    """All measures of the images kept."""
+    a, b, k = a[kept], b[kept], min(K, int(kept.sum()) - 2)
+    if collapsed(a) or collapsed(b):
+        return dict.fromkeys(NAMES, np.nan)
+    first, second = cka.prepare(a), cka.prepare(b)
+    shared = mutual_knn(neighbours(near, k, kept), neighbours(others, k, kept))
+    return {"cka": cka.cka(first, second)[0], "mutual_knn": shared, "procrustes": procrustes(first, second)}
 
 
 def deeper(layer: int, layers: int, others: int) -> int:
@@ -67,18 +115,28 @@ def deeper(layer: int, layers: int, others: int) -> int:
     return max(1, round(layer * others / layers))
 
 
-def conclusions(measured: pd.DataFrame, finetuned: list[str]) -> pd.DataFrame:
-    """What is read from similarities, as differences whose sign says so: conclusion, measure, difference, chance.
+def concluded(perturbation: str, layer: int, layers: int) -> bool:
+    """Whether conclusions are drawn from a layer, at the last level: of two models from the last one alone."""
+    return layer == layers or (layer == 1 and perturbation != "clean")
+
+
+def conclusions(measured: pd.DataFrame, finetuned: list[str], confidence: float) -> pd.DataFrame:
+    """What is read from similarities, as differences whose sign says so.
 
     Parameters
     ----------
     measured : model, other, perturbation, level, layer, and what `compare` gives; levels in their order
     finetuned : the models that are compared with themselves when perturbed
+
+    Returns
+    -------
+    conclusion, measure, difference, low, high, a, b, chance
     """
-    last = measured[measured["layer"] == measured.groupby("model")["layer"].transform("max")]
+    whole, parts = measured[measured["left_out"].isna()], _left_out(measured)
+    last = whole[whole["layer"] == whole.groupby("model")["layer"].transform("max")]
     pairs = []
     for model in finetuned:
-        own = measured[(measured["model"] == model) & (measured["perturbation"] != "clean")]
+        own = whole[(whole["model"] == model) & (whole["perturbation"] != "clean")]
         ends = [part[part["level"] == part["level"].iloc[-1]] for _, part in own.groupby("perturbation", sort=False)]
         named = {f"{part['perturbation'].iloc[0]} {part['level'].iloc[0]}": part for part in ends}
         for (a, one), (b, other) in zip(list(named.items())[:-1], list(named.items())[1:], strict=True):
@@ -96,10 +154,21 @@ def conclusions(measured: pd.DataFrame, finetuned: list[str]) -> pd.DataFrame:
         }
         for (a, one), (b, other) in zip(list(of.items())[:-1], list(of.items())[1:], strict=True):
             pairs.append((f"at the last layer {model} is more like {a} than like {b}", one, other))
-    rows = [
-        {"conclusion": words, "measure": name, "difference": one[name] - other[name], "a": one[name], "b": other[name]}
-        | {"chance": max(one[f"chance_{name}"], other[f"chance_{name}"])}
-        for words, one, other in pairs
-        for name in ("cka", "mutual_knn", "procrustes")
-    ]
-    return pd.DataFrame(rows, columns=["conclusion", "measure", "difference", "a", "b", "chance"])
+    rows = []
+    for words, one, other in pairs:
+        without, besides = parts.get(tuple(one[WHICH])), parts.get(tuple(other[WHICH]))
+        for name in NAMES:
+            row = {"conclusion": words, "measure": name, "difference": one[name] - other[name]}
+            ends = np.nan, np.nan
+            if without is not None and besides is not None:
+                ends = statistics.jackknife(row["difference"], without[name] - besides[name], confidence)
+            row |= {"low": ends[0], "high": ends[1], "a": one[name], "b": other[name]}
+            rows.append(row | {"chance": max(one[f"chance_{name}"], other[f"chance_{name}"])})
+    columns = ["conclusion", "measure", "difference", "low", "high", "a", "b", "chance"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _left_out(measured: pd.DataFrame) -> dict[tuple, pd.DataFrame]:
+    """Of each comparison its values without a group of images, by group."""
+    parts = measured[measured["left_out"].notna()]
+    return {which: part.set_index("left_out")[list(NAMES)] for which, part in parts.groupby(WHICH, sort=False)}

@@ -143,6 +143,7 @@ class Order:
     accumulation : parts of a process's share; None for those of `recipes.parts`
     mixed : whether the images of a part are mixed by twos
     most : images of a part, where accumulation is None
+    normed : whether the images of a part, of all processes together, are normalised by each other, as of a probe
 
     Raises
     ------
@@ -160,12 +161,19 @@ class Order:
         accumulation: int | None = None,
         mixed: bool = False,
         most: int = recipes.TOGETHER,
+        normed: bool = False,
     ):
         least = size * (accumulation or 1) * (1 + mixed)
+        if images < least or (normed and images < 2):
+            needed = max(least, 1 + normed)
+            why = [f"on {size} gpus"] * (size > 1) + [f"in {accumulation} parts"] * ((accumulation or 1) > 1)
+            why += ["mixed by twos"] * mixed + ["with the batch norm of a probe"] * normed
+            there, words = f"{images} image{'s' * (images != 1)}", f" ({', '.join(why)})" if why else ""
+            raise InputError(f"training.dataset: {there}, but a step takes {needed} or more{words}; give more")
         if images < batch:
             said = f"training.batch_size: a step takes {batch} images, but there are {images}"
-            if accumulation or images < least:
-                parts = f"{size} x {accumulation or 1}"
+            if accumulation:
+                parts = f"{size} x {accumulation}"
                 raise InputError(f"{said}, which cannot go on in {parts} parts; lower it, or give more images")
             level = logging.CRITICAL if batch > recipes.TOGETHER else logging.WARNING
             log.log(level, "%s: each step takes all of them, at the rate of the larger one; lower it", said)

@@ -49,14 +49,23 @@ class States:
         self.saved = time.monotonic()
         try:
             self._write(step, state)
-        except (InputError, OSError) as error:
+        except (InputError, OSError, RuntimeError) as error:
+            if not (reason := _of_a_disk(error)):
+                raise
             level, self.told = logging.WARNING if self.told else logging.CRITICAL, True
-            said = error if isinstance(error, InputError) else f"{self.folder}: no state can be written ({error})"
+            said = error if isinstance(error, InputError) else f"{self.folder}: no state can be written ({reason})"
             log.log(level, "%s; the training goes on, and its last state stays", said)
             return False
-        for old in self._there()[KEPT:]:
-            old.unlink(missing_ok=True)
+        self._remove(self._there()[KEPT:])
         return True
+
+    def _remove(self, states: list[Path]) -> None:
+        """Remove what newer states stand for; one that cannot be removed stays, which harms nothing but the disk."""
+        for old in states:
+            try:
+                old.unlink(missing_ok=True)
+            except OSError as error:
+                log.warning("%s: an old state that cannot be removed (%s); the training goes on", old, error.strerror)
 
     def _write(self, step: int, state: dict) -> None:
         place = self.folder / "state"
@@ -100,6 +109,13 @@ class States:
         """The states, the newest first."""
         found = [path for path in self.folder.glob("*.pt") if NAME.fullmatch(path.name)]
         return sorted(found, key=lambda path: int(NAME.fullmatch(path.name)[1]), reverse=True)
+
+
+def _of_a_disk(error: BaseException | None) -> BaseException | None:
+    """The error of a disk, or the one line made of it, that another came of: torch raises its own while it closes."""
+    if error is None or isinstance(error, InputError | OSError):
+        return error
+    return _of_a_disk(error.__cause__ or error.__context__)
 
 
 def _read(path: Path) -> dict | None:

@@ -226,7 +226,7 @@ def main(folder: Path, kind: str) -> None:
     except InputError as error:
         with replacing(folder / "error") as temporary:
             temporary.write_text(str(error))
-        raise
+        raise SystemExit(1) from error  # one line says it, that of `run`
     ranks.end()
 
 

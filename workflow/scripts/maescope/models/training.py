@@ -92,9 +92,10 @@ def train(training: Training, images: feeding.Images, validation: feeding.Images
     recipe, world, states = training.recipe, training.world, training.states
     how = recipe["batch_size"], recipe["epochs"], recipe["seed"], world.size, training.accumulation
     mixed, most = training.objective.mix is not None, recipes.at_most(recipe)
-    order = feeding.Order(len(images), *how, mixed=mixed, most=most)
+    order = feeding.Order(len(images), *how, mixed=mixed, most=most, normed=recipe["recipe"] == "probe")
     if validation is not None and len(validation) < world.size:
-        raise InputError(f"training.validation: {len(validation)} images for {world.size} gpus; give each one at least")
+        there = f"{len(validation)} image{'s' * (len(validation) != 1)}"
+        raise InputError(f"training.validation: {there} for {world.size} gpus; give each one at least")
     run = _Run(training, order)
     start = run.take_over(states.take_over() if states else None)
     batches = feeding.stream(images, order.of(world.rank, start), training.workers, world.device.type == "cuda")

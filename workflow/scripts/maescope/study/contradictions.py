@@ -160,8 +160,6 @@ def _model_contradictions(name: str, model: dict, config: dict) -> Iterator[str]
         yield f"{key}.training.initial: {name} would begin with its own weights; name a model that does not come of it"
     elif begun:
         yield from sizes.twin_problems(f"{key}.training.initial", name, initial, config["models"])
-    if not begun and initial is not None:
-        yield f"{key}.training.initial: only for recipe {' and '.join(recipes.BEGUN)}, not {training['recipe']}"
     if (training["recipe"] == "pretrain") != (model["num_classes"] == 0):
         yield f"{key}.num_classes: {model['num_classes']} does not go with recipe {training['recipe']}"
 

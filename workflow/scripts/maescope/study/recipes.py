@@ -3,6 +3,7 @@
 Sources: tables 8, 9 and 11 of the paper; the pages on pretraining and fine-tuning of facebookresearch/mae.
 """
 
+import re
 from collections.abc import Iterator
 
 from maescope.base import grid
@@ -11,8 +12,23 @@ from maescope.study import sizes
 LARGE = 96  # px of the crop's shorter side
 LABELLED = ("finetune", "scratch", "probe")
 BEGUN = ("finetune", "probe")  # with the weights of another model
+LEARNING = ("finetune", "scratch")  # all layers, with labels
+OF = {  # keys that not every recipe has a use for: those that do
+    "initial": BEGUN,
+    "mask_ratio": ("pretrain",),
+    "norm_pix_loss": ("pretrain",),
+    "decoder": ("pretrain",),
+    "layer_decay": ("finetune",),
+    "smoothing": LEARNING,
+    "mixup": LABELLED,
+    "cutmix": LABELLED,
+    "drop_path": LEARNING,
+}
 TOGETHER = 64  # images that pass through a model at a time, where nothing else is asked for
 NORMALISED = 512  # of a probe, whose batch norm is over them: those of a GPU in the official code
+SECTIONS = {"m": r"\d+", "n": r"\d+", "p": r"0(\.\d+)?|1(\.0+)?", "mstd": r"\d+(\.\d+)?", "mmax": r"\d+", "inc": "[01]"}
+SETS = ("weights", "3a", "3aw")  # of transforms, by timm's names
+MAGNITUDE = 10  # of RandAugment, the largest where no mmax is written
 RUN = ("device", "gpus", "accumulation", "state_minutes")  # how a training runs: they decide nothing of what it learns
 AUGMENTATIONS = {  # kind: its keys and their defaults
     "affine": {"degrees": 10, "scale": [0.85, 1.1], "shift": 0.1},
@@ -48,6 +64,8 @@ def complete(model: dict) -> None:
     own["decoder"] = decoder | own["decoder"]
     if own["recipe"] == "probe":
         own["smoothing"] = 0.0
+    if own["optimizer"] == "lars" and "betas" not in training:
+        own.pop("betas")
     run = {"device": "auto" if large else "cpu"} | {key: own.pop(key) for key in RUN if key in own}
     model["training"], model["training_run"] = own, run
 
@@ -92,9 +110,12 @@ def _augmentation(given: dict, recipe: str, large: bool) -> dict:
 
 
 def stated_problems(models: dict) -> Iterator[str]:
-    """Keys that do not go together, in entries as they are written."""
+    """Keys that do not go together, or that their recipe has no use for, in entries as they are written."""
     for name, model in models.items():
-        key, training = f"models.{name}.training", model["training"] or {}
+        key, training = f"models.{name}.training", model.get("training") or {}
+        for part, own in OF.items():
+            if training.get(part) and training["recipe"] not in own:
+                yield f"{key}.{part}: only for recipe {' and '.join(own)}, not {training['recipe']}; leave it out"
         for one, other in INSTEAD.items():
             if one in training and other in training:
                 yield f"{key}: has both {other} and {one}; leave one of them out"
@@ -108,8 +129,6 @@ def problems(name: str, model: dict, datasets: dict) -> Iterator[str]:
     for part in sorted(foreign):
         kinds = " or ".join(one for one, keys in AUGMENTATIONS.items() if part in keys)
         yield f"{key}.augmentation.{part}: is of kind {kinds}, not {kind}; leave it out, or set kind"
-    if training["recipe"] == "pretrain" and training["drop_path"]:
-        yield f"{key}.drop_path: only with labels, not for recipe pretrain; leave it out"
     if training["smallest_learning_rate"] > training["learning_rate"]:
         yield (
             f"{key}.smallest_learning_rate: {training['smallest_learning_rate']:g} is above the peak of "
@@ -120,9 +139,29 @@ def problems(name: str, model: dict, datasets: dict) -> Iterator[str]:
     area = training["augmentation"].get("area", [0, 0])
     if area[0] > area[1]:
         yield f"{key}.augmentation.area: {area[0]:g} is more than {area[1]:g}; write the smaller one first"
+    if kind == "randaugment":
+        yield from _policy_problems(f"{key}.augmentation.policy", training["augmentation"]["policy"])
     yield from _probe_problems(key, model)
     yield from _split_problems(key, training, run)
     yield from _validation_problems(key, training, datasets)
+
+
+def _policy_problems(key: str, policy: str) -> Iterator[str]:
+    """What timm would stumble over while the images are read, or pass over in silence."""
+    sections = {}
+    for section in policy.split("-")[1:]:
+        name, value = ("t", section[1:]) if section[0] == "t" else re.fullmatch("([a-z]*)(.*)", section).groups()
+        if name == "t" and value not in SETS:
+            yield f"{key}: {section} names no set of transforms; write t{', t'.join(SETS)}, or leave it out"
+        elif name != "t" and not re.fullmatch(SECTIONS.get(name, "(?!)"), value):
+            known = "m9, n2, p0.5, mstd0.5, mmax10, inc1, tweights"
+            yield f"{key}: {section} is no part of RandAugment as timm writes it; its parts are such as {known}"
+        elif name in sections:
+            yield f"{key}: has {name} twice; leave one of them out"
+        sections[name] = value
+    most = int(sections["mmax"]) if sections.get("mmax", "").isdecimal() else MAGNITUDE
+    if sections.get("m", "").isdecimal() and int(sections["m"]) > most:
+        yield f"{key}: m{sections['m']} would be cut to {most}; lower it, or raise mmax"
 
 
 def _probe_problems(key: str, model: dict) -> Iterator[str]:
@@ -134,8 +173,8 @@ def _probe_problems(key: str, model: dict) -> Iterator[str]:
         return
     if together(training, model["training_run"]) < 2:
         yield f"{key}.batch_size: a probe's batch norm needs 2 images or more at a time; raise it"
-    if training["drop_path"]:
-        yield f"{key}.drop_path: a probe's encoder is frozen, of which nothing is dropped; leave it out"
+    if training["optimizer"] == "lars" and "betas" in training:
+        yield f"{key}.betas: of adamw, but the optimizer is lars; leave them out, or set optimizer: adamw"
     if model["pooling"] == "map":
         yield f"{key}.recipe: a probe reads CLS or the mean of the patch tokens; set pooling: token or avg, not map"
 

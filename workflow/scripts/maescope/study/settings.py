@@ -88,7 +88,7 @@ def check(
                         place = in_list(listed, label) if key == "classes" else ""
                         problems.append(f"datasets.{name}.{key}{place}: {why}")
         problems += replicates.problems(config["models"], config["seed"])
-        problems += recipes.stated_problems(config["models"])
+        problems += recipes.stated_problems(stated["models"])
         lacking = [name for name, model in config["models"].items() if not (model["weights"] or model["training"])]
         problems += [f"models.{name}.weights: needed, for {name} has no training here" for name in lacking]
     if not problems:

@@ -288,6 +288,17 @@ class TargetLookUps(LookUps):
         """imagenet-1k, where the study's dataset has all of its classes."""
         return known_list(self.datasets[self.study["dataset"]]["labels"])
 
+    @property
+    def sees_strange(self) -> list[str]:
+        """The models that are shown other images than the study's clean ones anyway: others than tuned ones, scenes."""
+        study = self.study
+        scenes = study["pretrained"] and study["scenes"] and study["scenes"] != study["dataset"]
+        others = [study["pretrained"], study["supervised"]] if scenes else []
+        return list(dict.fromkeys([*study["finetuned"], *filter(None, others)]))
+
+    def has_head(self, wildcards) -> bool:
+        return bool(self.models[wildcards.model]["num_classes"])
+
     def strange(self, wildcards) -> dict[str, dict]:
         """The study's clean images, and what is told from them: conditions and other datasets that a model sees anyway.
 
@@ -296,8 +307,8 @@ class TargetLookUps(LookUps):
         name -> folder, labels and config_hash of its token files, and whether they are the study's images, perturbed
         """
         model, study = wildcards.model, self.study
-        conditions = ("clean", *self.degradations, *self.corruptions_of(model))
-        pairs = [(study["dataset"], name) for name in conditions]
+        perturbed = *self.degradations, *self.corruptions_of(model)
+        pairs = [(study["dataset"], name) for name in ("clean", *(perturbed if model in study["finetuned"] else ()))]
         others = [*study["shifts"]] if model in study["corrupted"] else []
         others += [study["scenes"]] if study["pretrained"] and study["scenes"] else []
         pairs += [(name, "clean") for name in others if name != study["dataset"]]

@@ -10,10 +10,11 @@ from maescope.tables import writing
 
 IMAGE = ["model", "label", "image"]
 DRIFTS = {"cosine": "1 - cosine", "euclidean": "distance", "relative": "distance / norm", "norm": "change of norm"}
+OF_IMAGES = DRIFTS | {"radius": "divergence radius"}  # which is of all levels together
 
 
 def drifts(alignment: pd.DataFrame) -> pd.DataFrame:
-    """The measure `alignment` of each model's last layer, with a column for each of `DRIFTS`.
+    """The measure `alignment` of each model's last layer, with a column for each of `OF_IMAGES`.
 
     The Euclidean distance follows from cosine and norms by the law of cosines; relative, over the clean norm. Images
     that have no cosine, and level 0 of occlusion, which changes nothing, are left out.
@@ -28,7 +29,7 @@ def drifts(alignment: pd.DataFrame) -> pd.DataFrame:
         "relative": euclidean / before,
         "norm": (before - after).abs(),
     }
-    return own[["perturbation", "level", *IMAGE, "correct"]].assign(**found)
+    return own[["perturbation", "level", *IMAGE, "correct", "radius"]].assign(**found)
 
 
 def table(alignment: pd.DataFrame, clean: pd.DataFrame, confidence: float) -> pd.DataFrame:
@@ -51,12 +52,12 @@ def table(alignment: pd.DataFrame, clean: pd.DataFrame, confidence: float) -> pd
     measured["lost"] = measured["before"].astype(int) - measured["correct"].astype(int)
     rows = []
     for model, own in measured.groupby("model", sort=False):
-        columns = [*DRIFTS, "lost"]
+        columns = [*OF_IMAGES, "lost"]
         conditions = own.groupby(["perturbation", "level"], sort=False)[columns].mean().reset_index()
         images = own[own["before"] == 1].groupby(["label", "image"], sort=False)[columns].mean()
         parts = [("conditions", name, part) for name, part in conditions.groupby("perturbation", sort=False)]
         for over, perturbation, part in [*parts, ("conditions", "all", conditions), ("images", "all", images)]:
-            for drift in DRIFTS:
+            for drift in OF_IMAGES if over == "images" else DRIFTS:
                 found = statistics.rank_correlation(part[drift].to_numpy(), part["lost"].to_numpy(), confidence)
                 row = {"model": model, "over": over, "perturbation": perturbation, "drift": drift}
                 ends = {"low": found.low, "high": found.high, "chance": found.chance}
@@ -70,7 +71,9 @@ def notes(confidence: float) -> list[str]:
         "Drift of mean patch tokens at the last layer from the clean to the perturbed image: 1 - cosine, Euclidean "
         "distance, that over the clean norm, and the absolute change of norm. Spearman's rank correlation with the "
         "loss of accuracy: over conditions, of the mean over images; over images that are right when clean, of the "
-        "mean over conditions with the share of them in which the image is wrong.",
+        "mean over conditions with the share of them in which the image is wrong. Over images also the divergence "
+        "radius (Liu et al. 2026), of the smallest ball around an image's embeddings at length 1, clean and at all "
+        "levels of a perturbation.",
         f"In brackets the {100 * confidence:g} % interval of Bonett and Wright (2000). Chance: random orders are "
         f"farther from 0 in {100 * (1 - confidence):.2g} % of cases. Levels of one perturbation are in an order "
         "already, so any measure that grows with it correlates over conditions; over images nothing does so by itself.",
@@ -81,7 +84,7 @@ _COLUMNS: list[writing.Column] = [
     ("model", lambda r: r["model"]),
     ("over", lambda r: f"{r['count']} {r['over']}"),
     ("perturbation", lambda r: r["perturbation"]),
-    ("drift", lambda r: DRIFTS[r["drift"]]),
+    ("drift", lambda r: OF_IMAGES[r["drift"]]),
     ("rank correlation", partial(writing.interval, value="correlation", low="low", high="high", digits=2)),
     ("chance", lambda r: f"±{writing.number(r['chance'], 2)}"),
 ]
