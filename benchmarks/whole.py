@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from maescope.images.corruptions import CORRUPTIONS  # noqa: E402
 
-PARTS = ("Snakefile", "Makefile", "requirements.txt", "workflow", "config", "profiles")
+PARTS = ("Snakefile", "Makefile", "requirements.txt", "workflow", "config", "profiles", "envs")
 
 
 def plan(options: argparse.Namespace) -> Row:
@@ -49,11 +49,15 @@ def demo(options: argparse.Namespace) -> Row:
 @contextmanager
 def _copy() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for part in PARTS:
-            source = ROOT / part
-            (shutil.copytree if source.is_dir() else shutil.copy2)(source, folder / part)
-        yield folder
+        copy_into(Path(name))
+        yield Path(name)
+
+
+def copy_into(folder: Path) -> None:
+    """Put what runs of the workflow into a folder."""
+    for part in PARTS:
+        source = ROOT / part
+        (shutil.copytree if source.is_dir() else shutil.copy2)(source, folder / part)
 
 
 def _fake_folders(folder: Path) -> None:

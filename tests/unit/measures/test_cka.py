@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from maescope.base.errors import InputError
-from maescope.measures.cka import cka, prepare, prepared, table
+from maescope.measures import cka as module
+from maescope.measures.cka import cka, of_clean, of_perturbed, prepare, prepared, table
 
 N = 23
 
@@ -109,3 +110,28 @@ def test_of_a_layer_that_says_the_same_of_all_images_nothing_is_said_and_of_the_
     assert found.loc[1].isna().all() and list(found) == ["cka", "debiased", "shuffled"]
     assert found.loc[2, "cka"] == pytest.approx(1)
     assert table(same, {2: prepared(a)})["cka"].isna().all()
+
+
+@pytest.mark.parametrize("held", [1, 2, 9])
+def test_a_layer_is_compared_the_same_however_many_fit_into_memory(held, monkeypatch):
+    layers = {"clean": [features(seed, 4) for seed in range(5)], "I": [features(seed, 4) for seed in range(7, 12)]}
+    others, most = [features(seed, 6) for seed in range(20, 23)], []
+    monkeypatch.setattr(module, "ROOM", 8 * N * 6 * held)
+    monkeypatch.setattr(module, "table", lambda own, known: most.append(len(known)) or table(own, known))
+
+    def own(level, token, layer):
+        assert token == "mean"
+        return layers[level][layer - 1]
+
+    found = of_clean(own, lambda level, token, layer: others[layer - 1], "mean", 5, 3)
+    known = {layer: prepare(other) for layer, other in enumerate(others, 1)}
+    assert max(most) == min(held, 3) and set(found["level"]) == {"clean"}
+    assert found[["layer", "other_layer"]].to_numpy().tolist() == [[i, j] for i in range(1, 6) for j in range(1, 4)]
+    expected = [value for layer in layers["clean"] for value in table(layer, known)["cka"]]
+    assert found["cka"].tolist() == pytest.approx(expected)
+
+    found = of_perturbed(own, own, "mean", ["I", "clean"], 5)
+    assert found["level"].tolist() == ["I"] * 5 + ["clean"] * 5 and found["layer"].tolist() == [1, 2, 3, 4, 5] * 2
+    assert found["other_layer"].equals(found["layer"])
+    pairs = zip(layers["I"], layers["clean"], strict=True)
+    assert found["cka"].tolist() == pytest.approx([*(compare(*pair)[0] for pair in pairs), *[1] * 5])

@@ -1,6 +1,7 @@
 """Head-wise common features against plain loops, ties included."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -136,6 +137,19 @@ def test_shuffled_counts_equal_plain_loops_and_follow_the_seed():
     again = features.shuffled_retained(top, top_other, labels, 0.5, draws=1, seed=7)
     different = features.shuffled_retained(top, top_other, labels, 0.5, draws=1, seed=8)
     assert np.array_equal(clean, again[0]) and not np.array_equal(clean, different[0])
+
+
+def test_many_classes_of_two_images_take_no_memory_for_each_class_and_image():
+    top = np.random.default_rng(0).random((1, 8000, 1, 4)) < 0.5
+    tracemalloc.start()
+    try:
+        found = features.table(top, top, np.repeat(np.arange(4000), 2)[::-1], 1.0, 2, 0)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    both = (top[:, ::2] & top[:, 1::2]).sum(axis=-1).ravel()[::-1]
+    assert found["common_clean"].tolist() == found["common_perturbed"].tolist() == both.tolist()
+    assert peak < 16e6  # 32 MB if each class had a mask
 
 
 def test_errors_name_the_numbers():

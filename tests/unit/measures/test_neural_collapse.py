@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from maescope.measures import neural_collapse as module
 from maescope.measures.neural_collapse import neural_collapse
 
 
@@ -52,3 +53,18 @@ def test_class_means_that_are_one_say_nothing():
 def test_classes_of_one_image_have_no_spread_that_could_have_collapsed():
     features = np.random.default_rng(0).normal(size=(5, 4))
     assert np.isnan(list(neural_collapse(features, np.arange(5)).values())).all()
+
+
+def test_angles_of_classes_are_the_same_however_many_are_compared_at_a_time(monkeypatch):
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(21, 5)), np.arange(21) % 7
+    means = np.stack([features[labels == label].mean(axis=0) for label in range(7)])
+    means -= means.mean(axis=0)
+    expected = [
+        abs(means[i] @ means[j] / np.linalg.norm(means[i]) / np.linalg.norm(means[j]) + 1 / 6)
+        for i in range(7)
+        for j in range(i)
+    ]
+    for rows in (1, 3, 7, 100):
+        monkeypatch.setattr(module, "ROWS", rows)
+        assert neural_collapse(features, labels)["equiangle"] == pytest.approx(np.mean(expected))

@@ -52,6 +52,18 @@ def test_many_points_are_guessed_as_few_are(drawn, monkeypatch):
     assert right[1] == pytest.approx(right[0], abs=0.003) and right[0] > 0.4
 
 
+def test_it_ends_where_scikit_learn_does_on_what_is_easily_told_apart(drawn, monkeypatch):
+    monkeypatch.setattr(probe, "ENOUGH", -np.inf)  # what steps gain ends nothing
+    points, own = drawn[0][:1500] + 4 * np.eye(6, 40, dtype=np.float32)[drawn[1][:1500]], drawn[1][:1500]
+    points = (points - points.mean(axis=0)) / points.std(axis=0)
+    weights, biases = (part.astype(np.float64) for part in probe.fitted(points, own, 6))
+    scores = points.astype(np.float64) @ weights + biases
+    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+    rest = shares / shares.sum(axis=1, keepdims=True) - np.eye(6)[own]  # the slope of the loss by the scores
+    steepest = max(abs(points.T @ rest + weights).max(), abs(rest.sum(axis=0)).max()) / 1500
+    assert 1e-5 < steepest < 1.01e-4  # 200 steps reach a hundredth of that
+
+
 def test_dimensions_that_do_not_vary_are_harmless(monkeypatch):
     monkeypatch.setattr(probe, "MUCH", 0)
     points = np.zeros((40, 3), np.float32)

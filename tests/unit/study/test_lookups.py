@@ -395,7 +395,6 @@ def test_what_jobs_ask_for_grows_with_their_work_and_with_each_attempt(look):
     assert (ask.measuring_mb(job, files, attempt=1), ask.measuring_minutes(job, files, attempt=1)) == (2100, 24)
     angles = 3 * 2 * 5  # pairs of three labels, layers, 2 and 3 dimensions
     assert ask.angles_mb(lambda wildcards: [2, 3])(job, files, attempt=1) == round(2400 + 330e-6 * angles)
-    assert ask.comparing_mb(job, files, attempt=1) == 2000 + 1.5 * 400 / 3
     assert look.every_angle(job)
     look.analysis["subspace"]["every_angle"] = False
     assert ask.angles_mb(lambda wildcards: [2, 3])(job, files, attempt=1) == round(2400 + 330e-6 * 3 * 2 * 2)
@@ -403,6 +402,7 @@ def test_what_jobs_ask_for_grows_with_their_work_and_with_each_attempt(look):
     look.datasets["three"]["count"] = 1000
     width = look.models["mae_finetuned"]["arguments"]["embed_dim"]
     assert ask.separating_mb(job, attempt=2) == 2 * round(4000 + 40e-6 * width * 3000)
+    assert ask.comparing_mb(job, attempt=1) == round(3000 + 40e-6 * width * 3000)
     look.datasets["three"]["count"] = 4
 
 

@@ -378,7 +378,8 @@ def _pixelate(image, scale, rng):
 def _jpeg_compression(image, quality, rng):
     file = BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=quality)
-    return np.asarray(Image.open(file, formats=["JPEG"]))
+    h, w, _ = image.shape
+    return np.asarray(Image.frombytes("RGB", (w, h), file.getbuffer(), "jpeg", "RGB", ""))
 
 
 _FUNCTIONS = {

@@ -43,9 +43,12 @@ def filtered(planes, kernel, mode):
     padded = np.pad(planes, ((0, 0), (reach, reach), (reach, reach)), mode=mode)
     shape = [fft.next_fast_len(side, real=True) for side in padded.shape[1:]]  # what wraps around is cut off
     spectrum, sums = _spectrum(kernel.tobytes(), len(kernel), *shape), np.empty(planes.shape)
+    rows, columns = (slice(2 * reach, 2 * reach + side) for side in planes.shape[1:])
     for few in _few(padded):
-        around = fft.irfft2(fft.rfft2(padded[few].astype(float), shape) * spectrum, shape)
-        sums[few] = around[:, 2 * reach :, 2 * reach :][:, : planes.shape[1], : planes.shape[2]]
+        waves = fft.rfft2(padded[few].astype(float), shape)
+        waves *= spectrum
+        waves = fft.ifft(waves, axis=1, norm="forward", overwrite_x=True)[:, rows]
+        sums[few] = fft.irfft(waves, shape[1], norm="forward")[..., columns]
     return sums
 
 
@@ -56,8 +59,8 @@ def _few(planes):
 
 @lru_cache(8)
 def _spectrum(kernel, side, *shape):
-    """Of a kernel (side, side), float64, given as bytes, amid zeros."""
-    return fft.rfft2(np.frombuffer(kernel).reshape(side, side), shape)
+    """Of a kernel (side, side), float64, given as bytes, amid zeros; over the numbers that the way back adds."""
+    return fft.rfft2(np.frombuffer(kernel).reshape(side, side), shape, norm="forward")
 
 
 def gaussian_blur(planes, sigma):

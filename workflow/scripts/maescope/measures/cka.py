@@ -4,7 +4,7 @@ Equal up to rotation and one common scale, representations have 1. The plain est
 number of images, even of noise; the debiased one (Song et al. 2012) is 0 there on average, and may be negative.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,9 @@ import pandas as pd
 
 from maescope.base.errors import InputError
 from maescope.measures.embeddings import collapsed
+
+Read = Callable[[str, str, int], np.ndarray]
+ROOM = 1e9  # bytes of features of other layers that are held at a time
 
 
 class Features(NamedTuple):
@@ -101,6 +104,51 @@ def table(own: np.ndarray, others: Mapping[int, Features | None]) -> pd.DataFram
         shuffled = 1 / ((len(own) - 1) * np.sqrt(features.own * other.own))  # both traces are 1
         rows.append({"other_layer": layer, "cka": plain, "debiased": debiased, "shuffled": shuffled})
     return pd.DataFrame(rows)
+
+
+def of_clean(own: Read, other: Read, token: str, depth: int, other_depth: int) -> pd.DataFrame:
+    """What `table` gives of each layer with each, of clean images: level, layer and that, in the order of layers.
+
+    Of the other side as many layers are held as fit into `ROOM`, and the own ones are read once more for each group.
+
+    Parameters
+    ----------
+    own, other : from level, token and 1-based layer to features (n, D) of the same images
+    depth, other_depth : layers of either
+    """
+    found: dict[int, list[pd.DataFrame]] = {}
+    for known in _groups(other, token, other_depth):
+        for layer in range(1, depth + 1):
+            found.setdefault(layer, []).append(table(own("clean", token, layer), known).assign(layer=layer))
+    return pd.concat([frame for frames in found.values() for frame in frames]).assign(level="clean")
+
+
+def of_perturbed(own: Read, clean: Read, token: str, levels: Sequence[str], depth: int) -> pd.DataFrame:
+    """What `table` gives of each layer with its clean self: level, layer and that, in the order of `levels` and layers.
+
+    Parameters
+    ----------
+    own, clean : as in `of_clean`
+    """
+    found: dict[str, list[pd.DataFrame]] = {level: [] for level in levels}
+    for known in _groups(clean, token, depth):
+        for level in levels:
+            for layer, features in known.items():
+                frame = table(own(level, token, layer), {layer: features})
+                found[level].append(frame.assign(level=level, layer=layer))
+    return pd.concat([frame for frames in found.values() for frame in frames])
+
+
+def _groups(read: Read, token: str, depth: int) -> Iterator[dict[int, Features | None]]:
+    """Clean layers 1 to `depth`, prepared, as many at a time as fit into `ROOM`, one at least; gone with the next."""
+    group: dict[int, Features | None] = {}
+    for layer in range(1, depth + 1):
+        features = read("clean", token, layer)
+        if group and 8 * features.size * (len(group) + 1) > ROOM:
+            yield group
+            group.clear()
+        group[layer] = prepared(features)
+    yield group
 
 
 def parts(measured: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -99,14 +99,16 @@ def shuffled_retained(
     -------
     common_clean, common_perturbed : (draws, classes, L, H) counts, classes in sorted order
     """
-    rng = np.random.default_rng(seed)
-    counts = []
-    for _ in range(draws):
-        shuffled = rng.permutation(labels)
-        members = [shuffled == label for label in np.unique(labels)]
-        counts.append([retained(common(clean[:, m], threshold), common(perturbed[:, m], threshold)) for m in members])
+    rng, own = np.random.default_rng(seed), np.unique(labels, return_inverse=True)[1]
+    counts = [_of_classes(clean, perturbed, rng.permutation(own), threshold) for _ in range(draws)]
     both = np.array(counts)  # (draws, classes, 2, L, H)
     return both[:, :, 0], both[:, :, 1]
+
+
+def _of_classes(clean: np.ndarray, perturbed: np.ndarray, own: np.ndarray, threshold: float) -> list[tuple]:
+    """`retained` of each class; `own` (B,) has the class of each image, from 0 on."""
+    members = np.split(np.argsort(own, kind="stable"), np.cumsum(np.bincount(own))[:-1])
+    return [retained(common(clean[:, m], threshold), common(perturbed[:, m], threshold)) for m in members]
 
 
 def table(
@@ -121,11 +123,9 @@ def table(
     clean, perturbed : (L, B, H, d) bool, from `top_dims`, the same images of all classes in the same order
     labels : (B,) the class of each image
     """
-    labels = np.asarray(labels)
-    classes = np.unique(labels)
-    members = [labels == label for label in classes]
-    counts = [retained(common(clean[:, m], threshold), common(perturbed[:, m], threshold)) for m in members]
-    own_clean, own_perturbed = np.array(counts).transpose(1, 0, 2, 3)  # (classes, L, H) each
+    classes, own = np.unique(labels, return_inverse=True)
+    counts = np.array(_of_classes(clean, perturbed, own, threshold))
+    own_clean, own_perturbed = counts.transpose(1, 0, 2, 3)  # (classes, L, H) each
     shuffled_clean, shuffled_perturbed = shuffled_retained(clean, perturbed, labels, threshold, draws, seed)
     number, layer, head = (index.ravel() for index in np.indices(own_clean.shape))
     return pd.DataFrame(

@@ -1,8 +1,11 @@
 """Whether images of a class fall together and classes stand apart alike: neural collapse (Papyan, Han, Donoho 2020)."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
+
+ROWS = 1024  # of the cosines of all pairs of classes at a time
 
 
 def neural_collapse(features: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -39,9 +42,16 @@ def neural_collapse(features: np.ndarray, labels: np.ndarray) -> dict[str, float
     along = np.square(within @ directions[keep].T).sum(axis=0)  # of S_W in the eigenvectors of S_B
     norms = np.linalg.norm(centred, axis=1)
     units = centred / np.maximum(norms, 1e-300)[:, None]
-    cosines = (units @ units.T)[np.triu_indices(count, 1)]
+    apart = sum(np.abs(part).sum() for part in _from_simplex(units))
     return {
         "nc1": float((along / np.square(lengths[keep])).sum()),  # 1 / C, and C of S_B = centred^T centred / C
         "equinorm": float(norms.std() / norms.mean()) if count > 2 else np.nan,
-        "equiangle": float(np.abs(cosines + 1 / (count - 1)).mean()) if count > 2 else np.nan,
+        "equiangle": float(apart / (count * (count - 1) / 2)) if count > 2 else np.nan,
     }
+
+
+def _from_simplex(units: np.ndarray) -> Iterator[np.ndarray]:
+    """Cosine + 1 / (C - 1) of each two of C unit vectors (C, D) once, some rows at a time, zeros beside them."""
+    for start in range(0, len(units), ROWS):
+        cosines = units[start : start + ROWS] @ units[start:].T
+        yield np.triu(cosines + 1 / (len(units) - 1), 1)

@@ -5,13 +5,15 @@ then only, which takes seconds.
 """
 
 import numpy as np
+from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 MUCH = 1e8  # points x dimensions x classes
 PART = 8192  # points whose scores are held at a time
-STEPS = 5  # of L-BFGS at a time, at most ROUNDS times; done when they lower the mean loss by less than ENOUGH
+STEPS = 5  # of L-BFGS at a time, at most ROUNDS times; done when they lower the mean loss by less than ENOUGH,
 ROUNDS, ENOUGH = 40, 3e-3
+FLAT = 1e-4  # or, after any step, where scikit-learn is done: no slope of the mean loss is steeper
 
 
 def guesses(points: np.ndarray, labels: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -47,17 +49,15 @@ def fitted(points: np.ndarray, own: np.ndarray, classes: int) -> tuple[np.ndarra
     curvature, axes = torch.linalg.eigh((x.T @ x).double())
     curvature = (curvature.clamp(min=0) / classes + 1) / count
     scaled, rise = (axes / curvature.sqrt()).float(), classes**0.5  # (D, D)
-    inner = torch.zeros(dim + 1, classes, device=device, requires_grad=True)
+    values, length = [], 1.0
 
-    def outer() -> tuple[torch.Tensor, torch.Tensor]:
-        return scaled @ inner.detach()[:-1], rise * inner.detach()[-1]
+    def outer(inner: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        steps = torch.from_numpy(inner.reshape(dim + 1, classes)).float().to(device) / length
+        return scaled @ steps[:-1], rise * steps[-1]
 
-    def loss() -> float:
-        """The mean over points, and its gradient left in `inner`; torch asks again where it begins."""
-        if torch.equal(inner, asked):
-            return values[-1]
-        asked.copy_(inner.detach())
-        weights, biases = (part.requires_grad_() for part in outer())
+    def loss(inner: np.ndarray) -> tuple[float, np.ndarray]:
+        """The mean over points, and its gradient."""
+        weights, biases = (part.requires_grad_() for part in outer(inner))
         total = (weights**2).sum() / 2
         total.backward()
         value = total.item()
@@ -65,18 +65,22 @@ def fitted(points: np.ndarray, own: np.ndarray, classes: int) -> tuple[np.ndarra
             part = cross_entropy(x[start : start + PART] @ weights + biases, y[start : start + PART], reduction="sum")
             part.backward()
             value += part.item()
-        inner.grad = torch.cat([scaled.T @ weights.grad, rise * biases.grad[None]]) / count
-        values.append(value / count)
-        return values[-1]
+        steepest = max(part.grad.abs().max().item() for part in (weights, biases))
+        values.append((value / count, steepest / count))
+        slope = torch.cat([scaled.T @ weights.grad, rise * biases.grad[None]]) / count
+        return value / count, slope.double().cpu().numpy().ravel() / length
 
-    values, asked = [], torch.full_like(inner, torch.nan, requires_grad=False)
-    before = loss()
-    settings = {"max_eval": 4 * STEPS, "tolerance_grad": 0, "tolerance_change": 0, "line_search_fn": "strong_wolfe"}
-    search = torch.optim.LBFGS([inner], lr=max(1, inner.grad.abs().sum().item()), max_iter=1, **settings)
-    for _ in range(ROUNDS):
-        search.step(loss)
-        search.param_groups[0].update(lr=1, max_iter=STEPS)
-        if before - min(values) < ENOUGH:
-            break
-        before = min(values)
-    return tuple(part.cpu().numpy() for part in outer())
+    def done(_: np.ndarray) -> None:
+        """Called after each step, whose end is what was asked for last."""
+        value, steepest = values[-1]
+        reached.append(value)
+        step = len(reached) - 1
+        if steepest <= FLAT or (step % STEPS == 1 and reached[max(0, step - STEPS)] - value < ENOUGH):
+            raise StopIteration
+
+    begin = np.zeros((dim + 1) * classes)
+    value, slope = loss(begin)
+    reached, length = [value], 1 / max(np.linalg.norm(slope), 1e-12)  # the first step is of length 1, and so Newton's
+    settings = {"maxiter": 1 + ROUNDS * STEPS, "ftol": 0, "gtol": 0}
+    found = minimize(loss, begin, jac=True, method="L-BFGS-B", callback=done, options=settings)
+    return tuple(part.cpu().numpy() for part in outer(found.x))

@@ -127,14 +127,17 @@ class ClusterRequests:
 
         return mb
 
-    def comparing_mb(self, wildcards, input, attempt) -> int:
-        """Python, and the clean token files of one side in float64."""
-        return attempt * round(2000 + 1.5 * input.size_mb / (1 + self.look.levels_of(wildcards.perturbation)))
+    def comparing_mb(self, wildcards, attempt) -> int:
+        """Python, a gigabyte of layers, and ten times one layer's tokens of all images in float32."""
+        return attempt * round(3000 + self._ten_layers(wildcards))
 
     def separating_mb(self, wildcards, attempt) -> int:
         """Python, torch for a large probe, and ten times one layer's tokens of all images in float32."""
+        return attempt * round(4000 + self._ten_layers(wildcards))
+
+    def _ten_layers(self, wildcards) -> float:
         width = sizes.width_of(self.look.models[wildcards.model]) or 1024
-        return attempt * round(4000 + 40e-6 * width * self.look.images_asked(wildcards.dataset))
+        return 40e-6 * width * self.look.images_asked(wildcards.dataset)
 
 
 def growing(size: int):
