@@ -68,7 +68,8 @@ scale-test: $(STAMP)  ## ViT-B/16 for real: parity, and a run of config/imagenet
 
 docs: $(STAMP)  ## the tables of config/README.md from the schema, and the documentation as a site: site/index.html
 	$(BIN)/python tools/config_docs.py
-	MAESCOPE_RUN_NOTEBOOK=1 PYTHONPATH="$(CURDIR)/workflow/scripts" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	MAESCOPE_RUN_NOTEBOOK=1 PYTHONWARNINGS="ignore:IProgress not found" PYTHONPATH="$(CURDIR)/workflow/scripts" \
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 lint: $(STAMP)  ## style, the rules, that imports run along the data, config/README.md against the schema, links of the docs
 	$(BIN)/ruff check .

@@ -23,7 +23,14 @@ class Browser:
     """
 
     def __init__(self, page: Path, folder: Path):
-        self.downloads, self.said, self._answers, self._number, self._rest = folder / "downloads", [], {}, 0, b""
+        self.page, self.downloads, self.said, self._answers, self._number, self._rest = (
+            page,
+            folder / "downloads",
+            [],
+            {},
+            0,
+            b"",
+        )
         self._seen, self._downloads = "", {}
         ours, theirs = (
             os.pipe(),
@@ -194,6 +201,14 @@ class Browser:
             "Emulation.setEmulatedMedia", media=media, features=[{"name": "prefers-color-scheme", "value": scheme}]
         )
         self._call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+
+    def touch(self) -> None:
+        """Begin again on a screen that is touched."""
+        self._call("Emulation.setTouchEmulationEnabled", enabled=True)
+        self._call("Page.navigate", url="about:blank")
+        self.wait("location.href === 'about:blank'")
+        self._call("Page.navigate", url=self.page.as_uri())
+        self.wait("document.readyState === 'complete'")
 
     def type(self, node: str, words: str) -> None:
         """Write words into a field, in the place of what is there, and press Enter."""

@@ -48,7 +48,7 @@ def page_of(folder: Path, labels: list[str], each: int, bare: bool = False) -> P
     pictures = {"thumbnails": shown, "paths": []}
     alignment = pd.DataFrame(columns=["perturbation", "level", "label", "image", "cosine"])
     data = alive.data(pd.concat(frames), features, alignment, tsne, pictures, "m", labels, {"class 0": "named"})
-    data |= {"choices": len(labels), "panels": {}, "plots": plots.of(data, 1 / len(labels))}
+    data |= {"choices": len(labels), "panels": {"blur": {}}, "plots": plots.of(data, 1 / len(labels))}
     study = {
         "name": "<b>made up</b>",
         "note": None,
@@ -62,7 +62,16 @@ def page_of(folder: Path, labels: list[str], each: int, bare: bool = False) -> P
         (REPOSITORY / f"workflow/page/study.{kind}").read_text() for kind in ("html", "css", "js")
     )
     text = document.page(
-        template, style, [plots.library(), behaviour], data, study=study, found=["Nothing."], sections={}, overview=[]
+        template,
+        style,
+        [plots.library(), behaviour],
+        data,
+        study=study,
+        found=["Nothing."],
+        headings=[],
+        left_out={},
+        sections={},
+        overview=[],
     )
     path = folder / "study.html"
     path.write_text(text)

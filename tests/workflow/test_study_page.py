@@ -79,7 +79,8 @@ def measure(finished, name: str, perturbation: str) -> pd.DataFrame:
 def test_nothing_comes_from_elsewhere_and_only_its_own_scripts_may_run(finished):
     html = (finished / f"{STUDY}/study.html").read_text()
     assert not re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=[\"']?https?:[^>]*>", html)
-    assert "default-src &#39;none&#39;" in html and "unsafe-eval" not in html
+    assert all(f"{what} &#39;none&#39;" in html for what in ("default-src", "base-uri", "form-action"))
+    assert "unsafe-eval" not in html
     assert len(html) < 15e6
 
 
@@ -242,7 +243,7 @@ def test_classes_are_sorted_by_what_they_lose_with_the_images_that_flip(page, fi
     page.wait(f"{own('classes-by')}.value === 'gaussian_noise' && {text('classes-level-out')} === '5'")
     assert page.ask(cells) == counted("gaussian_noise", "5")
     for number in range(3):  # by the keyboard: Tab goes on to the next class
-        page.key("Enter", f"{own('classes-table')}.querySelectorAll('td button')[{number}]")
+        page.key("Enter", f"{own('classes-table')}.querySelectorAll('tbody button')[{number}]")
         label, images, *_, flip = page.ask(cells)[number]
         page.wait(f"{text('classes-detail')}.startsWith('Class {label}: {flip} of {images} images flip')")
         assert page.ask(f"{own('classes-detail')}.querySelectorAll('img').length") == int(flip)
@@ -270,10 +271,13 @@ def test_heads_are_those_of_the_measure_at_each_level(page, finished):
     def said() -> list[float]:
         return [float(number) for number in re.findall(r"\d+\.\d+", page.ask(text("heads-said")))[-4:]]
 
+    assert re.match(r"II\b", page.ask(text("heads-level-out")))  # the strongest, where there is something to see
+    assert np.allclose(said(), counted("blur", "II"), atol=0.06)
+    page.key("Home", own("heads-level"))
+    page.wait(f"{text('heads-level-out')} === 'clean' && {own('heads-level')}.ariaValueText === 'clean'")
     assert np.allclose(said(), counted("blur", "clean"), atol=0.06)
     page.key("ArrowRight", own("heads-level"), times=2)
     page.wait(f"/^II\\b/.test({text('heads-level-out')})")
-    assert np.allclose(said(), counted("blur", "II"), atol=0.06)
     page.key("ArrowDown", own("heads-by"))
     page.wait(f"{text('heads-said')}.startsWith('occlusion, ')")
     assert page.ask(text("heads-level-out")).startswith("50 %")
@@ -313,7 +317,7 @@ def test_words_can_be_read_in_light_and_dark_and_narrow(page, scheme):
     )
 
 
-def test_the_keyboard_reaches_every_control_and_printing_leaves_them_out(page):
+def test_the_keyboard_reaches_every_control(page):
     skip = "document.querySelector('a, button, input, select, [tabindex]')"  # the first that the keyboard comes to
     page.ask(f"{skip}.focus()")
     assert page.ask(f"{skip}.className") == "skip" and page.ask(f"{skip}.getBoundingClientRect().left") > 0
@@ -325,10 +329,37 @@ def test_the_keyboard_reaches_every_control_and_printing_leaves_them_out(page):
         if wanted <= seen:
             break
     assert wanted <= seen
+
+
+def test_paper_has_the_plots_of_the_screen_dark_on_white_and_says_what_was_chosen(page):
+    page.dress("dark")
+    page.wait(f"plots.heads.left[0].major_label_text_color === {WORDS}")
+    page.ask("dispatchEvent(new Event('beforeprint'))")
     page.dress("light", 794, "print")
-    hidden = "[...document.querySelectorAll('.controls, nav')].every((one) => getComputedStyle(one).display === 'none')"
-    assert page.ask(hidden) and page.ask("document.querySelector('article img').getBoundingClientRect().width") > 300
+    shown = "((one) => getComputedStyle(one).display !== 'none')"
+    for never in ("nav", ".files", ".controls :is(button, input)", ".plot > :not(.on-paper)"):
+        assert page.ask(f"[...document.querySelectorAll('{never}')].filter({shown}).length") == 0, never
+    assert page.ask("[...document.querySelectorAll('details')].every((one) => one.open)")
+    assert page.ask(f"[...document.querySelectorAll('.controls output, .controls select')].every({shown})")
+    for name in ("tsne", "path", "heads"):
+        canvas = f"document.querySelector('#{name}-plot .on-paper')"
+        wide, high, scroll = page.ask(f"""(() => {{
+            const {{width, height}} = {canvas}.getBoundingClientRect();
+            return [width, height, document.documentElement.scrollWidth];
+        }})()""")
+        drawn = Image.open(BytesIO(base64.b64decode(page.ask(f"{canvas}.toDataURL()").partition(",")[2])))
+        assert wide > 400 and scroll <= 794 and wide / high == pytest.approx(drawn.width / drawn.height, rel=0.02)
+        grey, alpha = (np.asarray(drawn.convert(mode), float) for mode in ("L", "RGBA"))
+        ink = grey[alpha[..., 3] > 200]
+        assert len(ink) > 100 and (name == "tsne" or (ink < 30).any()) and not (ink > 250).any(), name
+    page.dress("dark")
+    page.ask("dispatchEvent(new Event('afterprint'))")
+    assert page.ask("document.querySelectorAll('.on-paper').length") == 0
+    assert page.ask(f"plots.heads.left[0].major_label_text_color === {WORDS}")
     page.dress("light")
+
+
+WORDS = "getComputedStyle(document.body).color"  # of words on screen, in whichever scheme it is
 
 
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "'; alert(1) //", "</script>", "{{ 7 * 7 }}"]
@@ -341,10 +372,12 @@ def test_names_full_of_markup_are_text_and_a_thousand_classes_are_shown_in_parts
         browser.ask("window.alert = () => { document.title = 'alert'; }")
         assert browser.ask(f"{own('classes-table')}.tBodies[0].rows.length") == 30
         browser.click(own("classes-all"), then=f"{own('classes-table')}.tBodies[0].rows.length === 1000")
-        found = browser.ask(f"[...{own('classes-table')}.querySelectorAll('td button')].map((one) => one.textContent)")
+        found = browser.ask(
+            f"[...{own('classes-table')}.querySelectorAll('tbody button')].map((one) => one.textContent)"
+        )
         assert set(found) == {*labels, "named"} - {"class 0"}
         assert "A & B, C" in browser.ask("document.querySelector('header').innerText")
-        buttons = f"[...{own('classes-table')}.querySelectorAll('td button')]"
+        buttons = f"[...{own('classes-table')}.querySelectorAll('tbody button')]"
         for name in HOSTILE[:3]:
             browser.key("Enter", f"{buttons}.find((one) => one.textContent === {name!r})")
             browser.wait(f"{text('classes-detail')}.includes({name!r})")
@@ -361,17 +394,28 @@ def test_names_full_of_markup_are_text_and_a_thousand_classes_are_shown_in_parts
         assert browser.ask("fetch('data:,x').then(() => 'fetched', () => 'refused')") == "refused"
 
 
+def test_a_finger_that_drags_over_the_map_scrolls_the_page(tmp_path):
+    brush = "[find('brush').active, [...Bokeh.index].find((one) => one.model === plots.tsne).canvas.touch_action.css]"
+    with Browser(page_of(tmp_path, ["a", "b"], each=3), tmp_path) as browser:
+        browser.wait(ALIVE)
+        active, told = browser.ask(brush)
+        assert active and "auto" not in told
+        browser.touch()
+        browser.wait(ALIVE)
+        active, told = browser.ask(brush)
+        assert not active and "auto" in told and browser.said == []
+
+
 def test_what_a_study_has_not_is_left_out_and_said(tmp_path):
     with Browser(page_of(tmp_path, ["one"], each=3, bare=True), tmp_path) as browser:
         browser.wait(ALIVE)
         assert "study.pretrained is not set" in browser.ask(text("tsne"))
         assert "study.thumbnails is false" in browser.ask(text("path"))
         assert browser.ask(f"{own('classes-table')}.tBodies[0].rows.length") == 1
-        browser.key("ArrowRight", own("heads-level"))
         browser.wait(
             f"{text('heads-said')}.endsWith('with shuffled labels – %.')"
         )  # of one class nothing can be shuffled
-        browser.key("Enter", f"{own('classes-table')}.querySelector('td button')")
+        browser.key("Enter", f"{own('classes-table')}.querySelector('tbody button')")
         browser.wait(f"{text('classes-detail')}.startsWith('Class one')")
         assert browser.said == [] and browser.ask("[...document.images].length") == 0
 

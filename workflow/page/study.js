@@ -26,6 +26,12 @@ function fill(select, pairs) {
     select.replaceChildren(...pairs.map(([value, words]) => make("option", { value, textContent: words })));
 }
 
+// A slider that goes from 0 to `most` stands at a place, which it tells in words to eyes and ears.
+function slide(id, most, at, words) {
+    Object.assign($(id), { max: most, value: at, ariaValueText: words });
+    $(`${id}-out`).textContent = words;
+}
+
 // ---- Plots
 
 const plots = {};
@@ -37,9 +43,9 @@ function find(name) {
     }
 }
 
-function theme() {
+function theme(paper = false) {
     const style = getComputedStyle(document.body);
-    const text = style.color, line = style.getPropertyValue("--line").trim();
+    const [text, line] = paper ? ["#000", "#999"] : [style.color, style.getPropertyValue("--line").trim()];
     for (const plot of Object.values(plots)) {
         for (const own of [...plot.below, ...plot.left, ...plot.right, ...plot.center]) {
             const known = Object.keys(own.properties ?? {});
@@ -81,7 +87,7 @@ function said(image) {
 function drawMap() {
     const map = D.maps[$("tsne-token").value], layer = +$("tsne-layer").value;
     const labels = map.image.map((image) => D.images.label[image]), points = find("points");
-    $("tsne-layer-out").textContent = `${map.layers[layer]} of ${map.layers.at(-1)}`;
+    slide("tsne-layer", map.layers.length - 1, layer, `${map.layers[layer]} of ${map.layers.at(-1)}`);
     drawing = true;
     points.data = {
         x: map.x[layer], y: map.y[layer], colour: labels.map(colour), marker: labels.map(marker),
@@ -146,10 +152,10 @@ async function startMap() {
     places.push(...labels);
     fill($("tsne-token"), tokens.map((token) => [token, words[token]]));
     fill($("tsne-class"), [["", "none"], ...labels.map((label) => [label, D.labels[label]])]);
-    $("tsne-layer").max = D.maps[tokens[0]].layers.length - 1;
-    $("tsne-layer").value = $("tsne-layer").max;
+    slide("tsne-layer", D.maps[tokens[0]].layers.length - 1, D.maps[tokens[0]].layers.length - 1, "");
     $("tsne-legend").replaceChildren(...labels.map((label) => make("li", {}, swatch(label), ` ${D.labels[label]}`)));
     await embed("tsne");
+    if (matchMedia("(pointer: coarse)").matches) find("brush").active = false;  // a finger that drags scrolls the page
     $("tsne-token").addEventListener("change", drawMap);
     $("tsne-layer").addEventListener("input", drawMap);
     $("tsne-class").addEventListener("change", ({ target }) => {
@@ -192,9 +198,8 @@ async function drawPicture(path, step) {
 
 function drawPath() {
     const path = D.paths[+$("path-image").value], by = $("path-by").value, own = steps();
-    $("path-level").max = own.length - 1;
     const at = Math.min(+$("path-level").value, own.length - 1), step = own[at], levels = own.map((one) => named(by, one.level));
-    $("path-level-out").textContent = levels[at];
+    slide("path-level", own.length - 1, at, levels[at]);
     const right = step.prediction === path.target;
     $("path-said").textContent = `${path.image}, class ${called(path.target)}: called ${called(step.prediction)} with probability `
         + `${step.probability.toFixed(2)} (${right ? "right" : `wrong; the right class has ${step.of_right.toFixed(2)}`}); cosine with the clean image `
@@ -250,9 +255,9 @@ const confusions = (row) => [...row.wrong].sort((a, b) => b[1] - a[1] || a[0] - 
 
 function drawClasses() {
     const model = D.predictions[$("classes-model").value], by = $("classes-by").value, { levels } = model[by];
-    $("classes-level").max = levels.length - 1;
-    const level = named(by, levels[Math.min(+$("classes-level").value, levels.length - 1)]), rows = byClass();
-    $("classes-level-out").textContent = level;
+    const at = Math.min(+$("classes-level").value, levels.length - 1), level = named(by, levels[at]);
+    slide("classes-level", levels.length - 1, at, level);
+    const rows = byClass();
     const shown = all ? rows : rows.filter((row, place) => place < ROWS || row.label === chosen);
     $("classes-table").tBodies[0].replaceChildren(...shown.map((row) => {
         const button = make("button", { type: "button", textContent: row.name });
@@ -260,7 +265,7 @@ function drawClasses() {
         const words = confusions(row).slice(0, 3).map(([prediction, count]) => `${called(prediction)} (${count})`).join(", ");
         const cells = [row.images, percent(row.clean, row.images), percent(row.right, row.images),
             row.images ? row.lost.toFixed(1) : "–", row.flips.length, words];
-        const own = make("tr", {}, make("td", {}, button), ...cells.map((cell) => make("td", { textContent: cell })));
+        const own = make("tr", {}, make("th", { scope: "row" }, button), ...cells.map((cell) => make("td", { textContent: cell })));
         if (row.label === chosen) own.setAttribute("aria-current", "true");
         return own;
     }));
@@ -282,7 +287,7 @@ function detail(row, words) {
 
 function startClasses() {
     const names = (model) => Object.keys(D.predictions[model]).filter((name) => name !== "clean");
-    fill($("classes-model"), Object.keys(D.predictions).map((model) => [model, model]));
+    fill($("classes-model"), D.degraded.map((model) => [model, model]));
     const choose = () => {
         const before = $("classes-by").value, own = names($("classes-model").value);
         fill($("classes-by"), own.map((name) => [name, name]));
@@ -291,8 +296,7 @@ function startClasses() {
     };
     const last = () => {
         const { levels } = D.predictions[$("classes-model").value][$("classes-by").value];
-        $("classes-level").max = levels.length - 1;
-        $("classes-level").value = levels.length - 1;
+        slide("classes-level", levels.length - 1, levels.length - 1, "");
         drawClasses();
     };
     $("classes-chance").textContent = (100 / D.choices).toFixed(1);
@@ -310,7 +314,6 @@ const fixed = (value) => value === null ? "–" : value.toFixed(2);
 
 function drawHeads() {
     const by = $("heads-by").value, own = D.heads[by], what = $("heads-what").value;
-    $("heads-level").max = own.levels.length;
     const at = Math.min(+$("heads-level").value, own.levels.length), level = at ? named(by, own.levels[at - 1]) : "clean";
     const kept = at ? own.kept[at - 1] : own.clean, shuffled = at ? own.shuffled_kept[at - 1] : own.shuffled_clean;
     const cells = { layer: [], head: [], value: [], said: [] };
@@ -326,7 +329,7 @@ function drawHeads() {
     const colours = find("colours");
     colours.low = 0;
     colours.high = what === "share" ? 100 : Math.max(...own.clean.flat(), 1e-6);
-    $("heads-level-out").textContent = level;
+    slide("heads-level", own.levels.length, at, level);
     const share = percent(mean(kept), mean(own.clean)), control = percent(mean(shuffled), mean(own.shuffled_clean));
     $("heads-said").textContent = `${by}, ${level}: ${mean(kept).toFixed(2)} of ${mean(own.clean).toFixed(2)} features per head remain `
         + `(${share} %); with shuffled labels ${control} %.`;
@@ -337,6 +340,8 @@ async function startHeads() {
     await embed("heads");
     for (const id of ["heads-by", "heads-what"]) $(id).addEventListener("change", drawHeads);
     $("heads-level").addEventListener("input", drawHeads);
+    const most = D.heads[$("heads-by").value].levels.length;
+    slide("heads-level", most, most, "");
     drawHeads();
 }
 
@@ -367,17 +372,31 @@ document.addEventListener("click", ({ target }) => {
 });
 
 async function start() {
-    startClasses();
+    if (D.degraded.length) startClasses();
     if (D.plots.tsne) await startMap();
     if (D.plots.path) await startPath();
-    await startHeads();
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", theme);
+    if (D.plots.heads) await startHeads();
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => theme());
     document.body.dataset.alive = "all";
 }
 
-// What is folded on screen is open on paper.
-const folded = () => document.querySelectorAll("details:not([open])");
-addEventListener("beforeprint", () => folded().forEach((one) => { one.open = true; one.dataset.folded = ""; }));
-addEventListener("afterprint", () => document.querySelectorAll("[data-folded]").forEach((one) => { one.open = false; delete one.dataset.folded; }));
+// ---- Paper: what is folded on screen is open, and plots are pictures of what the screen shows, dark on white
+
+addEventListener("beforeprint", () => {
+    document.querySelectorAll("details:not([open])").forEach((one) => { one.open = true; one.dataset.folded = ""; });
+    theme(true);
+    for (const [name, plot] of Object.entries(plots)) {
+        const view = [...Bokeh.index].find((one) => one.model === plot), { canvas } = view.export("png");
+        canvas.className = "on-paper";
+        canvas.style.width = `${view.bbox.width}px`;
+        $(`${name}-plot`).append(canvas);
+    }
+});
+
+addEventListener("afterprint", () => {
+    document.querySelectorAll("[data-folded]").forEach((one) => { one.open = false; delete one.dataset.folded; });
+    document.querySelectorAll(".on-paper").forEach((one) => one.remove());
+    theme();
+});
 
 addEventListener("load", () => setTimeout(start));

@@ -205,7 +205,7 @@ rule figure_out_of_distribution:
 
 rule table_drift:
     input:
-        alignment=look.measured("alignment", STUDY["finetuned"], [STUDY["blur"], look.occlusion]),
+        alignment=look.degraded("alignment", STUDY["finetuned"]),
         accuracy=look.measured("accuracy", STUDY["finetuned"], ["clean"]),
     output:
         **table("table_drift", "Beyond the paper", "Drift: what foretells the loss of accuracy"),

@@ -8,13 +8,13 @@ rule claims:
     input:
         claims=CLAIMS,
         accuracy=look.claimed,
-        alignment=look.measured("alignment", look.first, [STUDY["blur"], look.occlusion]),
+        alignment=look.measured("alignment", look.first, look.degradations),
         shift=look.shifted([look.first], look.shifted_lists().values()),
         attention=look.of_layers("attention", "pretrained", perturbation="clean"),
         attention_supervised=look.of_layers("attention", "supervised", perturbation="clean"),
         separation=look.of_layers("separation", "pretrained", STUDY["mask"]),
         angles=look.of_layers("angles", "pretrained", STUDY["mask"]),
-        features=look.measured("features", STUDY["heads"], STUDY["blur"]),
+        features=look.measured("features", STUDY["heads"], [look.blur]),
         mask_invariance=look.mask_variants if STUDY["mask_variants"] else [],
     output:
         **table("claims", "Claims", "Claims: what holds here"),
@@ -30,8 +30,8 @@ rule claims:
         code=code("claims/claims"),
         shifted=look.shifted_lists(),
         study={
-            "blur": STUDY["blur"],
-            "strongest": list(look.perturbations[STUDY["blur"]]["levels"])[-1],
+            "blur": look.blur,
+            "strongest": list(look.panels(look.blur))[-1] if look.blur else None,
             "occlusion": look.occlusion,
             "sources": look.sources(),
             "images": look.images_known(),

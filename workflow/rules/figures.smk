@@ -109,7 +109,7 @@ rule figure_masks:
 
 rule figure_5:
     input:
-        measures=look.occlusions(),
+        measures=look.occlusions,
     output:
         **figure("figure_5", "Robustness", "Figure 5: occlusion guided by attention", "numbers"),
     log:
@@ -155,7 +155,7 @@ rule figure_classes:
 
 rule figure_6:
     input:
-        measure=look.measure("features", STUDY["heads"], STUDY["blur"]),
+        measure=look.under("blur", "features", STUDY["heads"]),
     output:
         **figure("figure_6", "Heads", "Figure 6: common features under blur", "numbers"),
     log:
@@ -168,15 +168,15 @@ rule figure_6:
         login=1,
     params:
         code=code("figures/figure_6"),
-        seen=look.seen_as(STUDY["heads"], STUDY["blur"]),
-        titles=look.panels(STUDY["blur"]),
+        seen=look.seen_as(STUDY["heads"], look.blur),
+        titles=look.panels(look.blur),
     script:
         "../scripts/figures/figure_6.py"
 
 
 use rule figure_6 as figure_7 with:
     input:
-        measure=look.measure("features", STUDY["heads"], look.occlusion),
+        measure=look.under("occlusion", "features", STUDY["heads"]),
     output:
         **figure("figure_7", "Heads", "Figure 7: common features under occlusion", "numbers"),
     log:
@@ -192,7 +192,7 @@ localrules:
 
 rule figure_8:
     input:
-        measures=look.measured("features", STUDY["finetuned"], [STUDY["blur"], look.occlusion]),
+        measures=look.degraded("features", STUDY["finetuned"]),
     output:
         **figure("figure_8", "Heads", "Figure 8: features lost by level", "numbers"),
     log:
@@ -205,7 +205,7 @@ rule figure_8:
         login=1,
     params:
         code=code("figures/figure_8"),
-        titles={STUDY["blur"]: "level of blur", look.occlusion: "patches occluded (%)"},
+        titles={name: "level of blur" if name == look.blur else "patches occluded (%)" for name in look.degradations},
         intervals=look.intervals,
     script:
         "../scripts/figures/figure_8.py"
@@ -338,7 +338,7 @@ if look.trained:
         input:
             losses=expand("results/models/{model}.loss.csv", model=look.trained),
         output:
-            **figure("training_curves", "Models", "Training loss"),
+            **figure("training_curves", "Models", "Training loss", "numbers"),
         log:
             f"{RESULTS}/logs/training_curves.log",
         retries: 0
@@ -367,7 +367,7 @@ if look.pretrained_here:
                 )
             ),
         output:
-            **figure("reconstruction", "Models", "Reconstructions"),
+            **figure("reconstruction", "Models", "Reconstructions", "numbers"),
         log:
             f"{RESULTS}/logs/reconstruction.log",
         conda:

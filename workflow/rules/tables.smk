@@ -4,8 +4,8 @@
 rule table_1:
     input:
         images=look.images_of(STUDY["dataset"]),
-        accuracy=look.measured("accuracy", STUDY["finetuned"], ["clean", STUDY["blur"]]),
-        quality=look.measure("quality", look.first, STUDY["blur"]),
+        accuracy=look.measured("accuracy", STUDY["finetuned"], ["clean", look.blur]),
+        quality=look.under("blur", "quality", look.first),
         paper=look.published("table_1"),
     output:
         **table("table_1", "Robustness", "Table I: Gaussian blur"),
@@ -20,7 +20,7 @@ rule table_1:
     params:
         code=code("tables/table_1"),
         resize=look.resize(STUDY["finetuned"]),
-        filters=look.perturbations[STUDY["blur"]].get("levels"),
+        filters=look.perturbations[look.blur]["levels"] if look.blur else {},
         same_crop=look.same_crop(),
         images_asked=look.datasets[STUDY["dataset"]]["count"],
         outputs=look.outputs,
@@ -63,8 +63,8 @@ rule table_2:
 rule table_3:
     input:
         images=look.images_of(STUDY["dataset"]),
-        alignment=look.measured("alignment", STUDY["finetuned"], [STUDY["blur"], look.occlusion]),
-        accuracy=look.measured("accuracy", STUDY["finetuned"], ["clean", STUDY["blur"], look.occlusion]),
+        alignment=look.degraded("alignment", STUDY["finetuned"]),
+        accuracy=look.measured("accuracy", STUDY["finetuned"], ["clean", *look.degradations]),
         paper=look.published("table_3"),
     output:
         **table("table_3", "Robustness", "Table III: clean against perturbed embeddings"),

@@ -487,3 +487,19 @@ def test_measured_claims_become_rows_of_shifts(request):
     assert rows.set_index("quantity").loc[
         "accuracy with 90% of the most attended patches occluded (percent)", "difference"
     ] == pytest.approx(60 - 60.8)
+
+
+@pytest.mark.parametrize(
+    ("without", "why", "number"),
+    [
+        ({"occlusion": None}, "images are not occluded in this study", 2),
+        ({"blur": None, "strongest": None}, "images are not blurred in this study", 2),
+        ({"alignment": None, "blur": None}, "images are neither blurred nor occluded in this study", 2),
+    ],
+)
+def test_of_what_is_not_done_to_images_nothing_is_said(request, without, why, number):
+    paper = tidy.read([str(request.config.rootpath / "config/paper/claims.csv")])
+    table = claims.table(evidence(**without), paper)
+    own = table[table["why"] == why]
+    assert len(own) == number and set(own["verdict"]) == {verdicts.UNKNOWN} and own["measured"].isna().all()
+    assert len(table) == len(paper)

@@ -64,6 +64,15 @@ def test_a_reconstruction_names_its_model_and_its_classes():
     assert (figure.axes[0].get_images()[0].get_array() == 0.5).all()  # hidden
 
 
+def test_what_is_wrong_in_a_reconstruction_is_counted_where_it_is_hidden():
+    original = np.zeros((2, 2, 2, 3))
+    original[:, 1] = 0.5
+    masked = np.where(np.arange(2)[:, None, None] == 1, np.nan, original)  # the lower half
+    rebuilt = np.stack([np.full((2, 2, 3), 0.75), np.full((2, 2, 3), 3.0)])  # of which 1 is shown
+    found = training.reconstruction_errors(original, masked, rebuilt, [0.5, 0.5, 0.2])
+    assert found["error"] == pytest.approx([0.0625, 0.25]) and found["blank"] == pytest.approx([0.03, 0.03])
+
+
 def test_figure_5_has_rows_of_three_models_so_that_legends_do_not_meet():
     percents = range(0, 100, 50)
     curves = pd.DataFrame(

@@ -6,7 +6,7 @@ from conftest import REPOSITORY
 from maescope.page import captions
 
 CAPTIONS = sorted((REPOSITORY / "workflow/report").glob("*.rst"))
-PARAMS = {"centring": "none", "left_out": ["<i>beit</i>"], "neighbours": 7}
+PARAMS = {"centring": "none", "left_out": ["<i>beit</i>"], "neighbours": 7, "confidence": 0.95}
 
 
 @pytest.mark.parametrize("path", [path for path in CAPTIONS if path.stem != "overview"], ids=lambda path: path.stem)

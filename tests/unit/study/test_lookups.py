@@ -25,6 +25,8 @@ ACCURACY = "results/measures/accuracy/mae_finetuned/three/"
 def look_up(path=SMALLEST, **study):
     config = yaml.safe_load(path.read_text())
     config["study"] |= study
+    if {"blur", "occlusion"} & set(study):
+        del config["conventions"]  # some of which are of them
     return TargetLookUps(settings.check(config, SCHEMA))
 
 
@@ -179,7 +181,7 @@ def test_what_figures_and_tables_read(look):
         f"{ACCURACY}clean.parquet",
         f"{ACCURACY}blur.parquet",
     ]
-    assert look.occlusions() == [f"{ACCURACY}occlusion.parquet", f"{ACCURACY}occlusion_random.parquet"]
+    assert look.occlusions(of()) == [f"{ACCURACY}occlusion.parquet", f"{ACCURACY}occlusion_random.parquet"]
     assert look.corrupted(of()) == [f"{ACCURACY}{name}.parquet" for name in ("clean", "gaussian_noise", "frost")]
     assert look.claimed(of())[:2] == [f"{ACCURACY}clean.parquet", f"{ACCURACY}occlusion.parquet"]
     assert look.masked("angles")(of()) == "results/measures/angles/mae_pretrained/three/mask.csv"
@@ -196,6 +198,39 @@ def test_what_figures_and_tables_read(look):
     assert look.shift_datasets() == ["shifted", "three"] and look.shifted_lists() == {}
     assert look.published("table_1") == []
     assert look_up(paper="config/paper").published("table_1") == ["config/paper/table_1.csv"]
+
+
+@pytest.mark.parametrize(
+    ("without", "left"),
+    [({"blur": None}, "occlusion"), ({"occlusion": []}, "blur")],
+    ids=["no blur", "no occlusion"],
+)
+def test_without_a_blur_or_an_occlusion_nothing_is_read_of_it(without, left):
+    look, (key,) = look_up(**without), without
+    assert look.degradations == [left] and look.told_apart
+    assert look.degraded("alignment", "mae_finetuned")(of()) == [
+        f"results/measures/alignment/mae_finetuned/three/{left}.parquet"
+    ]
+    assert look.under(left, "features", "m")(of()) == f"results/measures/features/m/three/{left}.parquet"
+    with pytest.raises(InputError, match=rf"^study\.{key} is not set, but this target needs it"):
+        look.under(key, "features", "m")(of())
+    gone = {"blur": {"blur"}, "occlusion": {"occlusion", "occlusion_random"}}[key]
+    for own in (look.conditions(of()), look.claimed(of()), look.alike(of()), look.followed_tokens(of())):
+        assert own and not gone & {name for path in own for name in path.replace(".", "/").split("/")}
+    assert list(look.followed_hashes(of())) == ["clean", left]
+    assert look.panels(None) == {"clean": "clean"} and "mae_finetuned" in look.seen_as("mae_finetuned", None)
+    assert key not in Sweep(look).families() and None not in Sweep(look).families()
+
+
+def test_without_blur_and_occlusion_clean_images_are_what_there_is():
+    look = look_up(blur=None, occlusion=[], corruptions=[], shifts={})
+    assert look.conditions(of()) == look.claimed(of()) == [f"{ACCURACY}clean.parquet"]
+    assert look.followed == look.followed_tokens(of()) == [] and look.followed_hashes(of()) == {}
+    assert not look.told_apart
+    assert look_up(blur=None, occlusion=[], corruptions=[]).told_apart  # from those of another dataset
+    for files in (look.degraded("features", "m"), look.occlusions):
+        with pytest.raises(InputError, match=r"^study\.(blur, study\.)?occlusion.* set, but this target needs"):
+            files(of())
 
 
 def test_strange_images_are_those_that_a_model_sees_anyway(look):

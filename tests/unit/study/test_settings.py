@@ -158,6 +158,31 @@ def test_a_wrong_type_or_range_is_named_by_its_path(config, key, value):
     assert f"\n  {key}: " in problems(config)
 
 
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        (("blur", "occlusion"), ("blur", ["occlusion"])),
+        (("gauss", "patches"), ("gauss", ["patches"])),  # however they are called
+        (("gauss", "blur", "patches", "occlusion"), ("blur", ["occlusion"])),
+        (("blur",), ("blur", [])),
+        (("occlusion",), (None, ["occlusion"])),
+        ((), (None, [])),
+    ],
+)
+def test_a_study_has_the_blur_and_the_occlusion_that_are_there(config, written, found):
+    kinds = {"blur": config["perturbations"].pop("blur"), "occlusion": config["perturbations"].pop("occlusion")}
+    kinds |= {"gauss": kinds["blur"], "patches": kinds["occlusion"]}
+    config["perturbations"] |= {name: kinds[name] for name in written}
+    study = settings.check(config, SCHEMA)["study"]
+    assert (study["blur"], study["occlusion"]) == found
+
+
+def test_a_study_may_do_without_the_blur_and_the_occlusion_that_are_there(config):
+    config["study"] |= {"blur": None, "occlusion": []}
+    study = settings.check(config, SCHEMA)["study"]
+    assert (study["blur"], study["occlusion"]) == (None, [])
+
+
 @pytest.mark.parametrize("level", [100, -10, "10", 10.0, True])
 def test_an_occlusion_level_is_a_whole_percentage_below_100(config, level):
     config["perturbations"]["occlusion"]["levels"] = [0, level]

@@ -201,4 +201,5 @@ def test_a_name_that_says_less_or_a_size_that_is_said_twice_is_no_difference(con
 
 def test_only_models_have_seeds(config):
     config["perturbations"]["blur-1"] = config["perturbations"].pop("blur")
+    config["study"]["blur"] = "blur"
     assert "study.blur: 'blur' is not among perturbations (did you mean 'blur-1'?)" in refused(config)

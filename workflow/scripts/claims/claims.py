@@ -7,11 +7,12 @@ from maescope.tables import accuracies, writing
 logs.begin(snakemake)
 
 given, params = snakemake.input, snakemake.params
+alignment = tidy.read(given.alignment, "perturbation", last="layer") if given.alignment else None
 single = ("attention", "attention_supervised", "separation", "mask_invariance", "angles", "features")
 shift = tidy.read(given.shift, "dataset") if given.shift else None
 evidence = verdicts.Evidence(
     accuracy=tidy.read(given.accuracy, "perturbation"),
-    alignment=tidy.read(given.alignment, "perturbation", last="layer"),
+    alignment=alignment,
     shift={name: shift[shift["dataset"] == dataset] for name, dataset in params.shifted.items()},
     intervals=params.intervals,
     **{name: tidy.read(given[name]) for name in single if given[name]},

@@ -26,3 +26,5 @@ pictures = mae.reconstruct(model.eval(), pixels, shown, preprocessing.mean, prep
 title = f"{params.name}: {100 * recipe['mask_ratio']:g} % of the patches hidden"
 figure = training.reconstruction(*pictures, rows["label"].tolist(), title)
 style.save(figure, snakemake.output.pdf, snakemake.output.png)
+numbers = rows[["label", "image"]].assign(**training.reconstruction_errors(*pictures, preprocessing.mean))
+tidy.write(numbers, snakemake.output.numbers)

@@ -10,8 +10,8 @@ logs.begin(snakemake)
 params, given = snakemake.params, snakemake.input
 data = alive.data(
     tidy.read(given.accuracy, "model", "perturbation"),
-    tidy.read(given.features, "perturbation"),
-    tidy.read(given.alignment, "perturbation", last="layer"),
+    tidy.read(given.features, "perturbation") if given.features else None,
+    tidy.read(given.alignment, "perturbation", last="layer") if given.alignment else None,
     tidy.read(given.tsne) if given.tsne else None,
     assembly.pictures(given.pictures),
     params.first,
@@ -25,6 +25,8 @@ page = document.page(
     data,
     study=params.study,
     found=findings.sentences(tidy.read([given.claims])),
+    headings=[*params.shown],
+    left_out=params.left_out,
     sections=assembly.sections(params.shown, params.titles, params.told, given, Path(snakemake.output.page).parent),
     overview=assembly.overview(given.overview),
 )

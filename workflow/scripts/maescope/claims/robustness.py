@@ -17,12 +17,16 @@ from maescope.claims.verdicts import (
 )
 from maescope.tables import accuracies, table_2
 
+NOT_OCCLUDED = "images are not occluded in this study"
+
 # ---- Occlusion and blur ----------------------------------------------------------------------------------------------
 
 
 def occluded_90(evidence: Evidence, paper: float) -> Finding:
     """Accuracy with 90 % of the most attended patches occluded."""
     rule = "the interval of the accuracy reaches the paper's value or lies above it"
+    if evidence.occlusion is None:
+        return Finding(rule, why=NOT_OCCLUDED)
     part = condition(evidence.accuracy, evidence.occlusion, "90")
     if part.empty:
         return Finding(rule, why=f"{evidence.occlusion} has no level 90")
@@ -32,6 +36,8 @@ def occluded_90(evidence: Evidence, paper: float) -> Finding:
 def stays_high(evidence: Evidence, paper: float) -> Finding:
     """The largest share of occluded patches up to which accuracy is high: at most 10 points below clean."""
     rule = "up to the paper's percentage the accuracy is at most 10 points below clean (paired; our reading of 'high')"
+    if evidence.occlusion is None:
+        return Finding(rule, why=NOT_OCCLUDED)
     both = evidence.accuracy[evidence.accuracy["perturbation"].isin(["clean", evidence.occlusion])]
     changes = accuracies.with_intervals(both.assign(model=""), ["model", "perturbation", "level"], evidence.intervals)
     changes = changes[changes["perturbation"] == evidence.occlusion].assign(level=lambda t: t["level"].astype(int))
@@ -65,6 +71,8 @@ def cosine_misclassified(evidence: Evidence, paper: float) -> Finding:
 
 
 def _cosine(evidence: Evidence, paper: float, correct: int, direction: str, rule: str) -> Finding:
+    if evidence.blur is None:
+        return Finding(rule, why="images are not blurred in this study")
     part = condition(last_layer(evidence.alignment), evidence.blur, evidence.strongest)
     part = part[part["cosine"].notna()]  # an embedding of zeros has none
     values, labels, inside = (
@@ -92,6 +100,9 @@ def highest_norm_difference(evidence: Evidence, paper: float) -> Finding:
 
 
 def _norm_difference(evidence: Evidence, paper: float, extreme: str) -> Finding:
+    if evidence.alignment is None:
+        why = "images are neither blurred nor occluded in this study"
+        return Finding("the paper's example lies within those here", why=why)
     last = last_layer(evidence.alignment)
     last = last[last["level"] != "0"]  # occlusion of nothing changes nothing
     drift = (last["norm_clean"] - last["norm_perturbed"]).abs()

@@ -43,7 +43,7 @@ class Evidence:
     shift : imagenet-r, imagenet-a -> measure `shift`
     attention : of clean images and the pretrained model; attention_supervised, of a supervised one
     separation, mask_invariance, angles : of the pretrained model
-    blur, occlusion : names of the perturbations; strongest : the last level of blur
+    blur, occlusion : names of the perturbations, None without one; strongest : the last level of blur
     sources : perturbation -> corruption and source, as in Table II
     choices : how many a guess chooses among; outputs, the names of what the head tells apart
     images : which list of classes the study's dataset has all of, e.g. imagenet-1k
@@ -52,10 +52,9 @@ class Evidence:
     """
 
     accuracy: pd.DataFrame
-    alignment: pd.DataFrame
-    blur: str
-    strongest: str
-    occlusion: str
+    blur: str | None
+    strongest: str | None
+    occlusion: str | None
     intervals: dict
     crop: int | Sequence[int]
     choices: int
@@ -64,6 +63,7 @@ class Evidence:
     images: str | None = None
     sources: dict[str, dict] = field(default_factory=dict)
     shift: dict[str, pd.DataFrame] = field(default_factory=dict)
+    alignment: pd.DataFrame | None = None
     attention: pd.DataFrame | None = None
     attention_supervised: pd.DataFrame | None = None
     separation: pd.DataFrame | None = None

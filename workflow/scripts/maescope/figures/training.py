@@ -77,3 +77,22 @@ def reconstruction(
         axis.set_title(name)
     figure.suptitle(title, fontsize=8)
     return figure
+
+
+def reconstruction_errors(
+    original: np.ndarray, masked: np.ndarray, rebuilt: np.ndarray, colour: Sequence[float]
+) -> dict[str, np.ndarray]:
+    """Mean square over an image's hidden pixels of what is wrong, `error`, and of painting them in one colour, `blank`.
+
+    Parameters
+    ----------
+    original, masked, rebuilt : as for `reconstruction`
+    colour : red, green and blue that a network which learned nothing paints
+
+    Returns
+    -------
+    (n,) each
+    """
+    hidden = np.isnan(masked)
+    wrong = {"error": np.clip(rebuilt, 0, 1) - original, "blank": np.asarray(colour) - original}
+    return {name: np.mean(of**2, axis=(1, 2, 3), where=hidden) for name, of in wrong.items()}

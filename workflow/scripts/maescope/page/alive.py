@@ -9,8 +9,8 @@ MOST_POINTS = 4000  # patch tokens of one layer that a browser still moves at on
 
 def data(
     accuracy: pd.DataFrame,
-    features: pd.DataFrame,
-    alignment: pd.DataFrame,
+    features: pd.DataFrame | None,
+    alignment: pd.DataFrame | None,
     tsne: pd.DataFrame | None,
     pictures: Mapping,
     first: str,
@@ -22,7 +22,7 @@ def data(
     Parameters
     ----------
     accuracy : model, perturbation, level, label, image, target, prediction
-    features, alignment : of the functions below
+    features, alignment : of the functions below; None where no images are blurred or occluded
     tsne : of `maps`, None where no model is looked at layer by layer
     pictures : `thumbnails` and `paths`, as the rule `thumbnails` writes them
     first : the model whose predictions stand beside images
@@ -32,15 +32,17 @@ def data(
     clean = accuracy[(accuracy["model"] == first) & (accuracy["perturbation"] == "clean")]
     labels = list(dict.fromkeys(clean["label"]))
     own = {(one["label"], one["image"]): one["picture"] for one in pictures["thumbnails"]}
+    predicted = predictions(accuracy, clean)
     return {
         "labels": [names.get(label, label) for label in labels],
         "outputs": [names.get(label, label) for label in outputs],
         "first": first,
         "images": listed(clean, labels, own),
-        "predictions": predictions(accuracy, clean),
+        "predictions": predicted,
+        "degraded": [model for model, conditions in predicted.items() if set(conditions) - {"clean"}],
         "maps": {} if tsne is None else maps(tsne, clean),
-        "heads": heads(features),
-        "paths": with_cosines(pictures["paths"], alignment),
+        "heads": {} if features is None else heads(features),
+        "paths": [] if alignment is None else with_cosines(pictures["paths"], alignment),
     }
 
 

@@ -92,7 +92,8 @@ def page(template: str, style: str, scripts: list[str], data: dict, **told) -> s
     """
     own = [as_script(code) for code in scripts]
     digests = [base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() for code in own]
-    policy = "default-src 'none'; img-src data: blob:; font-src data:; style-src 'unsafe-inline'; script-src "
+    policy = "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data: blob:; font-src data:; "
+    policy += "style-src 'unsafe-inline'; script-src "
     policy += " ".join(f"'sha256-{digest}'" for digest in digests)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["whole"] = whole

@@ -3,6 +3,7 @@
 from bokeh.embed import json_item
 from bokeh.models import (
     BasicTicker,
+    BoxSelectTool,
     ColorBar,
     ColumnDataSource,
     DataRange1d,
@@ -29,7 +30,7 @@ def of(data: dict, chance: float) -> dict:
     return {
         "tsne": tsne() if data["maps"] else None,
         "path": path(chance) if data["paths"] else None,
-        "heads": heads(),
+        "heads": heads() if data["heads"] else None,
     }
 
 
@@ -54,9 +55,10 @@ def tsne() -> dict:
     source = ColumnDataSource(
         {key: [] for key in ("x", "y", "colour", "marker", "picture", "label", "said")}, name="points"
     )
-    own = _plot(
-        "tsne", "box_select,lasso_select,tap", height=460, active_drag="box_select", x_range=(0, 1), y_range=(0, 1)
-    )
+    own = _plot("tsne", "lasso_select,tap", height=460, x_range=(0, 1), y_range=(0, 1))
+    brush = BoxSelectTool(name="brush")
+    own.add_tools(brush)
+    own.toolbar.active_drag = brush
     own.scatter(
         "x", "y", marker="marker", size=10, fill_color="colour", line_color="colour", fill_alpha=0.7, source=source,
         selection_line_color="#888888", selection_line_width=2.5, nonselection_alpha=0.18, name="dots",
@@ -82,23 +84,19 @@ def heads() -> dict:
 
 
 def path(chance: float) -> dict:
-    """Cosine and probability of one image by level, the level that is looked at marked; dotted is guessing."""
+    """Cosine and probability of one image by level, the level that is looked at marked; dotted is guessing.
+
+    Its legend is the template's, which can be read in light, in dark and on paper.
+    """
     source = ColumnDataSource({key: [] for key in ("level", "cosine", "of_right", "said")}, name="steps")
     now = ColumnDataSource({"level": [], "low": [], "high": []}, name="now")
     own = _plot("path", "", height=260, x_range=FactorRange(name="levels"), x_axis_label="level", y_range=(-0.3, 1.05))
     own.vbar("level", 0.9, "high", "low", fill_alpha=0.15, fill_color="#888888", line_color=None, source=now)
-    own.line(
-        "level", "cosine", color="#0072B2", line_width=2, source=source, legend_label="cosine with the clean image"
-    )
+    own.line("level", "cosine", color="#0072B2", line_width=2, source=source)
     dots = [own.scatter("level", "cosine", color="#0072B2", marker="circle", size=8, source=source)]
-    own.line(
-        "level", "of_right", color="#D55E00", line_width=2, line_dash="dashed", source=source,
-        legend_label="probability of the right class",
-    )  # fmt: skip
+    own.line("level", "of_right", color="#D55E00", line_width=2, line_dash="dashed", source=source)
     dots += [own.scatter("level", "of_right", color="#D55E00", marker="square", size=8, source=source)]
     own.add_layout(Span(location=chance, dimension="width", line_dash="dotted", line_color="#888888", line_width=2))
     own.add_tools(HoverTool(tooltips=f"{TEXT}@said</div>", show_arrow=False, renderers=dots))
     own.yaxis.minor_tick_line_color = None
-    own.legend.orientation, own.legend.background_fill_alpha, own.legend.border_line_alpha = "horizontal", 0, 0
-    own.add_layout(own.legend[0], "above")
     return json_item(own)

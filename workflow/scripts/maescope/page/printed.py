@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
+TOLD = ("h2", "th", "td", "li")  # elements whose text is read
+
 
 @dataclass
 class Table:
@@ -17,7 +19,6 @@ class Table:
 class Page:
     """What `tables.writing` and `tables.overview` put on a page."""
 
-    title: str = ""
     tables: list[Table] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -30,7 +31,7 @@ class _Reader(HTMLParser):
         self.page, self.words, self.heading = Page(), None, ""
 
     def handle_starttag(self, tag: str, attrs) -> None:
-        if tag in ("h1", "h2", "th", "td", "li"):
+        if tag in TOLD:
             self.words = ""
         elif tag == "table":
             self.page.tables.append(Table(title=self.heading))
@@ -42,12 +43,10 @@ class _Reader(HTMLParser):
             self.words += data
 
     def handle_endtag(self, tag: str) -> None:
-        if self.words is None or tag not in ("h1", "h2", "th", "td", "li"):
+        if self.words is None or tag not in TOLD:
             return
         words, self.words = self.words, None
-        if tag == "h1":
-            self.page.title = words
-        elif tag == "h2":
+        if tag == "h2":
             self.heading = words
         elif tag == "th":
             self.page.tables[-1].columns.append(words)

@@ -58,7 +58,7 @@ def picked(images: pd.DataFrame, turned: pd.Series, shown: Sequence[str], each: 
 
 def followed(images: pd.DataFrame, turned: pd.Series, labels: Sequence[str]) -> pd.DataFrame:
     """The images whose path through perturbations is shown: of each label as many, those that turn wrong first."""
-    each = max(1, FOLLOWED // len(labels))
+    each = max(1, FOLLOWED // len(labels)) if labels else 0
     return picked(images[images["label"].isin(labels)], turned, labels, 0, each * len(labels))
 
 

@@ -80,11 +80,19 @@ def _severities(tree: str | None, corruption: str) -> tuple[str | None, list[str
 
 def complete_study(study: dict, perturbations: dict) -> None:
     """What a study shows where it does not say."""
-    corruptions = [name for name, entry in perturbations.items() if entry["kind"] == "corruption"]
+    corruptions, blurs, occlusions = (_of_kind(kind, perturbations) for kind in ("corruption", "blur", "occlusion"))
     study["corruptions"] = corruptions if study["corruptions"] is None else study["corruptions"]
+    study.setdefault("blur", next(iter(blurs), None))
+    study.setdefault("occlusion", occlusions[:1])
     study["corrupted"] = study["corrupted"] or study["finetuned"]
     study["controlled"] = study["finetuned"] if study["controlled"] is None else study["controlled"]
     study["heads"] = study["heads"] or study["finetuned"][0]
     if study["compared"] is None:
         named = [study["pretrained"], study["supervised"], *study["finetuned"]]
         study["compared"] = list(dict.fromkeys(filter(None, named))) if study["pretrained"] else []
+
+
+def _of_kind(kind: str, perturbations: dict) -> list[str]:
+    """The perturbations of a kind, the one that is called as it is before the others."""
+    own = [name for name, entry in perturbations.items() if entry["kind"] == kind]
+    return sorted(own, key=lambda name: name != kind)

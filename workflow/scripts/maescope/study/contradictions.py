@@ -21,7 +21,7 @@ def problems(config: dict) -> Iterator[str]:
     yield from _missing("study.finetuned", study["finetuned"], models, "models")
     yield from _missing("study.pretrained", filter(None, [study["pretrained"]]), models, "models")
     yield from _missing("study.dataset", [study["dataset"]], datasets, "datasets")
-    yield from _missing("study.blur", [study["blur"]], perturbations, "perturbations")
+    yield from _missing("study.blur", filter(None, [study["blur"]]), perturbations, "perturbations")
     yield from _missing("study.occlusion", study["occlusion"], perturbations, "perturbations")
     yield from _missing("study.corruptions", study["corruptions"], perturbations, "perturbations")
     yield from _missing("study.corrupted", study["corrupted"], models, "models")
@@ -34,9 +34,9 @@ def problems(config: dict) -> Iterator[str]:
         for name in own:
             if name in perturbations and perturbations[name]["kind"] != key.removesuffix("s"):
                 yield f"study.{key}: {name} is of kind {perturbations[name]['kind']}"
-    first = perturbations.get(study["occlusion"][0], {})
-    if first.get("order", "most") != "most":
-        yield f"study.occlusion: {study['occlusion'][0]} comes first and must have order: most, not {first['order']}"
+    for name in study["occlusion"][:1]:
+        if (order := perturbations.get(name, {}).get("order", "most")) != "most":
+            yield f"study.occlusion: {name} comes first and must have order: most, not {order}"
     for name in study["occlusion"]:
         if 0 not in perturbations.get(name, {}).get("levels", [0]):
             yield f"perturbations.{name}.levels: lack 0, where the curves of Figure 5 begin; add it"

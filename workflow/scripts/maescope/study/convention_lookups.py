@@ -17,7 +17,7 @@ class ConventionLookUps:
         self.folder = f"{look.results}/conventions/{{convention}}"
         self.names = pattern(self.conventions)
         study = look.study
-        self.roles = {"clean": "clean", "blur": study["blur"], "mask": study["mask"], "occlusion": look.occlusion}
+        self.roles = {"clean": "clean", "blur": look.blur, "mask": study["mask"], "occlusion": look.occlusion}
 
     def changing(self, *keys: str) -> str:
         """Names of the conventions that change any of these, as a pattern for a wildcard."""
@@ -54,7 +54,7 @@ class ConventionLookUps:
 
         def paths(wildcards) -> list[str]:
             anew = MADE_ANEW.get(self.kind(wildcards)) == measure
-            own = [self.look.measure(measure, model, self.taken(wildcards, role)) for role in roles if model]
+            own = self.look.measured(measure, [model] if model else [], [self.taken(wildcards, role) for role in roles])
             folder = self.folder.format(convention=wildcards.convention)
             return [path.replace("results", folder, 1) for path in own] if anew else own
 

@@ -42,6 +42,8 @@ def problems(config: dict) -> Iterator[str]:
 
 def _occlusion(key: str, name: str, config: dict) -> Iterator[str]:
     entry = config["perturbations"].get(name)
+    if not config["study"]["occlusion"]:
+        yield f"{key}: needs study.occlusion, in whose place it is taken"
     if entry is None:
         yield f"{key}: {name!r} is not among perturbations{nearest(name, config['perturbations'])}"
     elif entry["kind"] != "occlusion":
@@ -80,6 +82,7 @@ def _subspace(key: str, value: dict, config: dict) -> Iterator[str]:
 
 def _features(key: str, value: dict, config: dict) -> Iterator[str]:
     name = config["study"]["heads"]
+    yield from _of_blur(key, config)
     if not value:
         yield f"{key}: says nothing; give k or threshold"
     if name in config["models"]:
@@ -98,6 +101,7 @@ def _distance(key: str, value: str, config: dict) -> Iterator[str]:
 
 def _heads(key: str, value: str, config: dict) -> Iterator[str]:
     name = config["study"]["finetuned"][0]
+    yield from _of_blur(key, config)
     if name in config["models"]:
         yield from _prefix(key, name, config)
 
@@ -107,8 +111,14 @@ def _prefix(key: str, name: str, config: dict) -> Iterator[str]:
         yield f"{key}: {name} has neither CLS nor registers, so this changes nothing; leave it out"
 
 
-def _always(key: str, value: str, config: dict) -> Iterator[str]:
-    return iter(())
+def _norm(key: str, value: str, config: dict) -> Iterator[str]:
+    if not (config["study"]["blur"] or config["study"]["occlusion"]):
+        yield f"{key}: needs study.blur or study.occlusion, whose cosines and norms it changes"
+
+
+def _of_blur(key: str, config: dict) -> Iterator[str]:
+    if not config["study"]["blur"]:
+        yield f"{key}: needs study.blur, under which features of heads are counted"
 
 
 _CHECKS = {
@@ -116,7 +126,7 @@ _CHECKS = {
     "mask": _mask,
     "subspace": _subspace,
     "features": _features,
-    "norm": _always,
+    "norm": _norm,
     "heads": _heads,
     "distance": _distance,
 }

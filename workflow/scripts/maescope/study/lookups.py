@@ -62,7 +62,8 @@ class LookUps:
         self.trained = [name for name, model in self.models.items() if model["training"]]
         self.pretrained_here = self.trained_by("pretrain")
         self.first = self.study["finetuned"][0]
-        self.occlusion = self.study["occlusion"][0]
+        self.blur, self.occlusion = self.study["blur"], next(iter(self.study["occlusion"]), None)
+        self.degradations = [name for name in (self.blur, self.occlusion) if name]
         on_all_patches = [model for model in self.models if "clean" in self.models[model]["patch_tokens"]]
         self.on_all_patches = pattern(on_all_patches)  # models whose clean images' patches are all kept
         self.seen_whole = [model for model in self.study["compared"] if model in on_all_patches]

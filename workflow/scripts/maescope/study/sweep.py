@@ -33,9 +33,9 @@ class Sweep:
 
     def families(self) -> dict[str, str]:
         """What fine-tuned models are measured under -> the family that it belongs to; asked by a job."""
-        study = self.look.study
-        families = {"clean": "clean", study["blur"]: "blur", self.look.occlusion: "occlusion"}
-        there = corruptions_there(study["corruptions"], self.look.perturbations)
+        families = {"clean": "clean", self.look.blur: "blur", self.look.occlusion: "occlusion"}
+        families.pop(None, None)
+        there = corruptions_there(self.look.study["corruptions"], self.look.perturbations)
         return families | dict.fromkeys(there, "corruption")
 
     def accuracies(self, wildcards) -> list[str]:

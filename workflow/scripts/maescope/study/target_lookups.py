@@ -7,7 +7,7 @@ from itertools import product
 from maescope.base.errors import InputError
 from maescope.study import sizes
 from maescope.study.class_lists import known_list
-from maescope.study.lookups import LookUps
+from maescope.study.lookups import LookUps, listed
 
 # of what a study shows; they lie under it
 OWN = ("tsne", "separation", "knn", "out_of_distribution", "patch_components")
@@ -32,9 +32,9 @@ class TargetLookUps(LookUps):
     # ---- Measures
 
     def measured(self, measure: str, models: str | Iterable[str], perturbations: str | Iterable[str]) -> list[str]:
-        """Files of a measure of the study's images, each of the models under each of the perturbations."""
+        """Files of a measure of the study's images, each of the models under each of the perturbations that it has."""
         models, perturbations = ([own] if isinstance(own, str) else own for own in (models, perturbations))
-        return [self.measure(measure, *pair) for pair in product(models, perturbations)]
+        return [self.measure(measure, *pair) for pair in product(models, filter(None, perturbations))]
 
     def measure(self, measure: str, model: str, perturbation: str, dataset: str | None = None) -> str:
         """The file of one measure, of the study's images if no dataset is named."""
@@ -53,9 +53,9 @@ class TargetLookUps(LookUps):
         """What figures call the labels of the study's dataset, where these are codes."""
         return self.config["names"][self.study["dataset"]]
 
-    def panels(self, perturbation: str) -> dict[str, str]:
+    def panels(self, perturbation: str | None) -> dict[str, str]:
         """Levels of a perturbation and the titles of their heat maps, the clean images first."""
-        entry, titles = self.perturbations[perturbation], {"clean": "clean"}
+        entry, titles = self.perturbations.get(perturbation, {"levels": ()}), {"clean": "clean"}
         for level in entry["levels"]:
             if entry["kind"] == "blur":
                 titles[level] = (
@@ -65,11 +65,24 @@ class TargetLookUps(LookUps):
                 titles[str(level)] = f"{level} % occluded" if entry["kind"] == "occlusion" else str(level)
         return titles
 
-    def seen_as(self, model: str | None, perturbation: str) -> str:
+    def seen_as(self, model: str | None, perturbation: str | None) -> str:
         """Which model a figure is of, and how much of the images that model sees."""
         entry = self.perturbations.get(perturbation, {"kind": "clean"})
         masked = f"{100 * entry['ratio']:g} % of patches masked" if entry["kind"] == "mask" else "no patches masked"
         return f"{model}, {masked}"
+
+    # ---- What a study has of what not every study has
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether models are compared by how well they tell strange images from clean ones."""
+        strange = self.degradations or any(self.study[key] for key in ("corruptions", "shifts", "scenes"))
+        return bool(self.study["compared"] and strange)
+
+    @property
+    def ranked_by_cls(self) -> bool:
+        """Whether the study's occlusion ranks patches by what feeds CLS."""
+        return self.perturbations.get(self.occlusion, {}).get("rollout") == "cls"
 
     # ---- What a target cannot do without
 
@@ -110,6 +123,21 @@ class TargetLookUps(LookUps):
         """An input: a measure of the pretrained model under the study's mask."""
         return lambda wildcards: self.measure(measure, self.named("pretrained"), self.study["mask"])
 
+    def under(self, key: str, measure: str, model: str):
+        """An input: a measure of a model under what study.<key>, blur or occlusion, names; of occlusions the first."""
+        return lambda wildcards: self.measure(measure, model, listed(self.named(key))[0])
+
+    def degraded(self, measure: str, models: str | Iterable[str]):
+        """An input: a measure under the study's blur and occlusion, of which it needs one."""
+
+        def files(wildcards) -> list[str]:
+            if not self.degradations:
+                neither = "study.blur, study.occlusion: neither is set, but this target needs one"
+                raise InputError(f"{neither}; config/README.md explains them")
+            return self.measured(measure, models, self.degradations)
+
+        return files
+
     def mask_variants(self, wildcards) -> list[str]:
         """The measure of the pretrained model's embeddings under many masks."""
         variants, model = self.named("mask_variants"), self.named("pretrained")
@@ -135,9 +163,7 @@ class TargetLookUps(LookUps):
         """What CKA compares: clean images of two models, or of one with itself; perturbed ones with clean ones."""
         compared, dataset = self.at_least(1, "compared"), self.study["dataset"]
         pairs = [(a, "clean", b) for number, a in enumerate(compared) for b in compared[: number + 1]]
-        pairs += [
-            (model, name, model) for model in self.study["finetuned"] for name in (self.study["blur"], self.occlusion)
-        ]
+        pairs += [(model, name, model) for model in self.study["finetuned"] for name in self.degradations]
         return [f"results/measures/cka/{model}/{dataset}/{name}/{other}.csv" for model, name, other in pairs]
 
     def shuffled(self, measure: str):
@@ -170,8 +196,8 @@ class TargetLookUps(LookUps):
         """What is compared by several measures, as pairs of model and perturbation: models, and models perturbed."""
         compared = self.study["compared"]
         pairs = [((a, "clean"), (b, "clean")) for number, a in enumerate(compared) for b in compared[:number]]
-        conditions = (self.study["blur"], self.occlusion)
-        return pairs + [((model, name), (model, "clean")) for model in self.study["finetuned"] for name in conditions]
+        finetuned = self.study["finetuned"]
+        return pairs + [((model, name), (model, "clean")) for model in finetuned for name in self.degradations]
 
     def similar_tokens(self, wildcards) -> list[str]:
         """Their tokens."""
@@ -199,8 +225,9 @@ class TargetLookUps(LookUps):
         models, datasets = (dict.fromkeys(filter(None, names)) for names in (models, datasets))
         return [self.measure("attention", model, "clean", dataset) for model, dataset in product(models, datasets)]
 
-    def occlusions(self) -> list[str]:
+    def occlusions(self, wildcards) -> list[str]:
         """Accuracies that Figure 5 draws."""
+        self.named("occlusion")
         pairs = [(model, name) for model in self.study["finetuned"] for name in self.occlusions_of(model)]
         return [self.measure("accuracy", *pair) for pair in pairs]
 
@@ -216,21 +243,21 @@ class TargetLookUps(LookUps):
 
     def judged(self, wildcards) -> list[str]:
         """Accuracies of each fine-tuned model under each condition that it is measured under in other tables."""
-        return self.conditions(wildcards, self.at_least(2, "finetuned"), [self.occlusion])
+        return self.conditions(wildcards, self.at_least(2, "finetuned"), self.study["occlusion"][:1])
 
     def conditions(self, wildcards, models: list[str] | None = None, occlusions: list[str] | None = None) -> list[str]:
         """Accuracies of each fine-tuned model under each condition that it is measured under."""
         found = []
         for model in models or self.study["finetuned"]:
-            names = ["clean", self.study["blur"], *(occlusions or self.occlusions_of(model))]
+            names = ["clean", self.blur, *(self.occlusions_of(model) if occlusions is None else occlusions)]
             found += self.measured("accuracy", model, names + self.corruptions_of(model))
         return found
 
     @property
     def followed(self) -> list[str]:
         """The labels that have images on the study page whose path is followed: a few, from all over the list."""
-        labels = self.datasets[self.study["dataset"]]["labels"]
-        return labels[:: -(-len(labels) // FOLLOWED)]
+        labels = self.datasets[self.study["dataset"]]["labels"] if self.degradations else []
+        return labels[:: max(1, -(-len(labels) // FOLLOWED))]
 
     def followed_tokens(self, wildcards) -> list[str]:
         """The tokens that tell of it: of the first fine-tuned model, clean, blurred and occluded."""
@@ -238,7 +265,7 @@ class TargetLookUps(LookUps):
 
     def followed_hashes(self, wildcards) -> dict[str, str]:
         """Of each of these perturbations the fingerprint of its token files."""
-        names = ("clean", self.study["blur"], self.occlusion)
+        names = ("clean", *self.degradations) if self.degradations else ()
         return {name: self.config_hash_of(self.first, self.study["dataset"], name) for name in names}
 
     def shifted_lists(self) -> dict[str, str]:
@@ -277,7 +304,7 @@ class TargetLookUps(LookUps):
         name -> tokens, labels and config_hash, and whether they are the study's images, perturbed
         """
         model, study = wildcards.model, self.study
-        perturbed = study["blur"], self.occlusion, *self.corruptions_of(model)
+        perturbed = *self.degradations, *self.corruptions_of(model)
         pairs = [(study["dataset"], name) for name in ("clean", *(perturbed if model in study["finetuned"] else ()))]
         others = [*study["shifts"]] if model in study["corrupted"] else []
         others += [study["scenes"]] if study["pretrained"] and study["scenes"] else []
