@@ -84,12 +84,12 @@ except InputError as error:
     raise WorkflowError(f"{', '.join(map(str, workflow.configfiles))}: {error}") from None
 
 
-def still_says(path, contents):
+def still_says(path, content):
     """Whether a token file says what was written; h5py is behind it, so only plans that must ask wait."""
     imports.closure(source("maescope/tokens/store.py"), source)
     from maescope.tokens import store
 
-    return store.still_says(path, contents)
+    return store.still_says(path, content)
 
 
 def say(words):
@@ -105,7 +105,7 @@ def again(path):
 
 inputs = SettledInputs(ancient, workflow.rules, still_says, again, say)
 settled = inputs.settled
-whole = inputs.whole if workflow.is_main_process else lambda contents: []  # jobs plan again, and were told
+whole = inputs.whole if workflow.is_main_process else lambda *given: []  # jobs plan again, and were told
 look = target_lookups.TargetLookUps(CONFIG)
 ask = ClusterRequests(look, slurm=bool(workflow.resource_settings.nodes) or workflow.remote_exec)
 SEED, STUDY, ANALYSIS = CONFIG["seed"], CONFIG["study"], CONFIG["analysis"]

@@ -21,7 +21,7 @@ rule extract_by_convention:
                 f"{OWN}/tokens/{{model}}/{{dataset}}/{{perturbation}}.csv", images=look.images, weights=look.weights
             )
         ),
-        lost=whole(f"{OWN}/tokens/{{model}}/{{dataset}}/{{perturbation}}.csv"),
+        lost=whole(f"{OWN}/tokens/{{model}}/{{dataset}}/{{perturbation}}.csv", look.labels),
         sampled=look.check_sample,
         clean=[],  # no ranking of patches: occlusions are perturbations of their own
         checked=look.check,

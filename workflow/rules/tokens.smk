@@ -73,7 +73,7 @@ for dataset in look.datasets:
                 )
             ),
             clean=look.rollout,
-            lost=whole("results/tokens/{model}/{dataset}/{perturbation}.csv"),
+            lost=whole("results/tokens/{model}/{dataset}/{perturbation}.csv", look.labels),
             sampled=look.check_sample,
             checked=look.check,  # not ancient: Snakemake would then overlook other reasons
             labelled=look.check_labels,

@@ -1,5 +1,6 @@
 """What a file was made from, and whether it still is."""
 
+import json
 import os
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ def made(tmp_path, monkeypatch):
     monkeypatch.setattr(provenance, "_job", {})
     (tmp_path / "vit.pth").write_text("weights")
     (tmp_path / "results").mkdir()
-    provenance._job.update(inputs=provenance.digests(["vit.pth"]))
+    provenance._job.update(settings={}, inputs=provenance.digests(["vit.pth"]), sources={})
     (tmp_path / "results/made.csv").write_text("a,b\n")
     provenance.record("results/made.csv")
     return SimpleNamespace(
@@ -90,6 +91,31 @@ def test_without_a_file_or_a_record_nothing_is_known(made):
     (made.record / "made.csv.json").write_text("{")
     os.utime(made.record / "made.csv.json", (0, 0))
     assert not provenance.made_from("vit.pth", made.path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: [],
+        lambda record: None,
+        lambda record: "made",
+        lambda record: {},
+        lambda record: record | {"inputs": ["vit.pth"]},
+        lambda record: record | {"sources": None},
+        lambda record: record | {"sha256": 1},
+        lambda record: {name: said for name, said in record.items() if name != "settings"},
+    ],
+)
+def test_a_record_that_is_no_longer_what_was_written_is_none(made, change):
+    """Snakemake would leave out the jobs whose input function stumbles over it, and say nothing."""
+    record = made.record / "made.csv.json"
+    assert provenance.recorded(made.path)["file"] == made.path
+    record.write_text(json.dumps(change(json.loads(record.read_text()))))
+    later(made.weights)
+    assert provenance.recorded(made.path) is None
+    assert not provenance.made_from("vit.pth", made.path)
+    assert provenance.goes_along("results/made.csv", "vit.pth", made.path)
+    assert provenance.digests([made.path, "results/pictures"]) == {made.path: provenance.digest(made.path)}
 
 
 def test_a_link_counts_as_new_where_it_or_its_file_is(made, tmp_path):

@@ -81,13 +81,16 @@ def record_path(path: str | Path) -> Path:
 
 
 def recorded(path: str | Path) -> dict | None:
-    """The record of a file or folder, None where there is none."""
+    """The record of a file or folder, None where there is none, or no longer what was written."""
     if not Path(path).is_relative_to(RESULTS) or not record_path(path).is_file():
         return None
     try:
-        return json.loads(record_path(path).read_text())
-    except ValueError:  # no longer what was written: as good as none
+        found = json.loads(record_path(path).read_text())
+    except ValueError:
         return None
+    kinds = {"sha256": str, "settings": dict, "inputs": dict, "sources": dict}
+    whole = isinstance(found, dict) and all(isinstance(found.get(name), kind) for name, kind in kinds.items())
+    return found if whole else None
 
 
 def newer(path: str | Path, than: str | Path) -> bool:

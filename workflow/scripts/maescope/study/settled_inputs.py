@@ -7,7 +7,7 @@ is told by the small file that is written with it, an ordinary input.
 
 import csv
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class SettledInputs:
     ----------
     ancient : Snakemake's
     rules : all that there are, each with `is_producer(path)`
-    still_says : whether a token file says what the list of its folder has, both given as paths
+    still_says : whether a token file, given as its path, is whole and has a content, as the list of its folder says
     again : let the job be run that makes a path
     say : tell a sentence
     """
@@ -54,39 +54,44 @@ class SettledInputs:
 
         return own
 
-    def whole(self, contents: str) -> Callable[[object], list]:
-        """No input, but a look at the token files of a list, with wildcards: its job is run if some have changed.
+    def whole(self, contents: str, labels: Callable[[object], list[str]]) -> Callable[[object], list]:
+        """No input, but a look at a list, with wildcards, and its token files: its job is run if some have changed.
 
         They are no outputs: a thousand labels are a thousand files for each job, which Snakemake would match with each
         other. So it neither knows when one is missing, nor removes them before a job or after it failed.
         """
 
         def none(wildcards) -> list:
-            self._require(contents.format(**wildcards))
+            self._require(contents.format(**wildcards), tuple(labels(wildcards)))
             return []
 
         return none
 
-    def _require(self, contents: str) -> None:
-        lost = self.lost(contents)
-        if lost:
+    def _require(self, contents: str, labels: Sequence[str]) -> None:
+        lost = self.lost(contents, labels)
+        if lost is None:
+            self._say(f"{contents}: does not list all of its token files; it is made again")
+            self._again(contents)
+        elif lost:
             names = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
             self._say(f"{contents}: token files of {names} are gone, or not what they were; they are made again")
             self._again(contents)
 
-    def lost(self, contents: str) -> list[str]:
+    def lost(self, contents: str, labels: Sequence[str]) -> list[str] | None:
         """Labels whose token files are gone, or say something else than the list of their folder has of them.
 
-        Where the list is not there, or all files are gone, as when only measures were copied, nothing is lost.
+        None where the list is damaged, or is of other labels. Where it is not there, or all files are gone, as when
+        only measures were copied, nothing is lost.
         """
         folder = contents.removesuffix(".csv")
         times = provenance.times(folder)
         if not os.path.isfile(contents) or not any(name.endswith(".h5") for name in times):
             return []
-        written = os.stat(contents).st_mtime_ns
-        with open(contents, encoding="utf-8", newline="") as file:
-            labels = [row["label"] for row in csv.DictReader(file)]
-        return [label for label in labels if not self._as_written(f"{folder}/{label}.h5", contents, times, written)]
+        written, listed = os.stat(contents).st_mtime_ns, _listed(contents)
+        if set(listed) != set(labels):
+            return None
+        told = ((label, self._as_written(f"{folder}/{label}.h5", listed[label], times, written)) for label in labels)
+        return [label for label, same in told if not same]
 
     def _beside(self, path: str, made: str) -> list[str] | None:
         """The small file written with a large one, in a list; empty where it is no input, None if there is no such."""
@@ -105,7 +110,7 @@ class SettledInputs:
             self._say_that_it_is_read(path)
         return self._ancient(path) if provenance.made_from(path, made) else path
 
-    def _as_written(self, path: str, contents: str, times: dict[str, int], written: int) -> bool:
+    def _as_written(self, path: str, content: str, times: dict[str, int], written: int) -> bool:
         """Whether a token file is there, and says what was written: it is read where it is newer than the list."""
         time = times.get(path.rpartition("/")[2])
         if time is None:
@@ -113,7 +118,7 @@ class SettledInputs:
         if time <= written:
             return True
         self._say_that_it_is_read(path)
-        return self._still_says(path, contents)
+        return self._still_says(path, content)
 
     def _say_that_it_is_read(self, path: str) -> None:
         """Once: each plan reads what is newer than what was made from it, as long as it is."""
@@ -124,3 +129,16 @@ class SettledInputs:
                 "and all others like it; `snakemake --touch`, then "
                 "`find results/provenance -type f -exec touch {} +` ends that"
             )
+
+
+def _listed(contents: str) -> dict[str, str]:
+    """What a list has of each label, in its order; nothing where it is no longer such a list.
+
+    Snakemake takes what goes wrong in an input function for a rule that makes nothing, and leaves its jobs out.
+    """
+    try:
+        text = Path(contents).read_text(encoding="utf-8")
+        rows = list(csv.DictReader(text.splitlines()))
+        return {row["label"]: row["content"] for row in rows} if text.endswith("\n") else {}
+    except (OSError, ValueError, KeyError, csv.Error):
+        return {}

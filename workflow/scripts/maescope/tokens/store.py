@@ -24,7 +24,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from maescope.base import provenance, tidy
+from maescope.base import provenance
 from maescope.base.atomic import replacing
 from maescope.base.errors import InputError, StaleError
 from maescope.study.kept_labels import LATENCY_WAIT
@@ -307,11 +307,11 @@ def contents(files: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame([{"label": label, "content": content(path)} for label, path in files.items()])
 
 
-def still_says(path: str, contents: str) -> bool:
-    """Whether a token file is whole, read to its end, and says what `contents`, a file, has of it."""
+def still_says(path: str, said: str) -> bool:
+    """Whether a token file is whole, read to its end, and has a `content`."""
     try:
         read_all(path)
-        return content(path) == tidy.read([contents]).set_index("label")["content"].get(Path(path).stem)
+        return content(path) == said
     except (InputError, LookupError):
         return False
 
