@@ -336,6 +336,29 @@ def test_row_24_what_is_damaged_is_named_by_a_plan_which_changes_nothing(study):
     assert (folder / "dog.h5").read_bytes() == before and (study / "results/tokens/vit/pets/blur.csv").is_file()
 
 
+@pytest.mark.parametrize("text", [b"", b"\xff\x00" * 40, b"label,content\n", b"a,b\n1,2\n"])
+def test_row_24_a_list_that_is_damaged_is_made_again_whatever_its_time_and_hides_no_other_reason(study, text):
+    """Snakemake leaves out jobs whose input functions fail, and would say that there is nothing to be done."""
+    path = study / "results/tokens/vit/pets/blur.csv"
+    then = path.stat()
+    path.write_bytes(text)
+    os.utime(path, ns=(then.st_atime_ns, then.st_mtime_ns))
+    assert ("extract_pets", "vit", "pets", "blur") in study.plan("table_1")
+    said = study.must_run("table_1")
+    assert said.count("results/tokens/vit/pets/blur.csv: does not list all of its token files; it is made again") == 1
+    assert "2 of 2 labels" in (study / "results/logs/extract/vit/pets/blur.log").read_text()
+    assert study.differing() == []
+    assert "Nothing to be done" in study.must_run("--dry-run", "table_1", "figure_5", "figure_8", "table_3")
+
+
+def test_row_24_touching_all_hides_no_token_file_that_says_something_else(study):
+    """The list would be newer than the file, which no plan would read again."""
+    path = study / "results/tokens/vit/pets/blur/cat.h5"
+    path.write_bytes(b"")
+    study.must_run("--touch", "table_1", "table_3")
+    assert ("extract_pets", "vit", "pets", "blur") in study.plan("table_1")
+
+
 def test_token_files_that_were_removed_once_measured_are_not_made_again(study):
     """As where results were copied without them; what needs them says which list is to be deleted."""
     shutil.rmtree(study / "results/tokens/vit/pets/blur")

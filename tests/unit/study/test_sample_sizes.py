@@ -193,3 +193,13 @@ def test_only_a_sample_whose_size_only_sampling_tells_is_checked():
     assert look.check_sample(of) == f"results/check_sample/{name}.json"
     look.datasets[name] |= {"allow_fewer": False, "count": None}
     assert look.check_sample(of) == f"results/check_sample/{name}.json"
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\xff\xfe" * 40, b"a,b\n1,2\n", b"\0" * 40])
+def test_a_list_of_images_that_is_damaged_is_named(tmp_path, damaged):
+    path = tmp_path / "pets.csv"
+    path.write_bytes(b"label,image\ncat,1.png\ndog,2.png\ncat,3.png\n")
+    assert sample_sizes.counted(str(path)) == {"cat": 2, "dog": 1}
+    path.write_bytes(damaged)
+    with pytest.raises(InputError, match=r"pets\.csv: is damaged; delete it"):
+        sample_sizes.counted(str(path))

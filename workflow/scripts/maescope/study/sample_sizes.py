@@ -66,9 +66,21 @@ def _of_ranks(model: str, perturbation: str, config: dict) -> Iterator[dict]:
 
 
 def counted(path: str) -> dict[str, int]:
-    """How many images of each label a sampled list has."""
-    with open(path, encoding="utf-8", newline="") as file:
-        return dict(Counter(row["label"] for row in csv.DictReader(file)))
+    """How many images of each label a sampled list has.
+
+    Raises
+    ------
+    InputError
+        where it is no such list any more
+    """
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            if "label" in (rows.fieldnames or ()):
+                return dict(Counter(row["label"] for row in rows))
+    except (ValueError, csv.Error):
+        pass
+    raise InputError(f"{path}: is damaged; delete it to have the images drawn again")
 
 
 def require(counts: Mapping[str, int], demands: Sequence[dict], path: str) -> None:
