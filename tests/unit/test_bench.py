@@ -52,19 +52,20 @@ SNAKEFILE = """
 rule all:
     input: "table_knn"
 rule table_knn:
-    input: "folder"
+    input: "folder.csv"
     output: "table_knn"
     script: "work.py"
 rule extract_some:
-    output: directory("folder"), "file"
+    output: "folder.csv"
     script: "work.py"
 """
 WORK = """
 import os, time
 kept = bytearray(os.urandom(1)) * 150_000_000
 for path in snakemake.output:
-    os.makedirs(path) if path == "folder" else open(path, "wb").write(bytes(1000))
+    open(path, "wb").write(bytes(1000))
 if snakemake.rule.startswith("extract"):
+    os.makedirs("folder")
     open("folder/more", "wb").write(bytes(500))
     while time.process_time() < 1: pass
 """
