@@ -361,16 +361,3 @@ def test_labels_without_their_list_are_taken_over(study):
     assert "2 of 2 labels" in (study / "results/logs/extract/vit/pets/blur.log").read_text()
     assert {path: path.stat().st_mtime_ns for path in where.iterdir()} == times
     assert study.differing() == []
-
-
-def test_a_list_that_is_not_whole_is_made_again_and_no_label_is(study):
-    """As where a copy broke off; a plan says so in one line and goes on."""
-    where, measure = "results/tokens/vit/pets/blur", "results/measures/accuracy/vit/pets/blur.parquet"
-    times = {path: path.stat().st_mtime_ns for path in (study / where).iterdir()}
-    (study / f"{where}.csv").write_text("label,content\ncat")
-    said = study.must_run("--", measure)
-    assert said.count(f"{where}.csv: is no list of token files, or not whole; it is made again") == 1, said
-    assert "2 of 2 labels" in (study / "results/logs/extract/vit/pets/blur.log").read_text()
-    assert {path: path.stat().st_mtime_ns for path in (study / where).iterdir()} == times
-    assert study.differing() == []
-    assert "Nothing to be done" in study.must_run("--dry-run", "--", measure)

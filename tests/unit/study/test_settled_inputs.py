@@ -92,17 +92,3 @@ def test_without_the_list_or_any_file_nothing_is_lost(folder, gone):
     (folder / ".tmp.here.1.cat.csv").touch()
     told = Told()
     assert told.lost(LIST) == [] and not told.read
-
-
-@pytest.mark.parametrize(
-    "text",
-    [b"", b"label,content\n", b"class,digest\ncat,0\n", b'label,content\ncat,0\n"a, ', b"\xff\xfe", b"<<<<<<<\n"],
-)
-def test_a_list_that_is_none_is_made_again_with_a_word(folder, text):
-    """An editor saved it, a copy broke off: its job looks at all labels, and takes over what is whole."""
-    Path(LIST).write_bytes(text)
-    told = Told()
-    assert told.whole(LIST)({}) == []
-    assert told.again == [LIST]
-    said = "is no list of token files, or not whole; it is made again, of the token files that are whole"
-    assert told.words == [f"{LIST}: {said}"]

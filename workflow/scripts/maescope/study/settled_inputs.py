@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 
 from maescope.base import provenance
-from maescope.base.errors import InputError
 from maescope.study import lookups
 
 Input = Callable[[object], dict[str, str | list[str]]]  # of a rule, for `unpack`
@@ -69,12 +68,7 @@ class SettledInputs:
         return none
 
     def _require(self, contents: str) -> None:
-        try:
-            lost = self.lost(contents)
-        except InputError as error:
-            self._say(f"{error}; it is made again, of the token files that are whole")
-            self._again(contents)
-            return
+        lost = self.lost(contents)
         if lost:
             names = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
             self._say(f"{contents}: token files of {names} are gone, or not what they were; they are made again")
@@ -84,22 +78,15 @@ class SettledInputs:
         """Labels whose token files are gone, or say something else than the list of their folder has of them.
 
         Where the list is not there, or all files are gone, as when only measures were copied, nothing is lost.
-
-        Raises
-        ------
-        InputError
-            where the list is none
         """
         folder = contents.removesuffix(".csv")
         times = provenance.times(folder)
         if not os.path.isfile(contents) or not any(name.endswith(".h5") for name in times):
             return []
         written = os.stat(contents).st_mtime_ns
-        return [
-            label
-            for label in _labels(contents)
-            if not self._as_written(f"{folder}/{label}.h5", contents, times, written)
-        ]
+        with open(contents, encoding="utf-8", newline="") as file:
+            labels = [row["label"] for row in csv.DictReader(file)]
+        return [label for label in labels if not self._as_written(f"{folder}/{label}.h5", contents, times, written)]
 
     def _beside(self, path: str, made: str) -> list[str] | None:
         """The small file written with a large one, in a list; empty where it is no input, None if there is no such."""
@@ -137,15 +124,3 @@ class SettledInputs:
                 "and all others like it; `snakemake --touch`, then "
                 "`find results/provenance -type f -exec touch {} +` ends that"
             )
-
-
-def _labels(contents: str) -> list[str]:
-    """The labels that a list of token files has."""
-    try:
-        with open(contents, encoding="utf-8", newline="") as file:
-            found = {row["label"]: row["content"] for row in csv.DictReader(file)}
-    except (LookupError, ValueError, csv.Error):
-        found = {}
-    if not all(found.values()) or not found:
-        raise InputError(f"{contents}: is no list of token files, or not whole")
-    return [*found]
