@@ -98,8 +98,10 @@ def _job(folder: Path, record: dict) -> dict:
     """A record with the rule of its job, and the bytes that it wrote, in the place of the job itself."""
     pickled = re.search(r"pickle\.loads\((b[\'\"].*?[\'\"])\);from snakemake", record.pop("job"))
     job = pickle.loads(ast.literal_eval(pickled[1]))
-    rule = "extract" if job.rule.startswith("extract_") else job.rule
-    return record | {"rule": rule, "disk": sum(_size(folder / path) for path in job.output)}
+    if not job.rule.startswith("extract_"):
+        return record | {"rule": job.rule, "disk": sum(_size(folder / path) for path in job.output)}
+    files = [*job.output, *(path.removesuffix(".csv") for path in job.output)]  # lists, and the token files beside them
+    return record | {"rule": "extract", "disk": sum(_size(folder / path) for path in files)}
 
 
 def _size(path: Path) -> int:

@@ -52,19 +52,20 @@ SNAKEFILE = """
 rule all:
     input: "table_knn"
 rule table_knn:
-    input: "folder"
+    input: "folder.csv"
     output: "table_knn"
     script: "work.py"
 rule extract_some:
-    output: directory("folder"), "file"
+    output: "folder.csv"
     script: "work.py"
 """
 WORK = """
 import os, time
 kept = bytearray(os.urandom(1)) * 150_000_000
 for path in snakemake.output:
-    os.makedirs(path) if path == "folder" else open(path, "wb").write(bytes(1000))
+    open(path, "wb").write(bytes(1000))
 if snakemake.rule.startswith("extract"):
+    os.makedirs("folder")
     open("folder/more", "wb").write(bytes(500))
     while time.process_time() < 1: pass
 """
@@ -78,8 +79,8 @@ def test_of_each_rule_is_counted_what_its_jobs_took_and_wrote_and_of_snakemake_t
     found = scaling.run(tmp_path, 1)
     assert set(found) == {"extract", "table_knn", "snakemake"}
     assert [found[rule]["disk"] for rule in ("extract", "table_knn")] == [1500, 1000]
-    assert 1 <= found["extract"]["cpu"] < 2 and found["extract"]["wall"] > 1
-    assert found["table_knn"]["cpu"] < 0.7 < found["snakemake"]["cpu"] < 20
+    assert found["extract"]["cpu"] >= 1 and found["extract"]["wall"] > 1  # it computes for a second
+    assert 0 < found["table_knn"]["cpu"] < found["extract"]["cpu"] and found["snakemake"]["cpu"] > 0.1
     assert all(150e6 < found[rule]["memory"] < 200e6 for rule in ("extract", "table_knn"))
     assert found["snakemake"]["memory"] < 1e9 and found["snakemake"]["wall"] > found["extract"]["wall"]
 
