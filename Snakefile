@@ -3,7 +3,7 @@
 
 from snakemake.utils import min_version
 
-min_version("9.0")
+min_version("9.17")
 
 if not workflow.overwrite_configfiles:  # a file given with --configfile stands alone
 

@@ -3,9 +3,8 @@
 import atexit
 import threading
 import time
+from contextlib import suppress
 from importlib.util import find_spec
-
-from snakemake.scheduling.job_scheduler import JobScheduler
 
 from maescope.base import logs
 from maescope.study import cluster, cluster_watch
@@ -57,12 +56,15 @@ def refusals():
 
 def end_when_told(scheduler, *signal):
     """At SIGTERM begin no more jobs. Snakemake's own answer takes a lock that the same thread holds while it waits for the
-    files of a job that has ended, and then waits for ever; the thread is for the lock of its semaphore."""
+    files of a job that has ended, and then waits for ever; another thread may wait for it."""
     scheduler._user_kill = "graceful"
-    threading.Thread(target=scheduler._open_jobs.release).start()
+    threading.Thread(target=SNAKEMAKES_OWN, args=(scheduler, *signal)).start()
 
 
-if hasattr(JobScheduler, "exit_gracefully"):
+with suppress(ImportError, AttributeError):  # where a later Snakemake has it elsewhere, its own answer stays
+    from snakemake.scheduling.job_scheduler import JobScheduler
+
+    SNAKEMAKES_OWN = JobScheduler.exit_gracefully
     JobScheduler.exit_gracefully = end_when_told
 
 

@@ -33,7 +33,6 @@ STUDY_MODULES = (
     "cluster_requests",
     "cluster",
     "cluster_watch",
-    "kept_labels",
     "sweep",
     "convention_lookups",
     "settled_inputs",
@@ -41,17 +40,19 @@ STUDY_MODULES = (
 for file in (
     *(f"base/{name}" for name in ("logs", "terminal", "yaml_keys")),
     *(f"study/{name}" for name in STUDY_MODULES),
+    "tokens/disk",
 ):
     imports.closure(source(f"maescope/{file}.py"), source)
 
 from maescope.base import terminal, yaml_keys
 from maescope.base.errors import InputError
-from maescope.study import kept_labels, lookups, settings, target_lookups
+from maescope.study import lookups, settings, target_lookups
 from maescope.study.cluster_requests import ClusterRequests, growing
 from maescope.study.settled_inputs import SettledInputs
+from maescope.tokens import disk
 
 if workflow.execution_settings:  # not in a dry run
-    os.environ[kept_labels.LATENCY_WAIT] = str(workflow.execution_settings.latency_wait)
+    os.environ[disk.LATENCY_WAIT] = str(workflow.execution_settings.latency_wait)
 gc.freeze()  # Snakemake's own modules: to look through them again and again took a sixth of planning
 if workflow.is_main_process:
     terminal.take_over(logger, workflow.output_settings, whole=not workflow.modifier.is_main_snakefile())

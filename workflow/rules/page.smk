@@ -131,6 +131,7 @@ rule study_page:
         first=look.first,
         outputs=look.outputs,
         choices=look.choices,
+        intervals=look.intervals,
         panels={name: look.panels(name) for name in look.degradations},
     script:
         "../scripts/page/study_page.py"

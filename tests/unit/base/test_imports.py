@@ -99,3 +99,16 @@ def test_every_module_of_the_library_lies_in_a_wing_and_every_script_in_the_fold
     others = [path.relative_to(scripts).parts for path in scripts.glob("**/*.py")]
     others = [parts for parts in others if parts[0] != "maescope"]
     assert others and all(len(parts) == 2 and parts[0] in wings for parts in others)
+
+
+def test_what_plans_watches_and_verifies_is_no_code_of_a_result():
+    """An edit there would make everything again that has it in its digest, tokens first of all."""
+    scripts = REPOSITORY / "workflow/scripts"
+    own = [path for path in scripts.glob("*/*.py") if path.parent.name != "maescope"]
+    behind = {name for path in own for name in imports.closure(str(path), lambda name: str(scripts / name))}
+    apart = ["base/terminal", "base/version", "base/yaml_keys", "verify/records"]
+    apart += [f"study/{name}" for name in ("cluster", "cluster_requests", "cluster_watch", "kept_labels", "lookups")]
+    apart += [f"study/{name}" for name in ("convention_lookups", "settings", "settled_inputs", "target_lookups")]
+    assert all((scripts / f"maescope/{name}.py").is_file() for name in apart)
+    assert "maescope/tokens/store.py" in behind
+    assert behind & {f"maescope/{name}.py" for name in apart} == set()

@@ -2,11 +2,13 @@
 
 import json
 import os
+import sys
 from types import SimpleNamespace
 
 import pytest
 
-from maescope.base import provenance
+from maescope.base import atomic, imports, provenance
+from maescope.base.errors import InputError
 
 
 @pytest.fixture
@@ -27,6 +29,22 @@ def made(tmp_path, monkeypatch):
 def later(path, seconds=100):
     status = os.stat(path)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + seconds * 10**9))
+
+
+def test_a_library_that_is_not_the_workflows_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+    """As one that was installed beside it: what it made would have the record of the other."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(provenance, "_job", {})
+    monkeypatch.setattr(atomic, "listeners", [])
+    script = imports.digests(provenance.library_file("measures/knn.py"), provenance.library_file)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "/elsewhere/measures/knn.py")
+    job = SimpleNamespace(params={"code": "0" * 16}, input=[], config={}, rule="knn")
+    with pytest.raises(InputError, match=r"is another maescope than the workflow's, .* take it out"):
+        provenance.begin(job)
+    assert not provenance._job and not atomic.listeners
+    job.params["code"] = imports.short(script)
+    provenance.begin(job)
+    assert provenance._job["code"] == job.params["code"]
 
 
 def test_what_was_touched_is_still_what_it_was_made_from_and_what_differs_is_not(made):

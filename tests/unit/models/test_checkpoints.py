@@ -174,9 +174,11 @@ def test_another_architecture_is_refused_with_its_first_mismatching_shape(tmp_pa
 
 def test_weights_with_fewer_or_more_layers_are_refused(tmp_path):
     path = saved(tiny(depth=1).state_dict(), tmp_path / "shallow.safetensors")
-    refused(tiny(), path, r"has no blocks\.1\.")
+    refused(tiny(), path, r"has no blocks\.1\.\S+; its depth is 1, the architecture's 2: set arguments\.depth: 1$")
     path = saved(tiny(depth=3).state_dict(), tmp_path / "deep.safetensors")
-    refused(tiny(), path, r"has blocks\.2\.\S+ and \d+ more that the architecture does not")
+    refused(
+        tiny(), path, r"has blocks\.2\.\S+ and \d+ more that the architecture does not; .* set arguments\.depth: 3$"
+    )
 
 
 def test_names_of_another_kind_are_shown_with_the_architectures_own(tmp_path):

@@ -453,6 +453,10 @@ def test_a_convention_changes_one_thing_and_reads_all_else_from_the_study(look):
     assert under.measured("angles", None, "mask")(of(convention="k_1")) == []
     assert under.features(of(convention="k_1"))["k"] == 1 and look.analysis["features"]["k"] is None
     assert under.changing("subspace") == "centred_class"
+    assert under.claims(of()) == [f"results/smoke/conventions/{name}/claims.csv" for name in under.conventions]
+    under.conventions = {}
+    with pytest.raises(InputError, match=r"^conventions: none given, but this target needs some"):
+        under.claims(of())
 
 
 def test_a_sweep_has_a_setting_for_each_of_its_models():

@@ -161,7 +161,7 @@ def test_names_and_patches_that_are_nearly_right(config):
     config["models"]["low"]["training"]["seeds"] = 3
     config["models"]["high_a"]["arguments"] = {**config["models"]["high_a"]["arguments"], "patch_size": "4"}
     words = refused(config)
-    assert "models.low.training.seeds: 3 is not of type 'array'" in words
+    assert "models.low.training.seeds: 3 is no list; write [3]" in words
     assert "models.high_a.arguments.patch_size: '4' is not of type 'integer'" in words
 
 

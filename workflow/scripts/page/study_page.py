@@ -8,8 +8,9 @@ from maescope.page import alive, assembly, document, findings, plots
 logs.begin(snakemake)
 
 params, given = snakemake.params, snakemake.input
+accuracy = tidy.read(given.accuracy, "model", "perturbation")
 data = alive.data(
-    tidy.read(given.accuracy, "model", "perturbation"),
+    accuracy,
     tidy.read(given.features, "perturbation") if given.features else None,
     tidy.read(given.alignment, "perturbation", last="layer") if given.alignment else None,
     tidy.read(given.tsne) if given.tsne else None,
@@ -24,7 +25,10 @@ page = document.page(
     [plots.library(), Path(given.behaviour).read_text(encoding="utf-8")],
     data,
     study=params.study,
-    found=findings.sentences(tidy.read([given.claims])),
+    found=findings.sentences(
+        tidy.read([given.claims]),
+        findings.on_clean(accuracy, params.first, params.choices, params.intervals["confidence"]),
+    ),
     headings=[*params.shown],
     left_out=params.left_out,
     sections=assembly.sections(params.shown, params.titles, params.told, given, Path(snakemake.output.page).parent),

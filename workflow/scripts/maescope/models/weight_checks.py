@@ -62,6 +62,8 @@ def require_fit(path: str, model: VisionTransformer, state: dict[str, Tensor]) -
         hint = "; set num_classes for a model with a head" if "head.weight" in left else ""
         if left[0].endswith("attn.q_bias"):
             hint = "; take the architecture with _qkvb behind its name"
+        elif left[0].startswith("blocks."):
+            hint = _of_depth(expected, state) or hint
         raise InputError(f"{path}: has {left[0]} and {len(left) - 1} more that the architecture does not{hint}")
 
 
@@ -109,6 +111,8 @@ def _fixed_small(state: dict[str, Tensor]) -> bool:
 
 def _instead(name: str, expected: dict[str, Tensor], state: dict[str, Tensor]) -> str:
     """What a file may have in the place of a name, and what to do."""
+    if name.startswith("blocks.") and (depth := _of_depth(expected, state)):
+        return depth
     classes = len(state["head.weight"]) if "head.weight" in state and "head.weight" not in expected else 0
     hint = f"; it has a head: set num_classes: {classes}, or it is" if classes else "; it is"
     if name.startswith(("norm.", "fc_norm.")):
@@ -121,6 +125,14 @@ def _instead(name: str, expected: dict[str, Tensor], state: dict[str, Tensor]) -
     if name == "pos_embed":
         return "; the positions of patches are not in it, and no other way to tell them is read; give the whole weights"
     return f"{hint} of another architecture"
+
+
+def _of_depth(expected: dict[str, Tensor], state: dict[str, Tensor]) -> str:
+    """Of weights with more layers or fewer how many, and what to set; nothing where there are as many, or gaps."""
+    own, given = ({name.split(".")[1] for name in names if name.startswith("blocks.")} for names in (expected, state))
+    if not given or given == own or given != set(map(str, range(len(given)))):
+        return ""
+    return f"; its depth is {len(given)}, the architecture's {len(own)}: set arguments.depth: {len(given)}"
 
 
 def _of_size(model: VisionTransformer, name: str, state: dict[str, Tensor]) -> str:

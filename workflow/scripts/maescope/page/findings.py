@@ -4,6 +4,7 @@ import re
 
 import pandas as pd
 
+from maescope.base import statistics
 from maescope.claims.claims import print_claims
 from maescope.claims.verdicts import FAILS, HOLDS, UNKNOWN
 
@@ -70,25 +71,42 @@ VERDICTS = {
 }
 
 
-def sentences(table: pd.DataFrame) -> list[str]:
+def sentences(table: pd.DataFrame, accuracy: str) -> list[str]:
     """A sentence that counts verdicts, and one or two on each of the first claims that are decided, or else measured.
 
     Parameters
     ----------
     table : of claims.csv
+    accuracy : a sentence that is told where no claim is decided, `on_clean`
     """
     table = table.fillna({"unit": "", "why": ""})
     if table.empty:
-        return ["No claims were held against these measurements."]
+        return ["No claims were held against these measurements.", accuracy]
     holds, fails, unknown = table["verdict"].value_counts().reindex([HOLDS, FAILS, UNKNOWN], fill_value=0)
     first = (
         f"Of {len(table)} claims of the paper, {holds} {'holds' if holds == 1 else 'hold'} in this study, "
         f"{fails} {'does' if fails == 1 else 'do'} not, and {unknown} cannot be judged with its data."
     )
     rank = (table["verdict"] == UNKNOWN) * (1 + table["measured"].isna())
-    told = table.assign(rank=rank).sort_values("rank", kind="stable").index[: SENTENCES - 1]
+    first = [first] if holds or fails else [first, accuracy]
+    told = table.assign(rank=rank).sort_values("rank", kind="stable").index[: SENTENCES - len(first)]
     printed = print_claims(table)
-    return [first, *(_sentence(printed.loc[index]) for index in sorted(told))]
+    return [*first, *(_sentence(printed.loc[index]) for index in sorted(told))]
+
+
+def on_clean(accuracy: pd.DataFrame, model: str, choices: int, confidence: float) -> str:
+    """How many clean images a model is right about, with Wilson's interval, and what guessing one of so many would be.
+
+    Parameters
+    ----------
+    accuracy : model, perturbation, correct
+    """
+    correct = accuracy.loc[(accuracy["model"] == model) & (accuracy["perturbation"] == "clean"), "correct"]
+    low, high = statistics.wilson(int(correct.sum()), len(correct), confidence)
+    share = f"{100 * correct.mean():.3g} % [{100 * low:.3g}, {100 * high:.3g}]"
+    return (
+        f"{model} is right about {share} of {len(correct)} clean images, where guessing would be {100 / choices:.3g} %."
+    )
 
 
 def _sentence(claim: pd.Series) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 RESULTS = Path("results")
-LATENCY_WAIT = "MAESCOPE_LATENCY_WAIT"  # of the environment: how many seconds a file of another node may be seen late
 
 
 def list_of(folder: str | os.PathLike) -> Path:

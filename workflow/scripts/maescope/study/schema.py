@@ -82,6 +82,8 @@ def describe(error: ValidationError, written: Mapping[str, str]) -> str:
     number = error.validator == "type" and any(kind in error.validator_value for kind in ("number", "integer"))
     if number and isinstance(error.instance, str) and EXPONENT.fullmatch(error.instance):
         return f"{where}: YAML reads {error.instance} as text; write {_in_full(error)}"
+    if error.validator == "type" and error.validator_value == "array" and not isinstance(error.instance, dict | None):
+        return f"{where}: {error.instance!r} is no list; write [{error.instance}]"
     if error.validator == "uniqueItems":
         twice = sorted({str(item) for item in error.instance if error.instance.count(item) > 1})
         return f"{where}: {', '.join(twice)} named twice"

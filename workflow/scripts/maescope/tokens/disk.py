@@ -1,4 +1,4 @@
-"""The disk below token files: whether it can hold them, and a file that tells when it could not."""
+"""The disk below token files: whether it can hold them, what it could not write, how late others may see a file."""
 
 import io
 import os
@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 
 from maescope.base.errors import InputError
+
+LATENCY_WAIT = "MAESCOPE_LATENCY_WAIT"  # of the environment: how many seconds a file of another node may be seen late
 
 
 class Disk(io.FileIO):

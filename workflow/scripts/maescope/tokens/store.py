@@ -27,8 +27,7 @@ import pandas as pd
 from maescope.base import provenance
 from maescope.base.atomic import replacing
 from maescope.base.errors import InputError, StaleError
-from maescope.study.kept_labels import LATENCY_WAIT
-from maescope.tokens.disk import Disk
+from maescope.tokens.disk import LATENCY_WAIT, Disk
 
 log = logging.getLogger(__name__)
 
