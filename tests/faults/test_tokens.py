@@ -360,15 +360,16 @@ def test_row_24_touching_all_hides_no_token_file_that_says_something_else(study)
 
 
 def test_token_files_that_were_removed_once_measured_are_not_made_again(study):
-    """As where results were copied without them; what needs them says which list is to be deleted."""
+    """As where results were copied without them; a run that needs them says at once which lists are to be deleted."""
     shutil.rmtree(study / "results/tokens/vit/pets/blur")
     assert "Nothing to be done" in study.must_run("--dry-run", "table_1", "figure_8")
     measure = "results/measures/accuracy/vit/pets/blur.parquet"
     (study / measure).unlink()
-    said = study.run("--latency-wait", "0", "--", measure)
+    said = study.run("--latency-wait", "0", "--", measure, "results/measures/alignment/vit/pets/blur.parquet")
     where = "results/tokens/vit/pets/blur"
-    assert said.returncode == 1
-    assert f"error: {where}/cat.h5: is not there; delete {where}.csv to have it made again" in said.stdout
+    assert said.returncode == 1 and "localrule" not in said.stdout
+    assert f"{where}.csv: the token files that these list are gone" in said.stdout
+    assert "rule accuracy:" not in said.stdout  # told before any job
     (study / f"{where}.csv").unlink()
     study.must_run("--", measure, "table_1")
     assert study.differing() == []

@@ -7,7 +7,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 
 from maescope.base import logs
-from maescope.study import cluster, cluster_watch
+from maescope.study import cluster, cluster_watch, settled_inputs
 
 BEGUN = time.time() - 5  # clocks of a cluster's machines are that close
 TOGETHER = ("tokens_{model}", "measures_{model}")  # groups of jobs
@@ -78,6 +78,11 @@ def without_timers(scheduler):
 
 onstart:
     without_timers(workflow.scheduler)
+    if gone := settled_inputs.gone([*workflow.dag.needrun_jobs()]):
+        raise WorkflowError(
+            f"{', '.join(gone)}: the token files that these list are gone, as where results were copied without them, and "
+            "jobs of this run read them; delete these lists to have them made again"
+        )
     for key, asked in ASKED.items():
         for words in cluster.not_rules(key, asked, [one.name for one in workflow.rules]):
             print(f"warning: {words}", file=sys.stderr)

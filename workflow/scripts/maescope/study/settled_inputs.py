@@ -85,7 +85,7 @@ class SettledInputs:
         """
         folder = contents.removesuffix(".csv")
         times = provenance.times(folder)
-        if not os.path.isfile(contents) or not any(name.endswith(".h5") for name in times):
+        if not os.path.isfile(contents) or not _some(folder):
             return []
         written, listed = os.stat(contents).st_mtime_ns, _listed(contents)
         if set(listed) != set(labels):
@@ -142,3 +142,14 @@ def _listed(contents: str) -> dict[str, str]:
         return {row["label"]: row["content"] for row in rows} if text.endswith("\n") else {}
     except (OSError, ValueError, KeyError, csv.Error):
         return {}
+
+
+def gone(jobs: Iterable) -> list[str]:
+    """Lists that some of these jobs read and none makes, though no token file of theirs is there any more."""
+    made = {path for job in jobs for path in job.output}
+    lists = {path for job in jobs for path in job.input if "/tokens/" in path and path.endswith(".csv")} - made
+    return sorted(path for path in lists if os.path.isfile(path) and not _some(path.removesuffix(".csv")))
+
+
+def _some(folder: str) -> bool:
+    return any(name.endswith(".h5") for name in provenance.times(folder))
