@@ -31,18 +31,20 @@ KINDS = {
     "disk": ("disk, MB", 1e6, sum),
 }
 TARGETS = ("all", "table_knn")
-# Snakemake, whose jobs' scripts are run by the program named first. What it took itself is a record as well.
-SNAKEMAKE = """
-import json, os, resource, sys, time
+# Snakemake, whose jobs' scripts are run by the program named first. What it took is a record as well; its memory as
+# /proc has it, since what the kernel counts at the end goes back to the process that began it.
+SNAKEMAKE = r"""
+import json, os, re, resource, sys, time
 from snakemake.cli import main
 sys.executable, began = sys.argv.pop(1), time.monotonic()
 try:
     main()
 finally:
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    took = {"cpu": own.ru_utime + own.ru_stime, "wall": time.monotonic() - began, "memory": own.ru_maxrss * 1024}
+    own, status = resource.getrusage(resource.RUSAGE_SELF), open("/proc/self/status").read()
+    memory = 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
+    took = {"cpu": own.ru_utime + own.ru_stime, "wall": time.monotonic() - began, "memory": memory}
     with open(os.environ["METERED"], "a") as records:
-        records.write(json.dumps(took | {"rule": "snakemake", "disk": 0}) + "\\n")
+        records.write(json.dumps(took | {"rule": "snakemake", "disk": 0}) + "\n")
 """
 
 

@@ -37,7 +37,7 @@ def test_a_library_that_is_not_the_workflows_is_refused_before_anything_is_writt
     monkeypatch.setattr(provenance, "_job", {})
     monkeypatch.setattr(atomic, "listeners", [])
     script = imports.digests(provenance.library_file("measures/knn.py"), provenance.library_file)
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", "/elsewhere/measures/knn.py")
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "/elsewhere/measures/knn.py", raising=False)
     job = SimpleNamespace(params={"code": "0" * 16}, input=[], config={}, rule="knn")
     with pytest.raises(InputError, match=r"is another maescope than the workflow's, .* take it out"):
         provenance.begin(job)

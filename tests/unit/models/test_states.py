@@ -96,8 +96,8 @@ def test_a_training_that_was_ended_at_any_moment_comes_to_the_same_end(tmp_path,
     rng, disturbed = random.Random(sum(words)), 0
     places = sorted(rng.sample(range(STEPS - 1), len(words)))  # each attempt gets further than the one before
     for word, step in zip(words, places, strict=True):
-        process = in_a_process(tmp_path, workers=disturbed % 2)
-        disturb(process, tmp_path, word, step, rng.uniform(0, 0.03))
+        process = in_a_process(tmp_path, pause=0.02, workers=disturbed % 2)  # or it may end before it is ended
+        disturb(process, tmp_path, word, step, rng.uniform(0, 0.02))
         assert process.exitcode == -word or "its state is saved" in (tmp_path / "said").read_text()
         disturbed += 1
         assert step <= step_of(tmp_path) and not (tmp_path / "end").exists()
