@@ -78,7 +78,7 @@ def without_timers(scheduler):
 
 onstart:
     without_timers(workflow.scheduler)
-    if gone := settled_inputs.gone([*workflow.dag.needrun_jobs()]):
+    if not workflow.touch and (gone := settled_inputs.gone([*workflow.dag.needrun_jobs()])):
         raise WorkflowError(
             f"{', '.join(gone)}: the token files that these list are gone, as where results were copied without them, and "
             "jobs of this run read them; delete these lists to have them made again"

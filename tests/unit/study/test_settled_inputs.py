@@ -2,11 +2,13 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from maescope.base import provenance, tidy
+from maescope.study import settled_inputs
 from maescope.study.settled_inputs import SettledInputs
 
 LABELS = ["cat", "a, b", 'the "dog"', "0.1", "owl"]
@@ -128,3 +130,19 @@ def test_a_list_that_is_damaged_or_of_other_labels_is_made_again_with_a_word_on_
 
 def test_a_list_as_it_is_written_is_whole(folder):
     assert Path(LIST).read_bytes() == WHOLE
+
+
+@pytest.mark.parametrize("place", ["results/tokens", "results/mine/conventions/c/tokens"])
+def test_a_list_is_gone_where_none_of_its_token_files_is_there_and_no_job_makes_it(tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    other = "results/measures/angles/vit/tokens/blur.csv"  # of a dataset that is called so
+    paths = [f"{place}/vit/pets/{name}.csv" for name in ("empty", "blur", "made")]
+    for path in [*paths, other]:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).touch()
+    Path(f"{place}/vit/pets/blur").mkdir()
+    Path(f"{place}/vit/pets/blur/cat.h5").touch()
+    reads = SimpleNamespace(input=[*paths, other, "/data/tokens/a/b/c.csv"], output=["table"])
+    makes = SimpleNamespace(input=[], output=[paths[2]])
+    assert settled_inputs.gone([reads, makes]) == [paths[0]]
+    assert settled_inputs.gone([makes]) == []

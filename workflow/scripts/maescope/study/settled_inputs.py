@@ -7,6 +7,7 @@ is told by the small file that is written with it, an ordinary input.
 
 import csv
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,9 @@ from pathlib import Path
 from maescope.base import provenance
 from maescope.study import lookups
 
+LIST = re.compile(
+    r"results/([^/]+/conventions/[^/]+/)?tokens/[^/]+/[^/]+/[^/]+\.csv"
+)  # of the token files of a condition
 Input = Callable[[object], dict[str, str | list[str]]]  # of a rule, for `unpack`
 
 
@@ -147,7 +151,7 @@ def _listed(contents: str) -> dict[str, str]:
 def gone(jobs: Iterable) -> list[str]:
     """Lists that some of these jobs read and none makes, though no token file of theirs is there any more."""
     made = {path for job in jobs for path in job.output}
-    lists = {path for job in jobs for path in job.input if "/tokens/" in path and path.endswith(".csv")} - made
+    lists = {path for job in jobs for path in job.input if LIST.fullmatch(path)} - made
     return sorted(path for path in lists if os.path.isfile(path) and not _some(path.removesuffix(".csv")))
 
 
