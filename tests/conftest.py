@@ -21,9 +21,10 @@ SMALLEST = REPOSITORY / "tests/workflow/config.yaml"
 WORKFLOW = ("Snakefile", "workflow", "config", "profiles", "envs", "slurm", "tools")
 JOB = re.compile(r"^ *(?:local)?rule (\w+):$|^ +wildcards: (.*)$", re.MULTILINE)  # those of groups are indented
 
-LONG = ["run", "kills", "sweep_run", "sensitivity_run", "hostile", "touched", "told_early", "faults", "sound_models"]
-LONG += ["corruption_faults", "module", "scale_faults", "pictures", "disk", "machine_faults", "concurrency"]
-LONG += ["properties", "verify", "report", "plan", "layer_figures", "tokens", "beyond"]
+LONG = ["run", "kills", "partial_studies", "tokens", "sweep_run", "sensitivity_run", "trainings", "hostile", "touched"]
+LONG += ["told_early", "faults", "sound_models", "corruption_faults", "module", "scale_faults", "pictures", "disk"]
+LONG += ["machine_faults", "concurrency", "properties", "verify", "report", "plan", "layer_figures", "study_page"]
+LONG += ["parity", "last_line", "terminal", "beyond", "site"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -141,7 +142,7 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None
 def run_the_smallest_study(folder: Path) -> None:
     workflow = Workflow(folder / "run")
     shutil.copy(SMALLEST, workflow / "config/config.yaml")
-    workflow.must_run("--", "all", "results/tokens/mae_pretrained/three/mask.csv", anew=True)
+    workflow.must_run("--", "all", "results/tokens/mae_pretrained/three/mask.csv")
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,9 @@ import threading
 from functools import cache
 from pathlib import Path
 
-IMPORTED = ["torch", "timm", "h5py", "pandas", "sklearn.linear_model", "matplotlib.pyplot", "scipy.stats"]
+IMPORTED = ["torch", "timm", "h5py", "pandas", "pyarrow.parquet", "sklearn.linear_model", "scipy.stats"]
+IMPORTED += ["matplotlib.pyplot", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf"]
+IMPORTED += ["snakemake.script"]
 PYTHON = Path(__file__).with_name("warm_python")
 SOCKET = "MAESCOPE_WARM_JOBS"  # the variable of the environment that says where the process listens
 

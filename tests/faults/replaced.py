@@ -1,9 +1,10 @@
-"""A reader of a token file that others replace all the while: what it saw is whole, or was refused by name.
+"""Readers of a token file that others replace all the while: what they saw is whole, or was refused by name.
 
-`python replaced.py FILE STOP` reads until STOP is there, and prints how often it read something and how often it was
-refused. It says when it has begun.
+`python replaced.py FILE STOP READERS` reads in so many processes until STOP is there, and each prints how often it read
+something and how often it was refused. They say when they have begun.
 """
 
+import multiprocessing
 import sys
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def values(path):
 
 def main(path, stop):
     assert len(values(path)) == 1
-    print("began", flush=True)
+    _tell("began")
     read = refused = 0
     while not stop.exists():
         try:
@@ -31,8 +32,20 @@ def main(path, stop):
         except InputError as error:
             assert str(error) == f"{path}: was replaced while it was being read; run this job again"
             refused += 1
-    print(read, refused)
+    _tell(f"{read} {refused}")
+
+
+def _tell(words):
+    """In one piece, as others write to the same pipe."""
+    sys.stdout.write(f"{words}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    given = {"target": main, "args": (sys.argv[1], Path(sys.argv[2]))}
+    readers = [multiprocessing.get_context("fork").Process(**given) for _ in range(int(sys.argv[3]))]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    sys.exit(any(reader.exitcode for reader in readers))

@@ -48,20 +48,20 @@ def test_sixteen_readers_of_a_file_that_is_replaced_see_one_version_or_refuse(tm
 
     replace(1)
     environment = dict(os.environ, PYTHONPATH=str(REPOSITORY / "workflow/scripts"), OMP_NUM_THREADS="1")
-    command = [sys.executable, READER, path, stop]
-    readers = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(16)]
+    command = [sys.executable, READER, path, stop, "16"]
+    readers = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
-        assert [reader.stdout.readline() for reader in readers] == ["began\n"] * 16
+        assert [readers.stdout.readline() for _ in range(16)] == ["began\n"] * 16
         for number in range(2, 150 * SOAK):
             replace(number)
     finally:
         stop.touch()
         try:
-            said = [reader.communicate(timeout=60)[0] for reader in readers]
+            said = readers.communicate(timeout=60)[0].splitlines()
         finally:
-            for reader in readers:
-                reader.kill()
-    assert [reader.returncode for reader in readers] == [0] * 16
+            if readers.poll() is None:
+                os.killpg(readers.pid, signal.SIGKILL)
+    assert readers.returncode == 0 and len(said) == 16
     read, refused = np.array([line.split() for line in said], dtype=int).T
     assert read.sum() > 100 and refused.sum() > 0
     assert [other.name for other in tmp_path.glob("*0.h5")] == ["0.h5"]

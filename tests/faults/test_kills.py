@@ -95,7 +95,7 @@ def test_row_20_an_extraction_goes_on_where_it_was_killed(study):
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_row_20_a_job_that_ends_in_the_middle_of_a_file_leaves_no_half_file_and_runs_again(study, arm):
-    """At a byte of each kind of file that it writes: where a kill at a random moment seldom falls."""
+    """At a byte of each kind of file that it writes, in turn: where a kill at a random moment seldom falls."""
     generator = random.Random(arm)
     for job in jobs_of(study, arm):
         files, _ = study.outputs(job)
@@ -107,8 +107,8 @@ def test_row_20_a_job_that_ends_in_the_middle_of_a_file_leaves_no_half_file_and_
             assert study.half_made() == []
             (left,) = (study / "results").rglob(f".tmp.*.{path.name}")  # of token files beside those that are kept
             assert 0 < left.stat().st_size <= size  # HDF5 had not come as far in order
-            assert finish(job.start()) == 0
-            assert study.differing() == []
+        assert finish(job.start()) == 0
+        assert study.differing() == []
 
 
 def test_row_21_two_of_the_same_job_do_not_disturb_each_other(study):

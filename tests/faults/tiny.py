@@ -16,17 +16,18 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from multiprocessing import forkserver
 from pathlib import Path
 from unittest import mock
 
 import h5py
 import numpy as np
-from conftest import Workflow, once
+from conftest import REPOSITORY, Workflow, once
 from safetensors.torch import save_file
 from test_faults import model, pets, state, study
+from warm_jobs import IMPORTED
 
 SOAK = int(os.environ.get("MAESCOPE_SOAK", "1"))  # how many times as many kills, flips and examples
-IMPORTED = ["torch", "timm", "h5py", "pandas", "sklearn.linear_model", "matplotlib.pyplot", "scipy.stats"]
 TARGETS = ("figure_5", "figure_8", "table_1", "table_3", "training_curves")
 COPIES = re.compile(r"/[^'\"]*?/snakemake-runtime-cache/\w+/file(?=/)")
 VARYING = {"logs", "benchmarks", "overview.html", "study.html"}  # they tell the time, or of killed jobs
@@ -49,7 +50,7 @@ def run_the_tiny_study(folder):
     clone = Workflow(folder / "clone")
     clone.configure(config_of(folder))
     with mock.patch.dict(os.environ, XDG_CACHE_HOME=str(folder / "cache")):
-        clone.must_run("--skip-script-cleanup", *TARGETS, anew=True)
+        clone.must_run("--skip-script-cleanup", *TARGETS)
     scripts = (path.read_text() for path in scripts_of(clone.folder))
     for path in map(Path, {match for script in scripts for match in COPIES.findall(script)}):
         path.parent.mkdir(parents=True, exist_ok=True)  # Snakemake has removed it
@@ -189,7 +190,9 @@ class Job:
     def start(self, cut=("", 0)):
         """Run it in a process of its own, which ends when it has written so many bytes of a file of that name."""
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(IMPORTED)
+        context.set_forkserver_preload([*IMPORTED, "frozen"])
+        with mock.patch.dict(os.environ, PYTHONPATH=str(REPOSITORY / "tests")):  # of the one that forks
+            forkserver.ensure_running()
         process = context.Process(target=_run, args=(str(self.folder), str(self.script), *cut), daemon=True)
         process.start()
         return process

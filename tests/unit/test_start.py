@@ -1,6 +1,10 @@
 """What a job imports before it begins: nothing heavy that it has no use for (docs/scale.md)."""
 
 import ast
+import importlib.util
+import subprocess
+import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -35,3 +39,29 @@ def test_only_jobs_that_pass_images_through_a_model_or_blur_them_import_torch(sc
     files = [path, *imports.closure(path, lambda name: str(SCRIPTS / name)).values()]
     needs = script.startswith(("models/", "tokens/")) or script in WITH_TORCH
     assert any(at_the_top(file) & OF_TORCH for file in files) == needs
+
+
+def test_modules_taken_of_a_package_are_there_once_that_alone_is_imported():
+    """As in a job, which starts with nothing imported; where tests fork jobs of a process that has imported much, what
+    another package brought along would hide that `import scipy` is not enough for `scipy.stats.t`."""
+    taken = defaultdict(set)
+    for path in SCRIPTS.rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        for alias in (alias for node in nodes if isinstance(node, ast.Import) for alias in node.names):
+            own = (node for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name))
+            names = {node.attr for node in own if node.value.id == (alias.asname or alias.name)}
+            if "." not in alias.name:
+                taken[alias.name] |= {name for name in names if is_module(f"{alias.name}.{name}")}
+    assert taken["numpy"] >= {"linalg", "random"}
+    for package, names in taken.items():
+        program = f"import {package} as package; [getattr(package, name) for name in {sorted(names)}]"
+        assert not names or subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # of what is no package
+        return False
+    except ValueError:  # of one that has replaced itself
+        return True
