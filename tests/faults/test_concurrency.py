@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import REPOSITORY
-from tiny import SOAK, Running, finished
+from tiny import ACCURACY, SOAK, Running, finished
 
 from maescope.tokens import store
 
@@ -24,11 +24,11 @@ def study(tmp_path_factory):
 
 
 def test_row_22_a_second_snakemake_is_refused_and_the_first_unharmed(study):
-    study.forget_table_1()
-    with Running(study, "table_1") as first:
+    study.forget_blur()
+    with Running(study, ACCURACY) as first:
         jobs = first.next_jobs()
         first.signal(jobs, signal.SIGSTOP)  # it does not end before the second has begun
-        second = study.run("table_1")
+        second = study.run(ACCURACY)
         assert second.returncode == 1
         assert "Directory cannot be locked" in second.stdout and "--unlock" in second.stdout
         assert "extract" not in second.stdout

@@ -8,7 +8,7 @@ import signal
 import time
 
 import pytest
-from tiny import SOAK, Running, finish, finished, wait_for
+from tiny import ACCURACY, SOAK, Running, finish, finished, wait_for
 
 # Scripts of rules, and how often each job of them is killed; of the last two only one job of a rule.
 ARMS = {
@@ -140,8 +140,8 @@ def test_row_21_snakemake_killed_its_orphans_writing_on(study):
     """The orphans are halted until the next run has jobs of its own, so that the two write at once."""
     generator = random.Random(21)
     for _ in range(SOAK):
-        study.forget_table_1()
-        with Running(study, "table_1") as first:
+        study.forget_blur()
+        with Running(study, ACCURACY) as first:
             first.next_jobs()
             time.sleep(generator.uniform(0, 1))
             orphans = first.jobs()
@@ -149,11 +149,11 @@ def test_row_21_snakemake_killed_its_orphans_writing_on(study):
             first.process.kill()
             first.process.wait()
             assert study.half_made() == []
-            refused = study.run("table_1")
+            refused = study.run(ACCURACY)
             assert refused.returncode == 1
             assert "--unlock" in refused.stdout or "--rerun-incomplete" in refused.stdout  # whichever it looks at first
             study.must_run("--unlock")
-            with Running(study, "--rerun-incomplete", "table_1") as second:
+            with Running(study, "--rerun-incomplete", ACCURACY) as second:
                 second.next_jobs()
                 assert set(orphans) <= set(first.jobs())
                 first.signal(orphans, signal.SIGCONT)

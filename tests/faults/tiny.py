@@ -29,6 +29,7 @@ from warm_jobs import IMPORTED
 
 SOAK = int(os.environ.get("MAESCOPE_SOAK", "1"))  # how many times as many kills, flips and examples
 TARGETS = ("figure_5", "figure_8", "table_1", "table_3", "training_curves")
+ACCURACY = "results/measures/accuracy/vit/pets/blur.parquet"
 COPIES = re.compile(r"/[^'\"]*?/snakemake-runtime-cache/\w+/file(?=/)")
 VARYING = {"logs", "benchmarks", "overview.html", "study.html"}  # they tell the time, or of killed jobs
 OF_THIS_PROCESS = []  # the finished study, once it was asked for
@@ -109,6 +110,13 @@ class Finished(Workflow):
         for folder in ("tokens/vit/pets", "measures/accuracy", "pets/tables"):
             for path in (self / "results" / folder).rglob("*.*"):
                 if "occlusion" not in str(path) and "table_3" not in path.name:
+                    path.unlink()
+
+    def forget_blur(self):
+        """Remove the tokens of blurred images, and `ACCURACY`, which is made of them."""
+        for folder in ("tokens/vit/pets", "measures/accuracy/vit/pets"):
+            for path in (self / "results" / folder).rglob("*.*"):
+                if "blur" in str(path.relative_to(self / "results")):
                     path.unlink()
 
     def half_made(self):

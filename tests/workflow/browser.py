@@ -4,6 +4,7 @@ import base64
 import fcntl
 import json
 import os
+import select
 import shutil
 import subprocess
 import time
@@ -39,7 +40,6 @@ class Browser:
         read, write = (fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (ours[0], theirs[1]))
         os.close(ours[0]), os.close(theirs[1])
         self._send, self._receive = ours[1], theirs[0]
-        os.set_blocking(self._receive, False)
         command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--no-first-run"]
         command += [f"--user-data-dir={folder / 'profile'}", "--window-size=1400,900"]
         command += ["--host-resolver-rules=MAP * ~NOTFOUND", "--disable-background-networking", "about:blank"]
@@ -89,12 +89,10 @@ class Browser:
         return answer["result"]
 
     def _listen(self) -> None:
-        """Take in what the browser has said meanwhile."""
-        try:
-            data = os.read(self._receive, 1 << 20)
-        except BlockingIOError:
-            time.sleep(0.01)
+        """Take in what the browser has said meanwhile, or says within a moment."""
+        if not select.select([self._receive], [], [], 0.05)[0]:
             return
+        data = os.read(self._receive, 1 << 20)
         *whole, self._rest = (self._rest + data).split(b"\0")
         for message in map(json.loads, whole):
             if "id" in message:

@@ -57,8 +57,8 @@ class Reader:
 
     def look(self, result: str) -> dict:
         """What the eye shows: an image, or a page within the page."""
-        before = self.browser.ask(f"{ADDRESS}")
-        self.browser.click(self.button(result, 0), then=f"{ADDRESS} && {ADDRESS} !== {before!r}" if before else ADDRESS)
+        self.browser.ask(f"void (window.before = {ADDRESS})")  # megabytes, which stay there
+        self.browser.click(self.button(result, 0), then=f"{ADDRESS} && {ADDRESS} !== window.before")
         if self.browser.ask(f"Boolean({SHOWN}.querySelector('img'))"):
             self.browser.wait(f"{SHOWN}.querySelector('img').complete")
             size = f"(({{naturalWidth, width}}) => [naturalWidth, width])({SHOWN}.querySelector('img'))"

@@ -79,7 +79,7 @@ def recorded(identifier):
 
 
 try:
-    SCHEMA = yaml.safe_load(Path(source("../schemas/config.schema.yaml")).read_text())
+    SCHEMA = yaml.load(Path(source("../schemas/config.schema.yaml")).read_text(), yaml_keys.LOADER)
     CONFIG = settings.check(config, SCHEMA, recorded, AS_WRITTEN)
 except InputError as error:
     raise WorkflowError(f"{', '.join(map(str, workflow.configfiles))}: {error}") from None
