@@ -1,5 +1,6 @@
 """What tests of the workflow share: copies of it in temporary folders, and one finished run of the smallest study."""
 
+import gc
 import os
 import re
 import shutil
@@ -31,6 +32,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first, units last: so no worker has a long one left when the others have nothing to do."""
     places = {f"test_{name}": place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path.stem, len(LONG)))
+
+
+def pytest_collection_finish() -> None:
+    """What all files have imported is not looked through for garbage again and again."""
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()  # else triton tells of it
 
 
 class Workflow:

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -51,25 +52,32 @@ def _serve(path: str) -> None:
     for name in IMPORTED:
         importlib.import_module(name)
     gc.freeze()  # else each fork copies all of it, to look for garbage
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those below
-    while listening in select.select([listening, sys.stdin], [], [])[0]:
-        connection, _ = listening.accept()
-        if os.fork():
+    jobs: dict[int, tuple[int, Socket]] = {}  # by what tells their ends: their process and who asked
+    while True:
+        asking = {connection: job for job, connection in jobs.values()}
+        ready, _, _ = select.select([listening, sys.stdin, *jobs, *asking], [], [])
+        if sys.stdin in ready:
+            os._exit(0)  # triton would tell of all that was put aside
+        for ended in jobs.keys() & ready:
+            job, connection = jobs.pop(ended)
+            _, status = os.waitpid(job, 0)
+            with suppress(BrokenPipeError):  # of who is gone
+                connection.send(str(os.waitstatus_to_exitcode(status)).encode())
             connection.close()
-            continue
-        listening.close()
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        asked, outputs, _, _ = recv_fds(connection, 1 << 20, 3)
-        if (job := os.fork()) == 0:
-            connection.close()
-            return _become(outputs, **json.loads(asked))
-        ended = os.pidfd_open(job)
-        if ended not in select.select([ended, connection], [], [])[0]:
-            os.kill(job, signal.SIGKILL)  # whoever asked is gone
-        _, status = os.waitpid(job, 0)
-        connection.send(str(os.waitstatus_to_exitcode(status)).encode())
-        os._exit(0)
-    os._exit(0)  # triton would tell of all that was put aside
+            os.close(ended)
+        for connection in asking.keys() & ready:
+            if connection.fileno() >= 0:  # whoever asked is gone
+                os.kill(asking[connection], signal.SIGKILL)
+        if listening in ready:
+            connection, _ = listening.accept()
+            asked, outputs, _, _ = recv_fds(connection, 1 << 20, 3)
+            if (job := os.fork()) == 0:
+                for other in (listening, connection, *asking):
+                    other.close()
+                return _become(outputs, **json.loads(asked))
+            for opened in outputs:
+                os.close(opened)
+            jobs[os.pidfd_open(job)] = job, connection
 
 
 def _become(outputs: list[int], arguments: list[str], folder: str, environment: dict[str, str]) -> None:
