@@ -13,11 +13,14 @@ import warm
 import yaml
 from filelock import FileLock
 
+from maescope.base import yaml_keys
+
 # Of the tests' own arithmetic, before torch is imported: threads that wait for each other would take cores from another
 # worker. Snakemake tells its jobs how many they have.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REPOSITORY = Path(__file__).parents[1]
+SCHEMA = yaml.load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text(), yaml_keys.LOADER)
 SMALLEST = REPOSITORY / "tests/workflow/config.yaml"
 WORKFLOW = ("Snakefile", "workflow", "config", "profiles", "envs", "slurm", "tools")
 JOB = re.compile(r"^ *(?:local)?rule (\w+):$|^ +wildcards: (.*)$", re.MULTILINE)  # those of groups are indented

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from conftest import REPOSITORY
+from conftest import REPOSITORY, SCHEMA
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -27,7 +27,6 @@ from maescope.study import folders
 from maescope.study.settings import check
 
 SOAK = int(os.environ.get("MAESCOPE_SOAK") or 0)
-SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
 
 
 def examples(count):

@@ -220,7 +220,7 @@ class Browser:
         """Name and content of the file that a click downloads; a click that missed is made again."""
         for _ in range(3):
             self.click(node)
-            end = time.monotonic() + 3
+            end = time.monotonic() + 1.5
             while not self._downloads and time.monotonic() < end:
                 self._listen()
             if self._downloads:

@@ -126,10 +126,10 @@ def test_told_to_end_while_it_waits_for_a_file_it_ends(outer):
     """SIGTERM, as a Slurm job gets in which Snakemake runs: while it waits, it holds what its own answer asks for."""
     with (outer / "Snakefile").open("a") as file:
         file.write(LATE)
-    command = [warm.COMMANDS / "snakemake", "--cores", "1", "--nocolor", "--latency-wait", "8", "late.txt"]
+    command = [warm.COMMANDS / "snakemake", "--cores", "1", "--nocolor", "--latency-wait", "3", "late.txt"]
     how = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen(command, cwd=outer, **how) as running:
-        assert any("Waiting at most 8 seconds" in line for line in running.stdout)
+        assert any("Waiting at most 3 seconds" in line for line in running.stdout)
         running.terminate()
         try:
             said, _ = running.communicate(timeout=60)

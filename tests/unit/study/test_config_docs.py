@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
+from conftest import SCHEMA
 
 ROOT = Path(__file__).parents[3]
-SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 PAGE = (ROOT / "config/README.md").read_text()
 KINDS = SCHEMA["$defs"]["perturbation"]["properties"]["kind"]["enum"]
 

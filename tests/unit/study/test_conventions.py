@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from conftest import SCHEMA
 
 from maescope.base.errors import InputError
 from maescope.study import conventions, settings
 
 ROOT = Path(__file__).parents[3]
-SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 
 
 def checked(entry, **changes):

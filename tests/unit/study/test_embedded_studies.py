@@ -6,12 +6,11 @@ import re
 import jinja2
 import pytest
 import yaml
-from conftest import REPOSITORY
+from conftest import REPOSITORY, SCHEMA
 
 from maescope.study import settings
 from maescope.study.target_lookups import TargetLookUps
 
-SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
 EMBEDDED = ["quick", "config", "sweep"]
 
 

@@ -7,8 +7,7 @@ from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
-import yaml
-from conftest import REPOSITORY
+from conftest import REPOSITORY, SCHEMA
 from pyarrow.parquet import write_table
 from test_refusals import LEAST
 
@@ -16,8 +15,6 @@ from maescope.base.errors import InputError
 from maescope.study import folders, settings
 from maescope.study.lookups import LookUps
 from maescope.study.shard_files import shard_files
-
-SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
 
 
 def checked(**dataset):

@@ -6,12 +6,12 @@ import pytest
 import timm
 import torch
 import yaml
+from conftest import SCHEMA
 
 from maescope.base.errors import InputError
 from maescope.study import settings, sizes
 
 ROOT = Path(__file__).parents[3]
-SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 
 
 def embedded(**changes):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from conftest import REPOSITORY, SMALLEST
+from conftest import REPOSITORY, SCHEMA, SMALLEST
 
 from maescope.base import provenance
 from maescope.base.errors import InputError
@@ -18,7 +18,6 @@ from maescope.study.lookups import pattern, written_with
 from maescope.study.sweep import Sweep
 from maescope.study.target_lookups import TargetLookUps
 
-SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
 ACCURACY = "results/measures/accuracy/mae_finetuned/three/"
 
 

@@ -4,13 +4,12 @@ import json
 
 import pytest
 import yaml
-from conftest import REPOSITORY
+from conftest import REPOSITORY, SCHEMA
 from test_refusals import LEAST
 
 from maescope.base.errors import InputError
 from maescope.study import class_lists, model_folders, settings, sizes
 
-SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
 # config.json and preprocessor_config.json of google/vit-base-patch16-224, without what is not read
 CONFIG = {
     "architectures": ["ViTForImageClassification"],

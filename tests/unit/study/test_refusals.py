@@ -8,13 +8,12 @@ import json
 
 import pytest
 import yaml
-from conftest import REPOSITORY
+from conftest import REPOSITORY, SCHEMA
 
 from maescope.base.errors import InputError
 from maescope.models.architectures import recorded_preprocessing
 from maescope.study import settings
 
-SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
 CASES = json.loads((REPOSITORY / "tests/unit/study/refusals.json").read_text())
 LEAST = {
     "study": {"name": "s", "finetuned": ["vit"], "dataset": "pets"},

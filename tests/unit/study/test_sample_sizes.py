@@ -6,14 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from conftest import REPOSITORY, SMALLEST
+from conftest import REPOSITORY, SCHEMA, SMALLEST
 
 from maescope.base import provenance
 from maescope.base.errors import InputError
 from maescope.study import sample_sizes, settings
 from maescope.study.lookups import LookUps
-
-SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
 
 
 def checked(**changes):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from conftest import SCHEMA
 
 from maescope.base import provenance
 from maescope.base.errors import InputError
@@ -14,7 +15,6 @@ from maescope.study import class_lists, completion, settings, weight_files
 from maescope.study.target_lookups import TargetLookUps
 
 ROOT = Path(__file__).parents[3]
-SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from conftest import REPOSITORY, SMALLEST
+from conftest import REPOSITORY, SCHEMA, SMALLEST
 
 from maescope.base import grid
 from maescope.base.errors import InputError
@@ -14,7 +14,6 @@ from maescope.study.cluster_requests import ClusterRequests
 from maescope.study.sweep import Sweep
 from maescope.study.target_lookups import TargetLookUps
 
-SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
 PHOTOGRAPHS = {"resize": 256, "crop": 224}
 
 
