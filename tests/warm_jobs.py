@@ -12,6 +12,7 @@ import json
 import os
 import runpy
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -41,11 +42,11 @@ def socket() -> str:
 
 
 def _serve(path: str) -> None:
-    from socket import AF_UNIX, recv_fds
+    from socket import AF_UNIX, SOCK_SEQPACKET, recv_fds
     from socket import socket as Socket
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    listening = Socket(AF_UNIX)
+    listening = Socket(AF_UNIX, SOCK_SEQPACKET)  # what is asked is read whole, of a stream 36 kB are
     listening.bind(path)
     listening.listen()
     print("listening", flush=True)  # who asks now waits for the imports
@@ -57,11 +58,14 @@ def _serve(path: str) -> None:
         asking = {connection: job for job, connection in jobs.values()}
         ready, _, _ = select.select([listening, sys.stdin, *jobs, *asking], [], [])
         if sys.stdin in ready:
+            for job, _ in jobs.values():
+                os.kill(job, signal.SIGKILL)
+            shutil.rmtree(Path(path).parent)
             os._exit(0)  # triton would tell of all that was put aside
         for ended in jobs.keys() & ready:
             job, connection = jobs.pop(ended)
             _, status = os.waitpid(job, 0)
-            with suppress(BrokenPipeError):  # of who is gone
+            with suppress(ConnectionError):  # of who is gone
                 connection.send(str(os.waitstatus_to_exitcode(status)).encode())
             connection.close()
             os.close(ended)
