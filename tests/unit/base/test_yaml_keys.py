@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from snakemake.common.configfile import load_configfile
 
 from maescope.base import yaml_keys
 
@@ -89,6 +90,25 @@ def test_what_holds_itself_is_walked_through_once():
 
 def test_json_may_be_indented_by_tabs():
     assert list(yaml_keys.faults('{\n\t"a": [1],\n\t"a": 2\n}')) == ["line 3: the key 'a' is given twice"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": "/data/\\ud83d\\ude00/{label}/*.png", "\\ud83d\\ude00": 1}',  # as Python writes JSON
+        '{"a": "\x80\x7f\ufffe", "\x80": 1, "\x81": 2}',
+        "{a:, b: {c:}}",
+        "%NAME x\n---\na: 1",
+        "a: |\n \tx",
+        "a: 1\n\ufeffb: 2",
+    ],
+)
+def test_what_snakemake_reads_is_read_here(text, tmp_path):
+    """Some of it libyaml would refuse."""
+    path = tmp_path / "config"
+    path.write_text(text)
+    assert load_configfile(path)
+    assert list(yaml_keys.faults(text)) == []
 
 
 def test_values_without_quotes_are_known_as_they_were_written():

@@ -10,7 +10,7 @@ from functools import cache
 
 import yaml
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # fast, but it refuses some of what Snakemake reads
 TAG = "tag:yaml.org,2002:"
 UNFIT = {"timestamp": "a date or a time", "binary": "binary data", "set": "a set"}  # no setting is one of these
 OTHER_BASE = re.compile(r"[-+]?0[0-7_]+|.*:.*")  # in eights, or of sixty like minutes and seconds
@@ -27,7 +27,7 @@ def faults(text: str) -> Iterator[str]:
         for key in _own_keys(node):
             if kind := UNFIT.get(key.tag.removeprefix(TAG)):
                 yield f"{_place(key, [*path, key.value])}: {_remedy(key, f'is {kind}')}"
-            elif (name := _read_as(key)) != key.value:
+            elif (name := _read_as(key)) != json.loads(json.dumps(key.value)):
                 yield f"{_place(key, [*path, key.value])}: {_remedy(key, f'is read as {name}')}"
 
 
@@ -56,9 +56,10 @@ def _nodes(text: str) -> list[tuple[tuple[str, ...], yaml.Node]]:
 
     So one that holds itself is walked through once.
     """
-    if text.lstrip().startswith("{"):  # JSON may be indented by tabs, and is YAML but for them
-        text = text.replace("\t", " ")
-    found, todo, seen = [], [((), yaml.compose(text, LOADER))], set()
+    if text.lstrip().startswith("{"):  # JSON may be indented by tabs and hold any character, and is YAML but for them
+        unfit = yaml.reader.Reader.NON_PRINTABLE
+        text = unfit.sub(lambda found: f"\\u{ord(found[0]):04x}", text.replace("\t", " "))
+    found, todo, seen = [], [((), yaml.compose(text))], set()
     while todo:
         path, node = todo.pop()
         if node is None or id(node) in seen:
