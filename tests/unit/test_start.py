@@ -43,7 +43,7 @@ def test_only_jobs_that_pass_images_through_a_model_or_blur_them_import_torch(sc
 
 def test_modules_taken_of_a_package_are_there_once_that_alone_is_imported():
     """As in a job, which starts with nothing imported; where tests fork jobs of a process that has imported much, what
-    another package brought along would hide that `import scipy` is not enough for `scipy.stats.t`."""
+    another package brought along would hide that `import pyarrow` is not enough for `pyarrow.parquet`."""
     taken = defaultdict(set)
     for path in SCRIPTS.rglob("*.py"):
         nodes = list(ast.walk(ast.parse(path.read_text())))
