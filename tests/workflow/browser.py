@@ -217,25 +217,27 @@ class Browser:
         self._call("Input.dispatchKeyEvent", type="keyUp", key="Enter", windowsVirtualKeyCode=13)
 
     def download(self, node: str) -> tuple[str, bytes]:
-        """Name and content of the file that a click downloads; a click that missed is made again."""
+        """Name and content of the file that a click downloads; one of which nothing comes is made again.
+
+        What begins late then comes twice, and is not taken for the next file.
+        """
+        name = self.ask(f"{node}.download")
         for _ in range(3):
             self.click(node)
             end = time.monotonic() + 1.5
-            while not self._downloads and time.monotonic() < end:
+            while not self._begun(name) and time.monotonic() < end:
                 self._listen()
-            if self._downloads:
+            if self._begun(name):
                 break
-        return self.downloaded()
-
-    def downloaded(self) -> tuple[str, bytes]:
-        """Name and content of the file that was downloaded, once it is there."""
         end = time.monotonic() + PATIENCE
-        while not (done := [one for one in self._downloads.values() if one.get("state") == "completed"]):
-            assert time.monotonic() < end, f"nothing was downloaded: {self._downloads}"
+        while not (done := [one for one in self._begun(name) if one.get("state") == "completed"]):
+            assert time.monotonic() < end, f"{name} was not downloaded: {self._downloads}"
             self._listen()
-        (own,) = done
-        del self._downloads[own["guid"]]
-        return own["suggestedFilename"], (self.downloads / own["guid"]).read_bytes()
+        del self._downloads[done[0]["guid"]]
+        return name, (self.downloads / done[0]["guid"]).read_bytes()
+
+    def _begun(self, name: str) -> list[dict]:
+        return [one for one in self._downloads.values() if one.get("suggestedFilename") == name]
 
     def frame_loads(self) -> None:
         """Until the page that is shown within the page is there."""
