@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from maescope.base import yaml_keys
 
+gc.disable()  # until all files of tests are imported
 # Of the tests' own arithmetic, before torch is imported: threads that wait for each other would take cores from another
 # worker. Snakemake tells its jobs how many they have.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -40,6 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """What all files have imported is not looked through for garbage again and again."""
     gc.freeze()
+    gc.enable()
 
 
 def pytest_sessionfinish() -> None:
@@ -81,27 +83,26 @@ class Workflow:
     def config(self) -> dict:
         return yaml.safe_load((self / "config/config.yaml").read_text())
 
-    def run(self, *arguments: str, modules: Path | None = None, anew: bool = False) -> subprocess.CompletedProcess:
+    def run(self, *arguments: str, modules: Path | None = None) -> subprocess.CompletedProcess:
         """Run Snakemake on two cores; what it says, why jobs failed included, is in `stdout`.
 
         Parameters
         ----------
-        modules : folder of Python modules that hide those installed
-        anew : by a Python that starts anew, instead of a fork of one that has imported Snakemake
+        modules : folder of Python modules that hide those installed; then all starts anew, and is no fork of what has
+            imported Snakemake or torch
         """
         environment = dict(os.environ, PATH=f"{warm.COMMANDS}:{os.environ['PATH']}", COLUMNS="500")
         command = [warm.COMMANDS / "snakemake", "--cores", "2", "--nocolor", *arguments]
-        if not modules and not anew:
+        if not modules:
             return warm.run(command, self.folder, environment, stderr=subprocess.STDOUT)
-        if modules:
-            environment["PYTHONPATH"] = str(modules)
+        environment["PYTHONPATH"] = str(modules)
         return subprocess.run(
             command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
-    def must_run(self, *arguments: str, modules: Path | None = None, anew: bool = False) -> str:
+    def must_run(self, *arguments: str, modules: Path | None = None) -> str:
         """Run Snakemake, to a good end, and return what it says."""
-        done = self.run(*arguments, modules=modules, anew=anew)
+        done = self.run(*arguments, modules=modules)
         assert done.returncode == 0, done.stdout
         return done.stdout
 

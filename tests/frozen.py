@@ -1,5 +1,14 @@
-"""Imported last by a process that forks: what it has is no garbage, so its forks do not copy it to look for some."""
+"""What a process imports that forks: it is no garbage, so forks do not copy it to look for some, nor do its imports."""
 
 import gc
+import importlib
+from collections.abc import Iterable
 
-gc.freeze()
+
+def imported(names: Iterable[str]) -> None:
+    """Import modules and put aside all that there is then."""
+    gc.disable()
+    for name in names:
+        importlib.import_module(name)
+    gc.freeze()
+    gc.enable()

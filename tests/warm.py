@@ -5,8 +5,6 @@ what it changes goes away with it. Nothing of maescope is imported beforehand: e
 """
 
 import atexit
-import gc
-import importlib
 import json
 import os
 import signal
@@ -16,6 +14,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import frozen
 import warm_jobs
 
 IMPORTED = ["snakemake.cli", "snakemake.executors.local", "snakemake.report.html_reporter", "jsonschema", "h5py"]
@@ -47,10 +46,9 @@ def _server() -> subprocess.Popen:
 
 def _serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in IMPORTED:
-        importlib.import_module(name)
+    frozen.imported(IMPORTED)
     sys.modules["snakemake.cli"].get_argument_parser()  # which looks for plugins, and imports them
-    gc.freeze()  # else each fork copies all of it, to look for garbage
+    frozen.imported([])
     for line in sys.stdin:
         if (process := os.fork()) == 0:
             return _become(**json.loads(line))

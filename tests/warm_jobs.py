@@ -6,8 +6,6 @@ environment and outputs that it would be started with, and ends with its Snakema
 """
 
 import atexit
-import gc
-import importlib
 import json
 import os
 import runpy
@@ -21,6 +19,8 @@ import threading
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+
+import frozen
 
 IMPORTED = ["torch", "timm", "h5py", "pandas", "pyarrow.parquet", "sklearn.linear_model", "scipy.stats"]
 IMPORTED += ["matplotlib.pyplot", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf"]
@@ -50,9 +50,7 @@ def _serve(path: str) -> None:
     listening.bind(path)
     listening.listen()
     print("listening", flush=True)  # who asks now waits for the imports
-    for name in IMPORTED:
-        importlib.import_module(name)
-    gc.freeze()  # else each fork copies all of it, to look for garbage
+    frozen.imported(IMPORTED)
     jobs: dict[int, tuple[int, Socket]] = {}  # by what tells their ends: their process and who asked
     while True:
         asking = {connection: job for job, connection in jobs.values()}

@@ -25,7 +25,6 @@ import numpy as np
 from conftest import REPOSITORY, Workflow, once
 from safetensors.torch import save_file
 from test_faults import model, pets, state, study
-from warm_jobs import IMPORTED
 
 SOAK = int(os.environ.get("MAESCOPE_SOAK", "1"))  # how many times as many kills, flips and examples
 TARGETS = ("figure_5", "figure_8", "table_1", "table_3", "training_curves")
@@ -197,8 +196,9 @@ class Job:
     def start(self, cut=("", 0)):
         """Run it in a process of its own, which ends when it has written so many bytes of a file of that name."""
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([*IMPORTED, "frozen"])
-        with mock.patch.dict(os.environ, PYTHONPATH=str(REPOSITORY / "tests")):  # of the one that forks
+        context.set_forkserver_preload(["preloaded"])
+        path = f"{REPOSITORY / 'tests'}:{REPOSITORY / 'tests/faults'}"
+        with mock.patch.dict(os.environ, PYTHONPATH=path):  # of the one that forks
             forkserver.ensure_running()
         process = context.Process(target=_run, args=(str(self.folder), str(self.script), *cut), daemon=True)
         process.start()
