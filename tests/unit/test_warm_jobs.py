@@ -74,12 +74,12 @@ def test_of_a_job_that_is_killed_the_signal_is_known(server, number):
 
 
 def test_a_job_ends_with_who_asked_and_others_go_on(server):
-    asker = server.ask(SLEEPS)
-    other = server.ask("print('began', flush=True); input()")
-    assert asker.stdout.readline() == "began\n"
+    asker, other = server.ask(SLEEPS), server.ask(SLEEPS)
+    assert [one.stdout.readline() for one in (asker, other)] == ["began\n"] * 2
     asker.kill()
     asker.communicate(timeout=60)  # until the job too has closed its end
     assert server.answer("print(1)") == ("1\n", 0)
+    assert other.poll() is None
     other.kill()
     other.communicate(timeout=60)
 
