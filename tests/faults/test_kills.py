@@ -125,8 +125,8 @@ def test_row_21_two_of_the_same_job_do_not_disturb_each_other(study):
 
 def test_row_20_jobs_killed_under_snakemake_are_tried_again(study):
     generator, kills, killed = random.Random(20), 4 * SOAK, 0
-    study.forget_table_1()
-    with Running(study, "--retries", str(kills), "table_1") as run:
+    study.forget_blur()
+    with Running(study, "--retries", str(kills), ACCURACY) as run:
         for _ in range(kills):
             jobs = run.next_jobs()
             time.sleep(generator.uniform(0, 1.5))
