@@ -15,6 +15,11 @@ def test_the_same_seed_and_names_give_the_same_numbers():
     assert draw(0, "d", "a.png", 1) == draw(0, "d", "a.png", 1)
 
 
+def test_a_number_is_of_seed_and_names_alone_whatever_process_it_is_in():
+    """What `printf '0\\0d\\0a.png' | sha256sum` says first, its lowest byte first."""
+    assert seeds.number(0, "d", "a.png") == int.from_bytes(bytes.fromhex("d21432cab1e18cdb478c661002d2b3ab"), "little")
+
+
 def test_a_change_of_seed_or_of_any_name_changes_the_numbers():
     keys = [
         (0, "d", "a.png", 1),
