@@ -136,6 +136,24 @@ def test_a_record_that_is_no_longer_what_was_written_is_none(made, change):
     assert provenance.digests([made.path, "results/pictures"]) == {made.path: provenance.digest(made.path)}
 
 
+def test_a_folder_is_told_by_the_names_and_contents_of_all_files_in_it_but_hidden_ones(tmp_path):
+    def digest():
+        return provenance.digest(tmp_path / "pictures")
+
+    (tmp_path / "pictures/0").mkdir(parents=True)
+    picture, hidden = tmp_path / "pictures/0/a.png", tmp_path / "pictures/0/.tmp.b.png"
+    picture.write_bytes(b"a")
+    first = digest()
+    hidden.write_bytes(b"half")
+    assert digest() == first
+    picture.write_bytes(b"b")
+    assert digest() != first
+    picture.write_bytes(b"a")
+    assert digest() == first
+    picture.rename(tmp_path / "pictures/0/c.png")
+    assert digest() != first
+
+
 def test_a_link_counts_as_new_where_it_or_its_file_is(made, tmp_path):
     link = tmp_path / "link.pth"
     link.symlink_to(made.weights)
