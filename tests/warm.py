@@ -46,6 +46,7 @@ def _server() -> subprocess.Popen:
 
 def _serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    frozen.compiled()
     frozen.imported(IMPORTED)
     sys.modules["snakemake.cli"].get_argument_parser()  # which looks for plugins, and imports them
     frozen.imported([])

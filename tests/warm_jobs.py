@@ -50,6 +50,7 @@ def _serve(path: str) -> None:
     listening.bind(path)
     listening.listen()
     print("listening", flush=True)  # who asks now waits for the imports
+    frozen.compiled()
     frozen.imported(IMPORTED)
     jobs: dict[int, tuple[int, Socket]] = {}  # by what tells their ends: their process and who asked
     while True:

@@ -3,4 +3,5 @@
 import frozen
 from warm_jobs import IMPORTED
 
+frozen.compiled()
 frozen.imported(IMPORTED)

@@ -224,7 +224,7 @@ class Browser:
         name = self.ask(f"{node}.download")
         for _ in range(3):
             self.click(node)
-            end = time.monotonic() + 1.5
+            end = time.monotonic() + 0.8
             while not self._begun(name) and time.monotonic() < end:
                 self._listen()
             if self._begun(name):
